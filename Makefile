@@ -1,0 +1,52 @@
+# Two commands matter: `make demo` and `make test`. Each sets up everything it needs in .venv.
+PYTHON ?= python3
+CATEGORY ?= sample
+FORMAT ?= markdown
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+export DAGSTER_HOME := $(CURDIR)
+export ALSOBOUGHT_HOME := $(CURDIR)
+export RAW_DIR ?= data/raw
+export DAGSTER_DISABLE_TELEMETRY := yes
+
+.PHONY: help demo test lint format materialize leaderboard ui explorer bench clean
+.DEFAULT_GOAL := help
+
+help:  ## show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON=python3.11")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing into $(VENV) (once) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+demo: $(STAMP)  ## materialize the sample category, then serve the Dagster UI and the explorer
+	@$(BIN)/alsobought demo
+
+test: $(STAMP)  ## lint, type-check and run the whole test suite
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/pytest -n 2
+
+lint: $(STAMP)  ## check style and types only
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+format: $(STAMP)  ## format the code
+	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
+
+materialize: $(STAMP)  ## CATEGORY=beauty RAW_DIR=...: materialize one category through Dagster, no UI
+	@$(BIN)/alsobought materialize $(CATEGORY)
+
+leaderboard: $(STAMP)  ## CATEGORY=beauty [FORMAT=json]: print its leaderboard
+	@$(BIN)/alsobought leaderboard $(CATEGORY) --format $(FORMAT)
+
+ui: $(STAMP)  ## the Dagster UI and its daemon and the explorer, without materializing anything first
+	@$(BIN)/alsobought serve
+
+clean:  ## remove the environment and caches; keeps data/ and .dagster/
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache *.egg-info

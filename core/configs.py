@@ -1,0 +1,35 @@
+"""Every hyperparameter of the pipeline, section by section, with its help text and bounds.
+
+Belongs here: the config dataclasses and the index of sections that categories.yaml and the launchpad use. Does not
+belong here: any code that uses them; this module stays light, because the Dagster definitions import it.
+"""
+
+from dataclasses import dataclass
+
+from core.pairs import PairsConfig
+from core.settings import setting
+
+
+@dataclass(frozen=True)
+class SampleConfig:
+    """The built-in synthetic catalogue (only for categories whose source is ``sample``)."""
+
+    products: int = setting(3000, "Number of products.", ge=50, le=5_000_000)
+    pairs_per_product: float = setting(10.0, "Average number of pairs per product.", ge=1, le=100)
+
+
+@dataclass(frozen=True)
+class CatalogConfig:
+    """Reading a source."""
+
+    max_bad_share: float = setting(
+        0.01, "Largest share of unreadable lines that is tolerated (they land in quarantine).", ge=0, le=1
+    )
+
+
+CONFIGS: dict[str, type] = {
+    "sample": SampleConfig,
+    "catalog": CatalogConfig,
+    "pairs": PairsConfig,
+}
+"""Section name → config class."""

@@ -1,0 +1,54 @@
+"""The registry: one entry per model, and nothing else.
+
+Adding a model means writing its file beside this one and adding its entry here; assets, metrics, neighbours and
+the explorer follow. Entries hold import paths, not functions, so that this module stays light.
+"""
+
+from core.models.base import CENTER_CENTER, CENTER_CONTEXT, NATIVE, Model
+
+_ENTRIES = (
+    Model(
+        name="popularity",
+        description="Product of the two degrees: what popularity alone achieves, the floor for every model.",
+        train="core.models.baselines:train_popularity",
+        config="core.models.baselines:PopularityConfig",
+        inputs=("graph",),
+        scorings=(NATIVE,),
+        fallback="own",
+        kinds=("scipy",),
+    ),
+    Model(
+        name="adamic_adar",
+        description="Common neighbours, each counted 1 / log(degree) (Adamic and Adar, 2003).",
+        train="core.models.baselines:train_adamic_adar",
+        config="core.models.baselines:AdamicAdarConfig",
+        inputs=("graph",),
+        scorings=(NATIVE,),
+        fallback="own",
+        kinds=("scipy",),
+    ),
+    Model(
+        name="gensim_word2vec",
+        description="word2vec on the walks with gensim, CBOW as in the article.",
+        train="core.models.gensim_word2vec:train",
+        config="core.models.gensim_word2vec:GensimConfig",
+        inputs=("walks",),
+        scorings=(CENTER_CENTER, CENTER_CONTEXT),
+        learns=True,
+        kinds=("gensim",),
+    ),
+    Model(
+        name="skipgram",
+        description="Skip-gram with negative sampling on the walks, in PyTorch.",
+        train="core.models.skipgram:train",
+        config="core.models.skipgram:SkipGramConfig",
+        inputs=("walks",),
+        scorings=(CENTER_CONTEXT, CENTER_CENTER),
+        gpu=True,
+        learns=True,
+        kinds=("pytorch",),
+    ),
+)
+
+MODELS: dict[str, Model] = {model.name: model for model in _ENTRIES}
+"""All models by name, in the order in which they are shown."""

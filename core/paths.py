@@ -1,0 +1,38 @@
+"""Where this installation keeps its things, from environment variables with sensible defaults.
+
+Belongs here: the places shared by the pipeline and the explorer. Does not belong here: the layout inside the store
+(``core.store``). Everything is relative to ``ALSOBOUGHT_HOME``, by default the current directory.
+"""
+
+import os
+from pathlib import Path
+
+
+def home() -> Path:
+    """The project folder: ``ALSOBOUGHT_HOME`` or the current directory."""
+    return Path(os.environ.get("ALSOBOUGHT_HOME") or Path.cwd()).resolve()
+
+
+def store_root() -> str:
+    """Root of the artefact store, a path or a URL: ``ALSOBOUGHT_STORE`` or ``data/store``."""
+    return os.environ.get("ALSOBOUGHT_STORE") or str(home() / "data" / "store")
+
+
+def raw_dir() -> Path:
+    """Folder that local sources in categories.yaml are relative to: ``RAW_DIR`` or ``data/raw``."""
+    return (home() / (os.environ.get("RAW_DIR") or "data/raw")).resolve()
+
+
+def download_dir() -> Path:
+    """Where remote sources are kept once downloaded."""
+    return home() / "data" / "downloads"
+
+
+def checkpoint_dir() -> Path:
+    """Where interrupted trainings leave their checkpoints."""
+    return home() / "data" / "checkpoints"
+
+
+def categories_file() -> Path:
+    """``ALSOBOUGHT_CATEGORIES`` or ``categories.yaml``."""
+    return (home() / (os.environ.get("ALSOBOUGHT_CATEGORIES") or "categories.yaml")).resolve()

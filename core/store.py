@@ -1,0 +1,311 @@
+"""Where each artefact lives and in which format: the one module that both the IO managers and the explorer use.
+
+An artefact is one folder per asset and category::
+
+    <root>/<asset>/<category>/manifest.json          what is current; replaced atomically, last
+    <root>/<asset>/<category>/<version>/<field>.*    .parquet tables, .npy arrays (memory-mapped), .npz sparse matrices
+
+Belongs here: paths, formats, manifests, atomicity. Does not belong here: what an artefact means, and when it is
+made. A reader follows the manifest, so it sees the old artefact until the new one is whole, and a writer that is
+killed leaves only a folder that no manifest names.
+"""
+
+import calendar
+import contextlib
+import dataclasses
+import importlib
+import io
+import json
+import os
+import shutil
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import scipy.sparse as sp
+from upath import UPath
+
+from core.errors import InputError
+
+MANIFEST = "manifest.json"
+_STAMP = "%Y%m%dT%H%M%S"
+_ABANDONED_SECONDS = 900.0
+"""A version that no manifest names is taken for abandoned, and removed, once it is older than this."""
+
+_ARTEFACTS = {
+    "ProductPairs": "core.pairs",
+    "PairSplit": "core.split",
+    "ProductGraph": "core.graph",
+    "Embeddings": "core.models.base",
+    "Evaluation": "core.evaluation",
+    "Neighbours": "core.neighbours",
+}
+"""Dataclasses that may be stored, with their modules; a manifest can name no other type."""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What stands next to an artefact.
+
+    Attributes:
+        asset: asset name with slashes, e.g. ``embeddings/skipgram``.
+        category: partition key.
+        version: name of the folder that holds the files; unique per write, so it serves as a cache key.
+        type: dataclass name, or ``table``, ``array``, ``matrix``.
+        fields: field name → description: ``file`` with ``bytes`` (and ``rows`` / ``shape`` / ``dtype``) or an
+            inline ``value``.
+        created: seconds since the epoch (UTC).
+        info: provenance given by the writer: run id, code version, config.
+    """
+
+    asset: str
+    category: str
+    version: str
+    type: str
+    fields: dict[str, Any]
+    created: float
+    info: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def bytes(self) -> int:
+        """Total size of the artefact's files."""
+        return sum(_sizes(self.fields))
+
+
+def _sizes(node: Any) -> Iterator[int]:
+    if isinstance(node, dict):
+        if "file" in node:
+            yield int(node["bytes"])
+        else:
+            for child in node.values():
+                yield from _sizes(child)
+
+
+class Store:
+    """Artefacts below one root folder or bucket.
+
+    Args:
+        root: local path or any URL that universal-pathlib knows (``s3://bucket/prefix``).
+    """
+
+    def __init__(self, root: str | os.PathLike[str] | UPath) -> None:
+        self.root = UPath(root)
+
+    def folder(self, asset: str, category: str) -> UPath:
+        """The folder of an artefact; the IO manager arrives at the same path from the asset key."""
+        return self.root.joinpath(*asset.split("/"), category)
+
+    def manifest(self, asset: str, category: str) -> Manifest | None:
+        """The current manifest, or None if the asset was never materialized."""
+        return read_manifest(self.folder(asset, category))
+
+    def write(self, asset: str, category: str, value: Any, info: dict[str, Any] | None = None) -> Manifest:
+        """Store a new version of an artefact and make it current; see :func:`write_artefact`."""
+        return write_artefact(self.folder(asset, category), asset, category, value, info)
+
+    def read(self, asset: str, category: str) -> Any:
+        """Load the current version; arrays are memory-mapped. Raises FileNotFoundError if there is none."""
+        return read_artefact(self.folder(asset, category))
+
+    def file(self, asset: str, category: str, field: str) -> Path:
+        """Local path of one field's file, for readers that want a part of it only."""
+        folder = self.folder(asset, category)
+        manifest = read_manifest(folder)
+        if manifest is None:
+            raise FileNotFoundError(f"{asset} of {category} is not materialized below {self.root}")
+        return _local(folder / manifest.version / manifest.fields[field]["file"])
+
+    def categories(self, asset: str) -> list[str]:
+        """Categories for which the asset is materialized, sorted."""
+        base = self.root.joinpath(*asset.split("/"))
+        if not base.exists():
+            return []
+        return sorted(p.name for p in base.iterdir() if (p / MANIFEST).exists())
+
+
+def read_manifest(folder: UPath) -> Manifest | None:
+    """The manifest in an artefact's folder, or None. Raises InputError when it is damaged."""
+    try:
+        text = (folder / MANIFEST).read_text()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    try:
+        return Manifest(**json.loads(text))
+    except (json.JSONDecodeError, TypeError) as error:
+        raise InputError(f"{folder / MANIFEST} is damaged ({error}); materialize the asset again") from error
+
+
+def write_artefact(
+    folder: UPath, asset: str, category: str, value: Any, info: dict[str, Any] | None = None
+) -> Manifest:
+    """Write a value as a new version and then name it in the manifest, in this order.
+
+    Args:
+        folder: the artefact's folder.
+        value: a ``pa.Table``, NumPy array, SciPy sparse matrix or one of the dataclasses in this module's list,
+            whose fields may be those, dicts of those, or JSON-able values.
+        info: JSON-able provenance.
+
+    Raises:
+        TypeError: for a value of any other type, or an array of Python objects.
+    """
+    version = time.strftime(_STAMP, time.gmtime()) + "-" + uuid.uuid4().hex[:8]
+    target = folder / version
+    target.mkdir(parents=True, exist_ok=True)
+    before = read_manifest(folder)
+    try:
+        kind, fields = _write_value(target, value)
+        manifest = Manifest(asset, category, version, kind, fields, time.time(), info or {})
+        _replace(folder / MANIFEST, json.dumps(dataclasses.asdict(manifest), indent=1, allow_nan=False).encode())
+    except BaseException:
+        _remove(target)
+        raise
+    _drop_old_versions(folder, keep={version, before.version} if before else {version})
+    return manifest
+
+
+def read_artefact(folder: UPath) -> Any:
+    """Load the current version from an artefact's folder. Raises FileNotFoundError if there is none."""
+    for attempt in (1, 2, 3):
+        manifest = read_manifest(folder)
+        if manifest is None:
+            raise FileNotFoundError(f"nothing is materialized at {folder}")
+        try:
+            return _read_value(folder / manifest.version, manifest)
+        except FileNotFoundError:
+            # A rebuild may have replaced the version between the two reads; the new manifest names a whole one.
+            if attempt == 3:
+                raise
+    raise AssertionError("unreachable")
+
+
+def _write_value(target: UPath, value: Any) -> tuple[str, dict[str, Any]]:
+    if dataclasses.is_dataclass(value) and type(value).__name__ in _ARTEFACTS:
+        fields = {f.name: _write_field(target, f.name, getattr(value, f.name)) for f in dataclasses.fields(value)}
+        return type(value).__name__, fields
+    described = _write_field(target, "value", value)
+    if "file" not in described:
+        raise TypeError(f"cannot store a {type(value).__name__}; see core.store.write_artefact")
+    return described["format"], {"value": described}
+
+
+def _write_field(target: UPath, name: str, value: Any) -> dict[str, Any]:
+    if isinstance(value, pa.Table):
+        file = target / f"{name}.parquet"
+        _write_file(file, lambda out: pq.write_table(value, out, compression="zstd", row_group_size=_ROW_GROUP))
+        return {"format": "table", "file": file.name, "bytes": file.stat().st_size, "rows": value.num_rows}
+    if isinstance(value, np.ndarray):
+        if value.dtype.hasobject:
+            raise TypeError(f"{name}: an array of Python objects cannot be stored")
+        file = target / f"{name}.npy"
+        _write_file(file, lambda out: np.lib.format.write_array(out, value, allow_pickle=False))
+        return {
+            "format": "array", "file": file.name, "bytes": file.stat().st_size,
+            "shape": list(value.shape), "dtype": str(value.dtype),
+        }  # fmt: skip
+    if sp.issparse(value):
+        file = target / f"{name}.npz"
+        matrix = sp.csr_matrix(value)
+        _write_file(file, lambda out: sp.save_npz(out, matrix, compressed=False))
+        return {
+            "format": "matrix", "file": file.name, "bytes": file.stat().st_size,
+            "shape": list(matrix.shape), "dtype": str(matrix.dtype), "stored": int(matrix.nnz),
+        }  # fmt: skip
+    if isinstance(value, dict) and any(isinstance(v, pa.Table | np.ndarray) or sp.issparse(v) for v in value.values()):
+        items = {k: _write_field(target, f"{name}.{k}", v) for k, v in value.items()}
+        return {"format": "dict", "items": items}
+    json.dumps(value, allow_nan=False)  # raises TypeError for anything that is not plain data
+    return {"format": "json", "value": value}
+
+
+_ROW_GROUP = 64_000
+"""Rows of a Parquet row group: small enough that the explorer reads one product's rows in a few milliseconds."""
+
+
+def _read_value(folder: UPath, manifest: Manifest) -> Any:
+    if manifest.type in _ARTEFACTS:
+        kind = getattr(importlib.import_module(_ARTEFACTS[manifest.type]), manifest.type)
+        return kind(**{name: _read_field(folder, entry) for name, entry in manifest.fields.items()})
+    return _read_field(folder, manifest.fields["value"])
+
+
+def _read_field(folder: UPath, entry: dict[str, Any]) -> Any:
+    match entry["format"]:
+        case "json":
+            return entry["value"]
+        case "dict":
+            return {key: _read_field(folder, item) for key, item in entry["items"].items()}
+    path = _local(folder / entry["file"])
+    match entry["format"]:
+        case "table":
+            return pq.read_table(path, memory_map=True)
+        case "array":
+            return np.load(path, mmap_mode="r" if 0 not in entry["shape"] else None, allow_pickle=False)
+        case "matrix":
+            return sp.load_npz(path)
+        case other:
+            raise InputError(f"{folder}: unknown format {other!r}; it was written by a newer version of this program")
+
+
+def _write_file(path: UPath, write: Any) -> None:
+    """Write through an open binary file, so that folders and buckets are served alike, and flush it to disk."""
+    with path.open("wb") as out:
+        write(out)
+        out.flush()
+        with contextlib.suppress(AttributeError, io.UnsupportedOperation):  # bucket files have no descriptor
+            os.fsync(out.fileno())
+
+
+def _replace(path: UPath, data: bytes) -> None:
+    """Make ``data`` the content of ``path`` in one step: rename on a file system, a single put on a bucket."""
+    if not _is_local(path):
+        path.write_bytes(data)
+        return
+    temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.tmp")
+    _write_file(temporary, lambda out: out.write(data))
+    Path(str(temporary)).replace(str(path))
+
+
+def _drop_old_versions(folder: UPath, keep: set[str]) -> None:
+    """Remove all versions but the current and the one before it (for readers on their way, and for a way back).
+
+    A folder that no manifest named stays while it is young: another process may be writing it. Memory maps that
+    are open survive a removal on POSIX systems. Failing to remove is no failure of the write.
+    """
+    for old in folder.iterdir():
+        with contextlib.suppress(OSError, ValueError):
+            if old.is_dir() and old.name not in keep:
+                written = calendar.timegm(time.strptime(old.name.split("-")[0], _STAMP))
+                if time.time() - written > _ABANDONED_SECONDS:
+                    _remove(old)
+
+
+def _remove(folder: UPath) -> None:
+    if _is_local(folder):
+        shutil.rmtree(str(folder), ignore_errors=True)
+    else:
+        folder.fs.rm(folder.path, recursive=True)
+
+
+def _is_local(path: UPath) -> bool:
+    return getattr(path, "protocol", "") in ("", "file", "local")
+
+
+def _local(path: UPath) -> Path:
+    """A local path of a stored file; a file in a bucket is downloaded once per version into the temporary folder."""
+    if _is_local(path):
+        return Path(str(path))
+    cached = Path(tempfile.gettempdir()) / "alsobought" / path.protocol / path.path.strip("/")
+    if not cached.exists():
+        cached.parent.mkdir(parents=True, exist_ok=True)
+        partial = cached.with_name(f"{cached.name}.{uuid.uuid4().hex[:8]}.tmp")
+        path.fs.get(path.path, str(partial))
+        partial.replace(cached)
+    return cached

@@ -1,0 +1,1 @@
+"""The asset graph, one file per stage; each asset calls one function of ``core``."""

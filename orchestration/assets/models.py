@@ -1,0 +1,198 @@
+"""Stage 4: embeddings, metrics and neighbours of every model in the registry, and the leaderboard over them.
+
+Belongs here: the loop that makes three assets out of one registry entry. Does not belong here: anything that is
+particular to one model; that is what its entry and its file in ``core.models`` are for.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pyarrow as pa
+
+from core import paths
+from core.graph import ProductGraph
+from core.models import MODELS
+from core.models.base import Embeddings, Inputs, Model, TrainContext
+from core.pairs import ProductPairs
+from core.split import PairSplit
+from orchestration.launchpad import form, resolve
+from orchestration.partitions import BY_CATEGORY
+from orchestration.reporting import StepReport, table
+from orchestration.resources import Machine, TorchDevice
+
+_SEED = 42
+_UPSTREAM = {
+    "products": "product_pairs",
+    "graph": "product_graph",
+    "transition": "transition_matrix",
+    "walks": "walks",
+    "node2vec_walks": "node2vec_walks",
+}
+"""Field of ``Inputs`` → asset that provides it."""
+
+_METRICS, _NEIGHBOURS = form("evaluation"), form("neighbours")
+
+
+def model_assets(model: Model) -> list[dg.AssetsDefinition]:
+    """The three assets of one model."""
+    return [_embeddings(model), _metrics(model), _neighbours(model)]
+
+
+def _embeddings(model: Model) -> dg.AssetsDefinition:
+    settings_form = form(model.name)
+    upstream = {"split": "pair_split"} | {name: _UPSTREAM[name] for name in model.inputs}
+
+    @dg.asset(
+        key=["embeddings", model.name],
+        ins={name: dg.AssetIn(key) for name, key in upstream.items()},
+        partitions_def=BY_CATEGORY,
+        group_name="d_embeddings",
+        kinds={"numpy", *model.kinds},
+        description=model.description,
+        io_manager_key="store",
+        code_version=model.version,
+        pool="gpu" if model.gpu else None,
+    )
+    def embeddings(
+        context: dg.AssetExecutionContext,
+        config: settings_form,  # type: ignore[valid-type]
+        machine: Machine,
+        torch_device: TorchDevice,
+        split: PairSplit,
+        **inputs: Any,
+    ) -> dg.Output[Embeddings]:
+        settings = resolve(context, model.name, config)
+        report = StepReport(context, settings)
+        checkpoints = paths.checkpoint_dir() / context.partition_key / model.name
+        trained = model.fit(
+            _inputs(split.n_nodes, inputs),
+            settings,
+            TrainContext(
+                seed=_SEED,
+                threads=machine.thread_count(),
+                device=torch_device.resolve() if model.gpu else "cpu",
+                progress=report.progress,
+                probe=_probe(split) if model.learns else None,
+                checkpoints=checkpoints,
+            ),
+        )
+        return report.output(trained, **_facts(trained, checkpoints))
+
+    return embeddings
+
+
+def _inputs(n_nodes: int, inputs: dict[str, Any]) -> Inputs:
+    if isinstance(inputs.get("products"), ProductPairs):
+        inputs["products"] = inputs["products"].products
+    return Inputs(n_nodes=n_nodes, **inputs)
+
+
+def _probe(split: PairSplit) -> Any:
+    from core.evaluation import auc_probe
+
+    return auc_probe(split, seed=_SEED)
+
+
+def _facts(trained: Embeddings, checkpoints: Path) -> dict[str, Any]:
+    curve = trained.learning_curve
+    return {
+        "products_with_an_answer": int(trained.seen.sum()),
+        "training": dg.MetadataValue.json({k: v for k, v in trained.info.items() if k != "config"}),
+        "learning_curve": table(curve, limit=40) if curve.num_rows else "does not learn by steps",
+        "checkpoints": dg.MetadataValue.path(str(checkpoints)),
+    }
+
+
+def _metrics(model: Model) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=["metrics", model.name],
+        ins={
+            "embeddings": dg.AssetIn(["embeddings", model.name]),
+            "split": dg.AssetIn("pair_split"),
+            "graph": dg.AssetIn("product_graph"),
+        },
+        partitions_def=BY_CATEGORY,
+        group_name="e_metrics",
+        kinds={"numpy"},
+        description=f"Link prediction, ranking and cold-start metrics of {model.name}, with intervals and curves.",
+        io_manager_key="store",
+        code_version="1",
+    )
+    def metrics(
+        context: dg.AssetExecutionContext,
+        config: _METRICS,  # type: ignore[valid-type]
+        machine: Machine,
+        embeddings: Embeddings,
+        split: PairSplit,
+        graph: ProductGraph,
+    ) -> dg.Output[Any]:
+        from core.evaluation import evaluate, summary_line
+
+        settings = resolve(context, "evaluation", config)
+        report = StepReport(context, settings)
+        found = evaluate(
+            model, embeddings, split, graph, settings,
+            seed=_SEED, threads=machine.thread_count(), progress=report.progress,
+        )  # fmt: skip
+        context.log.info(summary_line(found.metrics))
+        return report.output(found, metrics=table(found.metrics, 60), evaluation=dg.MetadataValue.json(found.info))
+
+    return metrics
+
+
+def _neighbours(model: Model) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=["neighbours", model.name],
+        ins={"embeddings": dg.AssetIn(["embeddings", model.name]), "pairs": dg.AssetIn("product_pairs")},
+        partitions_def=BY_CATEGORY,
+        group_name="f_neighbours",
+        kinds={"parquet"},
+        description=f"The closest products of every product according to {model.name}: the file a shop would load.",
+        io_manager_key="store",
+        code_version="1",
+    )
+    def neighbours(
+        context: dg.AssetExecutionContext,
+        config: _NEIGHBOURS,  # type: ignore[valid-type]
+        machine: Machine,
+        embeddings: Embeddings,
+        pairs: ProductPairs,
+    ) -> dg.Output[Any]:
+        from core.neighbours import nearest
+
+        settings = resolve(context, "neighbours", config)
+        report = StepReport(context, settings)
+        ids = pairs.products["product_id"].combine_chunks()
+        found = nearest(
+            model, embeddings, ids, settings,
+            threads=machine.thread_count(), seed=_SEED, progress=report.progress,
+        )  # fmt: skip
+        return report.output(
+            found,
+            rows=found.table.num_rows,
+            search=dg.MetadataValue.json(found.info),
+            head=table(found.table, 10),
+        )
+
+    return neighbours
+
+
+@dg.asset(
+    ins={name: dg.AssetIn(["metrics", name]) for name in MODELS},
+    partitions_def=BY_CATEGORY,
+    group_name="g_leaderboard",
+    kinds={"parquet"},
+    io_manager_key="store",
+    code_version="1",
+)
+def leaderboard(context: dg.AssetExecutionContext, **evaluations: Any) -> dg.Output[pa.Table]:
+    """All models of the category side by side: one long table of category, model, protocol, metric and value."""
+    from core.evaluation.leaderboard import leaderboard as combine
+    from core.evaluation.leaderboard import to_markdown
+
+    report = StepReport(context)
+    long = combine({name: found.metrics for name, found in evaluations.items()}, context.partition_key)
+    text = to_markdown(long)
+    context.log.info(f"leaderboard of {context.partition_key}\n{text}")
+    return report.output(long, models=len(evaluations), leaderboard=dg.MetadataValue.md(text))

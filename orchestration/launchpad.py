@@ -1,0 +1,37 @@
+"""Hyperparameters in the launchpad: core's settings as documented, bounded ``dg.Config`` fields.
+
+Belongs here: turning a config dataclass into a launchpad form and a filled form back into the dataclass. Does not
+belong here: the settings themselves (``core.configs``). Every field may stay empty, which means "what
+categories.yaml says for this category, else the default": a form of plain defaults would silently override the file.
+"""
+
+from typing import Any, Optional
+
+import dagster as dg
+import pydantic
+
+from core.configs import CONFIGS
+from core.settings import describe
+from orchestration.partitions import CATEGORIES
+
+
+def form(section: str, *more: str) -> type[dg.Config]:
+    """The launchpad form of one section, or of several that one asset uses (then nested by section name)."""
+    if more:
+        nested: dict[str, Any] = {name: (form(name), form(name)()) for name in (section, *more)}
+        return pydantic.create_model(f"{section}_and_more", __base__=dg.Config, **nested)
+    fields: dict[str, Any] = {}
+    for name, kind, default, meta in describe(CONFIGS[section]):
+        bounds = {k: meta[k] for k in ("ge", "le") if k in meta}
+        allowed = f" One of {', '.join(meta['choices'])}." if "choices" in meta else ""
+        if bounds:
+            allowed = f" From {bounds.get('ge', 'any')} to {bounds.get('le', 'any')}."
+        text = f"{meta['help']}{allowed} Default {default!r} unless categories.yaml says otherwise."
+        # dg.Config reads Optional[X]; X | None is refused for dynamically made models.
+        fields[name] = (Optional[kind], pydantic.Field(default=None, description=text, **bounds))  # noqa: UP045
+    return pydantic.create_model(f"{section}_settings", __base__=dg.Config, __doc__=CONFIGS[section].__doc__, **fields)
+
+
+def resolve(context: dg.AssetExecutionContext, section: str, filled: dg.Config | None = None) -> Any:
+    """The config to use: defaults, overridden by the category, overridden by the launchpad."""
+    return CATEGORIES[context.partition_key].config(section, filled.model_dump() if filled else None)

@@ -1,0 +1,21 @@
+"""Shared set-up: where the tests' categories and real data are. Nothing here touches the project's own data/."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+SHARED = ROOT.parent / "shared" / "data"
+
+# The definitions read categories.yaml on import, so the tests' own file must be named before that.
+os.environ["ALSOBOUGHT_HOME"] = str(ROOT)
+os.environ["DAGSTER_DISABLE_TELEMETRY"] = "yes"
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Folder of the real catalogues; the test skips where it is absent."""
+    if not SHARED.is_dir():
+        pytest.skip(f"the real data is not there ({SHARED})")
+    return SHARED
