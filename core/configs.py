@@ -6,8 +6,15 @@ belong here: any code that uses them; this module stays light, because the Dagst
 
 from dataclasses import dataclass
 
+from core.evaluation.result import EvaluationConfig
+from core.models.baselines import AdamicAdarConfig, PopularityConfig
+from core.models.gensim_word2vec import GensimConfig
+from core.models.skipgram import SkipGramConfig
+from core.neighbours import NeighboursConfig
 from core.pairs import PairsConfig
 from core.settings import setting
+from core.split import SplitConfig
+from core.walks.config import WalksConfig
 
 
 @dataclass(frozen=True)
@@ -31,5 +38,13 @@ CONFIGS: dict[str, type] = {
     "sample": SampleConfig,
     "catalog": CatalogConfig,
     "pairs": PairsConfig,
+    "split": SplitConfig,
+    "walks": WalksConfig,
+    "popularity": PopularityConfig,
+    "adamic_adar": AdamicAdarConfig,
+    "gensim_word2vec": GensimConfig,
+    "skipgram": SkipGramConfig,
+    "evaluation": EvaluationConfig,
+    "neighbours": NeighboursConfig,
 }
 """Section name → config class."""

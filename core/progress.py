@@ -49,6 +49,8 @@ class ProgressLine:
     def describe(stage: str, done: int, total: int, unit: str, seconds: float, advanced: int) -> str:
         """One line: stage, share done, rate and time left (seconds are wall time spent on ``advanced`` units)."""
         rate = advanced / seconds if seconds > 0 else 0.0
+        if done >= total > 0 and advanced <= 0:  # the first word of this stage is that it is done
+            return f"{stage}: {total:,} {unit}"
         if total <= 0:
             return f"{stage}: {done:,} {unit}, {rate:,.0f} {unit}/s"
         if done >= total:

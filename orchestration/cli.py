@@ -73,6 +73,7 @@ def materialize(category: str, select: str = "*") -> int:
             dg.reconstructable(_rebuild_job),
             instance=instance,
             tags={"dagster/partition": category},
+            run_config={"loggers": {"console": {}}},  # the short lines of orchestration.terminal
             asset_selection=sorted(selection) if selection is not None else None,
         )
     seconds = time.monotonic() - started

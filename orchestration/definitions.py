@@ -16,6 +16,25 @@ from orchestration.assets import catalog, graph, models
 from orchestration.jobs import rebuild, schedules
 from orchestration.resources import Machine, StoreResource, TorchDevice
 
+_EXECUTOR = {
+    # Two steps at once: while one reads or writes, the other computes.
+    "max_concurrent": 2,
+    # A step's process is forked from a server that has the slow imports behind it, instead of importing torch and
+    # Dagster anew in each of the run's steps. Nothing preloaded starts threads or touches a GPU at import time.
+    "start_method": {
+        "forkserver": {
+            "preload_modules": [
+                "orchestration.definitions",
+                "core.evaluation.run",
+                "core.models.gensim_word2vec",
+                "core.models.scorers",
+                "core.models.skipgram",
+                "core.walks",
+            ]
+        }
+    },
+}
+
 
 def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
     """The definitions; ``resources`` replaces resources by key, for tests and deployments."""
@@ -34,8 +53,7 @@ def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
             "machine": Machine(),
             **(resources or {}),
         },
-        # Two steps at once keep two cores busy while one of them reads or writes; more would only share them.
-        executor=dg.multiprocess_executor.configured({"max_concurrent": 2}),
+        executor=dg.multiprocess_executor.configured(_EXECUTOR),
         loggers={"console": terminal.console},
     )
 

@@ -10,6 +10,7 @@ SHARED = ROOT.parent / "shared" / "data"
 
 # The definitions read categories.yaml on import, so the tests' own file must be named before that.
 os.environ["ALSOBOUGHT_HOME"] = str(ROOT)
+os.environ["ALSOBOUGHT_CATEGORIES"] = str(ROOT / "tests" / "categories.yaml")
 os.environ["DAGSTER_DISABLE_TELEMETRY"] = "yes"
 
 

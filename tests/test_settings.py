@@ -8,8 +8,8 @@ from core import settings
 from core.categories import load_categories
 from core.configs import CONFIGS
 from core.errors import InputError
-from core.paths import categories_file
 from core.progress import ProgressLine
+from tests.conftest import ROOT
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,8 @@ def test_every_setting_has_help_and_a_default_within_its_bounds(section):
 
 
 def test_the_shipped_categories_are_valid():
-    categories = load_categories(categories_file())
-    assert "sample" in categories
+    categories = load_categories(ROOT / "categories.yaml")
+    assert {"sample", "beauty", "cell_phones", "gift_cards", "electronics", "books"} <= set(categories)
     for category in categories.values():
         for section in CONFIGS:
             category.config(section)
@@ -112,6 +112,8 @@ def test_progress_lines_are_throttled_and_always_end():
         report("walks", done, 1000, "steps")
     assert len(lines) == 1
     assert lines[0].startswith("walks: 1,000 steps in ")
+    report("split", 5, 5, "parts")
+    assert lines[1] == "split: 5 parts"
 
 
 def test_a_progress_line_gives_share_rate_and_time_left():

@@ -1,0 +1,28 @@
+"""All metrics of all models, from scores alone.
+
+Belongs here: link prediction, ranking and cold-start metrics with their confidence intervals, and the tables
+made
+of them. Does not belong here: how a model scores (``core.models.scorers``) and on which pairs
+(``core.split``).
+
+Importing this package is cheap; the scorers (and with them Numba) are loaded when something is evaluated.
+"""
+
+from core.evaluation.leaderboard import LEADERBOARD, leaderboard, summary_line, to_markdown
+from core.evaluation.probe import auc_probe
+from core.evaluation.result import CURVES, METRICS, SCORES, Evaluation, EvaluationConfig
+from core.evaluation.run import evaluate
+
+__all__ = [
+    "CURVES",
+    "LEADERBOARD",
+    "METRICS",
+    "SCORES",
+    "Evaluation",
+    "EvaluationConfig",
+    "auc_probe",
+    "evaluate",
+    "leaderboard",
+    "summary_line",
+    "to_markdown",
+]

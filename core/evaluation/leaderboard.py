@@ -1,0 +1,112 @@
+"""Metrics for people: one line for a log, one table for all models of a category.
+
+Belongs here: putting metric tables together and wording them. Does not belong here: measuring.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from core.evaluation.result import ALL, COLD_START, DEGREE_MATCHED, METRICS, PUBLISHED, RANKING, SEEN
+
+LEADERBOARD = pa.schema([("category", pa.string()), *METRICS])
+"""``METRICS`` with the category in front."""
+
+_COLUMNS = (
+    ("published AUC, all", PUBLISHED, ALL, "roc_auc"),
+    ("seen", PUBLISHED, SEEN, "roc_auc"),
+    ("degree-matched AUC, all", DEGREE_MATCHED, ALL, "roc_auc"),
+    ("seen", DEGREE_MATCHED, SEEN, "roc_auc"),
+    ("recall@10", RANKING, ALL, "recall@10"),
+    ("NDCG@10", RANKING, ALL, "ndcg@10"),
+    ("MRR", RANKING, ALL, "mrr"),
+    ("coverage@10", RANKING, ALL, "coverage@10"),
+    ("cold-start AUC", COLD_START, ALL, "roc_auc"),
+)
+
+
+def leaderboard(evaluations: Mapping[str, pa.Table], category: str) -> pa.Table:
+    """All metric tables of a category in one long table of schema ``LEADERBOARD``.
+
+    Args:
+        evaluations: model → table of schema ``METRICS``; their order is kept.
+        category: name for the first column.
+    """
+    metrics = pa.concat_tables([METRICS.empty_table(), *evaluations.values()])
+    return metrics.add_column(0, LEADERBOARD.field(0), pa.repeat(category, len(metrics))).combine_chunks()
+
+
+def to_markdown(long: pa.Table, info: Mapping[str, Mapping[str, Any]] | None = None) -> str:
+    """A Markdown table with one row per model and scoring, and notes on how to read it.
+
+    Args:
+        long: a leaderboard; models appear in its order.
+        info: model → ``Evaluation.info``; adds the fallback column and the numbers of pairs to the notes.
+    """
+    cells = {
+        (row["model"], row["scoring"], row["protocol"], row["subset"], row["metric"]): row for row in long.to_pylist()
+    }
+    heads = ["model", "scoring", *(title for title, *_ in _COLUMNS)] + (["unseen products"] if info else [])
+    lines = [_line(heads), _line(["---", "---"] + ["---:"] * len(_COLUMNS) + (["---"] if info else []))]
+    for model, scoring in dict.fromkeys((key[0], key[1]) for key in cells):
+        values = [_cell(cells.get((model, scoring, *column))) for _, *column in _COLUMNS]
+        fallback = [str(info.get(model, {}).get("fallback", "–"))] if info else []
+        lines.append(_line([model, scoring, *values, *fallback]))
+    return "\n".join([*lines, "", *_notes(info)]) + "\n"
+
+
+def summary_line(metrics: pa.Table) -> str:
+    """The main numbers of one model's default scoring (its first) in one line for a log."""
+    rows = metrics.to_pylist()
+    if not rows:
+        return "nothing was measured"
+    model, scoring = rows[0]["model"], rows[0]["scoring"]
+    found = {(r["protocol"], r["subset"], r["metric"]): r["value"] for r in rows if r["scoring"] == scoring}
+
+    def number(*key: str) -> str:
+        value = found.get((key[0], key[1], key[2]))
+        return "–" if value is None else f"{value:.3f}"
+
+    line = (
+        f"{model} ({scoring}): ROC-AUC published {number(PUBLISHED, ALL, 'roc_auc')} all, "
+        f"{number(PUBLISHED, SEEN, 'roc_auc')} seen; degree-matched {number(DEGREE_MATCHED, ALL, 'roc_auc')} all, "
+        f"{number(DEGREE_MATCHED, SEEN, 'roc_auc')} seen; recall@10 {number(RANKING, ALL, 'recall@10')}, "
+        f"NDCG@10 {number(RANKING, ALL, 'ndcg@10')}, MRR {number(RANKING, ALL, 'mrr')}"
+    )
+    cold = number(COLD_START, ALL, "roc_auc")
+    return line if cold == "–" else f"{line}; cold-start ROC-AUC {cold}"
+
+
+def _notes(info: Mapping[str, Mapping[str, Any]] | None) -> list[str]:
+    notes = [
+        "AUC is ROC-AUC; ± is half of the 95 % bootstrap interval over pairs (products, for the lists) and does not",
+        "cover training again. *seen*: both products have a training pair. Published negatives are drawn uniformly and",
+        "are easy: compare models by the degree-matched columns and the lists.",
+    ]
+    if info:
+        notes += [
+            "*unseen products*: `median`, a pair the model cannot place scores the median of its other scores;",
+            "`own`, the model's own answer counts.",
+        ]
+        pairs = next(iter(info.values())).get("pairs", {})
+        counted = [
+            f"{protocol} {subset} {numbers['positives']:,} + {numbers['negatives']:,}"
+            for protocol, subsets in pairs.items()
+            for subset, numbers in subsets.items()
+        ]
+        if counted:
+            notes.append(f"Pairs (positives + negatives): {'; '.join(counted)}.")
+    return notes
+
+
+def _cell(row: Mapping[str, Any] | None) -> str:
+    if row is None or row["value"] is None:
+        return "–"
+    if row["low"] is None or row["high"] is None:
+        return f"{row['value']:.3f}"
+    return f"{row['value']:.3f} ± {(row['high'] - row['low']) / 2:.3f}"
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"

@@ -1,0 +1,290 @@
+"""One model's evaluation from beginning to end.
+
+Belongs here: which pairs and lists are scored under which protocol, what a pair scores that the model cannot
+place,
+and collecting the results in tables. Does not belong here: the formulas (``core.evaluation.link``,
+``ranking``, ``bootstrap``) and the scores (``core.models.scorers``).
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from core.errors import InputError
+from core.evaluation.bootstrap import Interval, link_intervals, mean_intervals
+from core.evaluation.link import average_precision, histogram, operating_points, roc_auc, thresholds
+from core.evaluation.ranking import (
+    RankingTask,
+    cold_task,
+    coverage,
+    ndcg,
+    popularity_bias,
+    ranking_task,
+    recall,
+    reciprocal_rank,
+)
+from core.evaluation.result import (
+    ALL,
+    COLD_START,
+    CURVES,
+    DEGREE_MATCHED,
+    METRICS,
+    PUBLISHED,
+    RANKING,
+    SCORES,
+    SEEN,
+    Evaluation,
+    EvaluationConfig,
+)
+from core.graph import ProductGraph
+from core.models.base import NATIVE, Embeddings, Model, Scorer
+from core.progress import Progress, silent
+from core.split import PairSplit
+
+_LONGEST_LIST = 20
+
+
+def evaluate(
+    model: Model,
+    embeddings: Embeddings,
+    split: PairSplit,
+    graph: ProductGraph,
+    config: EvaluationConfig,
+    seed: int = 42,
+    threads: int = 2,
+    progress: Progress = silent,
+) -> Evaluation:
+    """Measure a trained model by all of its scorings under all protocols.
+
+    ``published`` and ``degree_matched`` (``roc_auc``, ``average_precision``): held-out pairs against the
+    split's two kinds of negatives; subset ``seen`` keeps the pairs of which both products have a training
+    pair, whatever the model. A pair the model cannot place (``Scorer.seen``) scores the median of what the
+    protocol's other pairs score, the article's rule, unless the model's ``fallback`` is ``own``: then its
+    score is taken as it is.
+
+    ``ranking``: lists for a sample of products with a training and a held-out pair, training pairs left out.
+    ``recall@k``, ``ndcg@k`` and ``mrr@k`` are means over these products; ``mrr`` is ``mrr@20``, for lists are
+    judged to rank 20; ``coverage@10`` is the number of distinct products listed over the most there could be;
+    ``popularity_bias@10`` is the mean degree percentile of the listed products. All in 0..1.
+
+    ``cold_start``, if the split has cold pairs: ``roc_auc`` against degree-matched and ``roc_auc_uniform``
+    against uniform negatives of the same cold products, ``recall@10`` of their lists. A model that cannot
+    place cold products gives them equal scores and no lists: 0.5 and 0 by construction.
+
+    Args:
+        model: the model's registry entry.
+        embeddings: what it learned from the training part of ``split``.
+        split: the pairs, the same for every model.
+        graph: graph of the training pairs.
+        config: settings.
+        seed: of the sample of ranking sources (the same for every model) and the bootstrap.
+        threads: CPU threads; they do not change the result.
+        progress: reports evaluation steps.
+
+    Raises:
+        InputError: the model's scores are not finite (its training diverged).
+    """
+    # Numba comes with the scorers; whoever only reads evaluations (the explorer) need not wait for it.
+    from core.models.scorers import scorer
+
+    started = time.perf_counter()
+    results = _Results(model.name, config.bootstrap, np.random.default_rng(seed))
+    in_train = graph.degree > 0
+    task = ranking_task(split, graph, config.ranking_sources, seed)
+    cold = cold_task(split, config.ranking_sources, seed) if len(split.cold_source) else None
+    steps, done = 3 * len(model.scorings), 0
+    progress("evaluation", done, steps, "steps")
+    for scoring in model.scorings:
+        one = scorer(model, embeddings, scoring, threads)
+        positive = _score(one, split.valid_source, split.valid_target, in_train, model)
+        for protocol, source, target in (
+            (PUBLISHED, split.published_source, split.published_target),
+            (DEGREE_MATCHED, split.matched_source, split.matched_target),
+        ):
+            negative = _score(one, source, target, in_train, model)
+            _link_prediction(results, model, protocol, scoring, positive, negative, config.curve_points)
+        progress("evaluation", done := done + 1, steps, "steps")
+        _ranking(results, scoring, one, task, graph)
+        progress("evaluation", done := done + 1, steps, "steps")
+        if cold is not None:
+            _cold_start(results, model, scoring, one, split, cold, in_train)
+        progress("evaluation", done := done + 1, steps, "steps")
+    info = {
+        "seconds": time.perf_counter() - started,
+        "fallback": model.fallback,
+        "pairs": results.pairs,
+        "unplaced": results.unplaced,
+        "sources": {RANKING: len(task.sources)} | ({COLD_START: len(cold.sources)} if cold else {}),
+    }
+    return Evaluation(*results.tables(), info)
+
+
+@dataclass(frozen=True)
+class _Scored:
+    """Pairs of one label: float32 scores; can the model place them; do both products have a training pair."""
+
+    scores: np.ndarray
+    placed: np.ndarray
+    in_train: np.ndarray
+
+
+class _Results:
+    """Collects rows in the order in which they are measured."""
+
+    def __init__(self, model: str, samples: int, rng: np.random.Generator) -> None:
+        self.model, self.samples, self.rng = model, samples, rng
+        self.pairs: dict[str, dict[str, dict[str, int]]] = {}
+        self.unplaced: dict[str, float] = {}
+        self._metrics: list[dict[str, Any]] = []
+        self._curves: list[pa.Table] = []
+        self._scores: list[pa.Table] = []
+
+    def metric(
+        self,
+        protocol: str,
+        subset: str,
+        scoring: str,
+        metric: str,
+        value: float,
+        interval: Interval | None = None,
+    ) -> None:
+        low, high = interval or (float("nan"), float("nan"))
+        names = {"model": self.model, "protocol": protocol, "subset": subset, "scoring": scoring}
+        numbers = {"value": _or_null(value), "low": _or_null(low), "high": _or_null(high)}
+        self._metrics.append({**names, "metric": metric, **numbers})
+
+    def curve(self, protocol: str, subset: str, scoring: str, columns: dict[str, np.ndarray]) -> None:
+        names = {"protocol": protocol, "subset": subset, "scoring": scoring}
+        self._curves.append(self._table(CURVES, names, columns))
+
+    def histogram(self, protocol: str, scoring: str, label: str, edges: np.ndarray, count: np.ndarray) -> None:
+        names = {"protocol": protocol, "scoring": scoring, "label": label}
+        self._scores.append(self._table(SCORES, names, {"low": edges[:-1], "high": edges[1:], "count": count}))
+
+    def tables(self) -> tuple[pa.Table, pa.Table, pa.Table]:
+        return (
+            pa.Table.from_pylist(self._metrics, schema=METRICS),
+            pa.concat_tables([CURVES.empty_table(), *self._curves]).combine_chunks(),
+            pa.concat_tables([SCORES.empty_table(), *self._scores]).combine_chunks(),
+        )
+
+    def _table(self, schema: pa.Schema, names: dict[str, str], columns: dict[str, np.ndarray]) -> pa.Table:
+        rows = len(next(iter(columns.values())))
+        constant = {name: pa.repeat(value, rows) for name, value in {"model": self.model, **names}.items()}
+        numbers = {name: pa.array(column, from_pandas=True) for name, column in columns.items()}  # NaN → null
+        return pa.table({**constant, **numbers}, schema=schema)
+
+
+def _score(one: Scorer, source: np.ndarray, target: np.ndarray, in_train: np.ndarray, model: Model) -> _Scored:
+    scores = one.score_pairs(source, target)
+    placed = one.seen[source] & one.seen[target]
+    if not np.isfinite(scores[placed]).all():
+        raise InputError(
+            f"embeddings of {model.name}: they are not finite numbers, so the training has diverged; "
+            "lower the model's learning rate in its settings and train again"
+        )
+    return _Scored(scores, placed, in_train[source] & in_train[target])
+
+
+def _filled(model: Model, *sides: _Scored) -> list[np.ndarray]:
+    """Scores of all pairs, those the model cannot place included."""
+    if model.fallback == "own":
+        return [side.scores for side in sides]
+    placed = np.concatenate([side.scores[side.placed] for side in sides])
+    fill = np.median(placed) if len(placed) else np.float32(0)
+    return [np.where(side.placed, side.scores, fill) for side in sides]
+
+
+def _link_prediction(
+    results: _Results,
+    model: Model,
+    protocol: str,
+    scoring: str,
+    positive: _Scored,
+    negative: _Scored,
+    curve_points: int,
+) -> None:
+    filled = _filled(model, positive, negative)
+    everything = [np.ones(len(side.scores), dtype=bool) for side in (positive, negative)]
+    for subset, keep in ((ALL, everything), (SEEN, [positive.in_train, negative.in_train])):
+        counts = thresholds(filled[0][keep[0]], filled[1][keep[1]])
+        intervals = link_intervals(counts, results.samples, results.rng)
+        for name, metric in (("roc_auc", roc_auc), ("average_precision", average_precision)):
+            value = float(metric(counts.true_positives, counts.false_positives))
+            results.metric(protocol, subset, scoring, name, value, intervals.get(name))
+        results.curve(protocol, subset, scoring, operating_points(counts, curve_points))
+        numbers = {"positives": int(keep[0].sum()), "negatives": int(keep[1].sum())}
+        results.pairs.setdefault(protocol, {})[subset] = numbers
+    own = model.fallback == "own"
+    shown = [side.scores if own else side.scores[side.placed] for side in (positive, negative)]
+    edges, *both = histogram(shown[0], shown[1], heavy_tailed=scoring == NATIVE)
+    for label, count in zip(("positive", "negative"), both, strict=True):
+        results.histogram(protocol, scoring, label, edges, count)
+    results.unplaced[protocol] = _unplaced(positive, negative)
+
+
+def _ranking(results: _Results, scoring: str, one: Scorer, task: RankingTask, graph: ProductGraph) -> None:
+    lists, _ = one.top_k(task.sources, _LONGEST_LIST, mask=graph.adjacency()[task.sources])
+    hits = task.hits(lists)
+    per_source = {
+        **{f"recall@{k}": recall(hits, task.n_targets, k) for k in (10, 20)},
+        **{f"ndcg@{k}": ndcg(hits, task.n_targets, k) for k in (10, 20)},
+        **{f"mrr@{k}": reciprocal_rank(hits, k) for k in (10, 20)},
+        "mrr": reciprocal_rank(hits, _LONGEST_LIST),
+        "popularity_bias@10": popularity_bias(lists[:, :10], graph.degree),
+    }
+    _means(results, RANKING, scoring, per_source)
+    results.metric(RANKING, ALL, scoring, "coverage@10", coverage(lists[:, :10], int(one.seen.sum())))
+
+
+def _cold_start(
+    results: _Results,
+    model: Model,
+    scoring: str,
+    one: Scorer,
+    split: PairSplit,
+    task: RankingTask,
+    in_train: np.ndarray,
+) -> None:
+    positive = _score(one, split.cold_source, split.cold_target, in_train, model)
+    for name, target in (
+        ("roc_auc", split.cold_matched_target),
+        ("roc_auc_uniform", split.cold_uniform_target),
+    ):
+        drawn = target >= 0
+        negative = _score(one, split.cold_source[drawn], target[drawn], in_train, model)
+        counts = thresholds(*_filled(model, positive, negative))
+        value = float(roc_auc(counts.true_positives, counts.false_positives))
+        interval = link_intervals(counts, results.samples, results.rng).get("roc_auc")
+        results.metric(COLD_START, ALL, scoring, name, value, interval)
+        if name == "roc_auc":
+            numbers = {"positives": len(positive.scores), "negatives": len(negative.scores)}
+            results.pairs[COLD_START] = {ALL: numbers}
+            results.unplaced[COLD_START] = _unplaced(positive, negative)
+    lists, _ = one.top_k(task.sources, _LONGEST_LIST)
+    _means(results, COLD_START, scoring, {"recall@10": recall(task.hits(lists), task.n_targets, 10)})
+
+
+def _means(results: _Results, protocol: str, scoring: str, per_source: dict[str, np.ndarray]) -> None:
+    """One metric row per entry: the mean over the sources that have a value."""
+    values = np.column_stack(list(per_source.values()))
+    intervals: Sequence[Interval | None] = (
+        mean_intervals(values, results.samples, results.rng) or [None] * values.shape[1]
+    )
+    for (name, column), interval in zip(per_source.items(), intervals, strict=True):
+        present = column[np.isfinite(column)]
+        value = float(present.mean()) if len(present) else float("nan")
+        results.metric(protocol, ALL, scoring, name, value, interval)
+
+
+def _unplaced(*sides: _Scored) -> float:
+    placed = np.concatenate([side.placed for side in sides])
+    return float(1 - placed.mean()) if len(placed) else 0.0
+
+
+def _or_null(value: float) -> float | None:
+    return value if np.isfinite(value) else None

@@ -1,0 +1,86 @@
+"""Models that learn nothing: popularity and Adamic-Adar, the floor every trained model has to clear.
+
+Belongs here: pair scores that follow from the training graph by a formula. Does not belong here: how such
+scores are computed for pairs and lists (``core.models.scorers`` does it from the matrix left here) and
+rankers with parameters.
+"""
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+
+from core.graph import ProductGraph
+from core.models.base import Embeddings, Inputs, TrainContext
+from core.settings import setting
+
+
+@dataclass(frozen=True)
+class PopularityConfig:
+    """Settings of the popularity baseline."""
+
+    smoothing: float = setting(
+        1.0,
+        "added to every degree, so that a pair with an unseen product still ranks by the other one; 0 = bare degrees",
+        ge=0.0,
+        le=1_000.0,
+    )
+
+
+@dataclass(frozen=True)
+class AdamicAdarConfig:
+    """Adamic-Adar has no settings."""
+
+
+def train_popularity(inputs: Inputs, config: PopularityConfig, context: TrainContext) -> Embeddings:
+    """Score of a pair = (degree(i) + smoothing) * (degree(j) + smoothing), known as preferential attachment.
+
+    Liben-Nowell and Kleinberg, "The link-prediction problem for social networks" (2007), section 3, without
+    smoothing. With it, popularity has an answer for products without a training pair as well: the other product's.
+
+    Returns:
+        Embeddings whose ``gram`` matrix is the smoothed degree as one column, float32 ``[n_nodes, 1]``.
+    """
+    started = time.perf_counter()
+    graph = _graph(inputs)
+    column = sp.csr_matrix((graph.degree + config.smoothing).astype(np.float32)[:, None])
+    return _embeddings("popularity", graph, column, {"smoothing": config.smoothing}, started)
+
+
+def train_adamic_adar(inputs: Inputs, config: AdamicAdarConfig, context: TrainContext) -> Embeddings:
+    """Score of a pair = sum over its common neighbours u of 1 / log(degree(u)).
+
+    Adamic and Adar, "Friends and neighbors on the Web" (2003). The sum is entry (i, j) of B Bᵀ with B = A
+    diag(1 / sqrt(log degree)) and A the unweighted adjacency. A node of degree 1 is nobody's common
+    neighbour; its weight, 1 / log 1, is set to 0.
+
+    Returns:
+        Embeddings whose ``gram`` matrix is B, float32 ``[n_nodes, n_nodes]``.
+    """
+    started = time.perf_counter()
+    graph = _graph(inputs)
+    weight = np.zeros(graph.n_nodes, dtype=np.float32)
+    shared = graph.degree > 1
+    weight[shared] = 1 / np.sqrt(np.log(graph.degree[shared]))
+    n = graph.n_nodes
+    matrix = sp.csr_matrix((weight[graph.indices], graph.indices, graph.indptr), shape=(n, n), copy=True)
+    matrix.eliminate_zeros()
+    return _embeddings("adamic_adar", graph, matrix, {}, started)
+
+
+def _graph(inputs: Inputs) -> ProductGraph:
+    if inputs.graph is None:
+        raise ValueError("the baselines need the training graph")
+    return inputs.graph
+
+
+def _embeddings(
+    model: str, graph: ProductGraph, gram: sp.csr_matrix, config: dict[str, float], started: float
+) -> Embeddings:
+    return Embeddings(
+        model=model,
+        seen=graph.degree > 0,
+        matrices={"gram": gram},
+        info={"config": config, "device": "cpu", "seconds": time.perf_counter() - started},
+    )

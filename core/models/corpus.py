@@ -1,0 +1,178 @@
+"""The walks as a word2vec corpus: counts, subsampling, the noise distribution and the order of training.
+
+Belongs here: what skip-gram needs to know of its walks before and besides the gradient steps, the same for every
+back end. Does not belong here: making walks (``core.walks``) and training on them (``core.models.sgns_*``).
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+
+from core.errors import InputError
+
+_CHUNK = 1 << 16
+"""Walks looked at in one go; bounds the memory when the walks are memory-mapped."""
+
+
+@dataclass(frozen=True)
+class WalkCorpus:
+    """Walks with what was counted in them.
+
+    Attributes:
+        walks: int32 ``[n_walks, walk_length]`` node ids, -1 after a walk's end; C-contiguous, may be memory-mapped.
+        counts: int64 ``[n_nodes]``: how often each node stands in the walks.
+    """
+
+    walks: np.ndarray
+    counts: np.ndarray
+
+    @property
+    def n_walks(self) -> int:
+        return len(self.walks)
+
+    @property
+    def words(self) -> int:
+        """Number of node occurrences."""
+        return int(self.counts.sum())
+
+    @property
+    def seen(self) -> np.ndarray:
+        """bool ``[n_nodes]``: nodes that stand in some walk."""
+        return self.counts > 0
+
+
+def build_corpus(walks: np.ndarray | None, n_nodes: int) -> WalkCorpus:
+    """Check the walks and count their nodes.
+
+    Raises:
+        InputError: there are no walks, or they name a node outside ``0..n_nodes-1``.
+    """
+    if walks is None or walks.ndim != 2 or not walks.size or walks[:, 0].max() < 0:
+        raise InputError("walks: there are none to train on; the training graph needs at least one pair")
+    if walks.dtype != np.int32 or not walks.flags.c_contiguous:
+        walks = np.ascontiguousarray(walks, dtype=np.int32)
+    counts = np.zeros(n_nodes, np.int64)
+    for first in range(0, len(walks), _CHUNK):
+        nodes = walks[first : first + _CHUNK]
+        nodes = nodes[nodes >= 0]
+        if len(nodes) and nodes.max() >= n_nodes:
+            raise InputError(
+                f"walks: node {nodes.max()} where there are {n_nodes} products; the walks belong to another "
+                "product graph, make them again"
+            )
+        counts += np.bincount(nodes, minlength=n_nodes)
+    return WalkCorpus(walks, counts)
+
+
+def keep_probability(counts: np.ndarray, threshold: float) -> np.ndarray:
+    """float32 ``[n_nodes]``: chance that an occurrence of a node is trained on.
+
+    ``min(1, sqrt(t / f))`` with f the node's share of all occurrences: one minus the discard probability of
+    Mikolov et al. 2013, "Distributed Representations of Words and Phrases", section 2.3, formula 5.
+
+    Args:
+        counts: int64 ``[n_nodes]``.
+        threshold: t; 0 keeps everything.
+    """
+    if threshold == 0:
+        return np.ones(len(counts), np.float32)
+    share = np.maximum(counts, 1) / counts.sum()
+    return np.minimum(1.0, np.sqrt(threshold / share)).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class NoiseTable:
+    """A discrete distribution from which a draw costs one look-up (Walker's alias method, as built by Vose 1991).
+
+    To draw: take a slot uniformly; with chance ``accept[slot]`` the answer is the slot, else ``alias[slot]``.
+
+    Attributes:
+        accept: float32 ``[n_nodes]``.
+        alias: int32 ``[n_nodes]``.
+    """
+
+    accept: np.ndarray
+    alias: np.ndarray
+
+
+def noise_table(counts: np.ndarray, power: float) -> NoiseTable:
+    """Negative samples are drawn in proportion to ``counts ** power`` (0.75 in Mikolov et al. 2013, section 2.2).
+
+    Nodes that were never counted are never drawn, whatever the power.
+    """
+    weight = np.where(counts > 0, np.power(np.maximum(counts, 1).astype(np.float64), power), 0.0)
+    accept, alias = _vose(weight / weight.sum() * len(counts))
+    return NoiseTable(accept, alias)
+
+
+@njit(cache=True, nogil=True)
+def _vose(mass):
+    """``mass`` float64 ``[n]`` of mean 1 → accept, alias. Slots left over by rounding accept themselves."""
+    n = len(mass)
+    accept = np.ones(n, np.float32)
+    alias = np.arange(n).astype(np.int32)
+    stack = np.empty(n, np.int64)  # small ones grow from the left end, large ones from the right
+    small, large = 0, n
+    for i in range(n):
+        if mass[i] < 1.0:
+            stack[small] = i
+            small += 1
+        else:
+            large -= 1
+            stack[large] = i
+    while small > 0 and large < n:
+        low, high = stack[small - 1], stack[large]
+        accept[low] = mass[low]
+        alias[low] = high
+        mass[high] -= 1.0 - mass[low]
+        small -= 1
+        if mass[high] < 1.0:
+            large += 1
+            stack[small] = high
+            small += 1
+    return accept, alias
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What skip-gram minimizes; written out at :func:`core.models.sgns_cpu.update_walk`.
+
+    Attributes:
+        keep: float32 ``[n_nodes]``, see :func:`keep_probability`.
+        noise: the distribution of the negatives.
+        window: reach of a center to either side, in nodes.
+        dynamic_window: draw each center's reach from 1..window, as word2vec does.
+        negatives: negatives per positive pair.
+        shared_negatives: negatives drawn for a walk; each counts ``negatives / shared_negatives`` per pair.
+    """
+
+    keep: np.ndarray
+    noise: NoiseTable
+    window: int
+    dynamic_window: bool
+    negatives: float
+    shared_negatives: int
+
+
+@dataclass(frozen=True)
+class WalkOrder:
+    """The order in which one epoch visits the walks: position x is walk ``(x * stride + offset) % n_walks``.
+
+    With a stride near ``n_walks`` / golden ratio every stretch of positions is spread evenly over all walks, so
+    neither the walks of one start node nor those of one part of the graph come together, and there is no permutation to
+    keep in memory.
+    """
+
+    stride: int
+    offset: int
+
+
+def walk_order(n_walks: int, seed: int, epoch: int) -> WalkOrder:
+    """The order of one epoch; a pure function of its arguments."""
+    rng = np.random.default_rng([seed, epoch])
+    stride = max(1, int(n_walks * (math.sqrt(5) - 1) / 2)) + int(rng.integers(0, max(1, n_walks // 100)))
+    while math.gcd(stride, n_walks) > 1:
+        stride += 1
+    return WalkOrder(stride, int(rng.integers(0, n_walks)))

@@ -1,0 +1,373 @@
+"""How the models score: one small class per form of score behind the face ``core.models.base.Scorer``.
+
+Belongs here: scores of given pairs and exact top-k lists, from vectors or from sparse matrices. Does not
+belong here: how vectors and matrices come about, what a metric makes of the scores (``core.evaluation``) and
+approximate search (``core.neighbours``).
+
+What a model without vectors leaves in ``Embeddings.matrices``, and the score it stands for:
+
+``gram``
+    one matrix B ``[n_nodes, r]``; S = B Bᵀ. One column (popularity) makes the score a product of two numbers.
+``chain_0``, ``chain_1``, …
+    square matrices; S = chain_0 · chain_1 · …. S need not be symmetric: a list for product i is row i of S,
+    while a pair scores (S[i, j] + S[j, i]) / 2.
+
+No entry may be negative: an entry of S is 0 if and only if no path of nonzero entries leads from i to j.
+
+A source that the model has not seen gets an empty list.
+
+S is never built: it has up to n_nodes² entries. A row is computed when it is asked for, in a dense
+accumulator. The Numba kernels are serial and release the GIL; threads take blocks of fixed size, so that
+results do not depend on the number of threads.
+"""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import numba as nb
+import numpy as np
+import scipy.sparse as sp
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+from core.models.base import CENTER_CENTER, CENTER_CONTEXT, NATIVE, Embeddings, Model, Scorer
+from core.progress import Progress, silent
+
+_PAIR_BLOCK = 16_384
+_SOURCE_BLOCK = 256
+_TILE = 8_192
+"""Vector lists are computed for 256 sources by 8,192 products at a time: 8 MB of scores, kept in cache."""
+
+
+def scorer(model: Model, embeddings: Embeddings, scoring: str, threads: int = 2) -> Scorer:
+    """The scorer for one of the model's scorings.
+
+    Raises:
+        ValueError: the model does not score that way or its embeddings lack what the scoring needs.
+    """
+    if scoring not in model.scorings:
+        raise ValueError(f"{model.name} scores by {', '.join(model.scorings)}, not by {scoring}")
+    center, context, matrices = embeddings.center, embeddings.context, embeddings.matrices
+    if scoring == CENTER_CENTER and center is not None:
+        return VectorScorer(embeddings.seen, center, None, threads)
+    if scoring == CENTER_CONTEXT and center is not None and context is not None:
+        return VectorScorer(embeddings.seen, center, context, threads)
+    if scoring == NATIVE and "gram" in matrices:
+        if matrices["gram"].shape[1] == 1:
+            return RankOneScorer(embeddings.seen, matrices["gram"].toarray()[:, 0])
+        gram = matrices["gram"]
+        return ChainScorer(embeddings.seen, [gram, gram.T.tocsr()], True, threads)
+    if scoring == NATIVE and "chain_0" in matrices:
+        chain = [matrices[f"chain_{i}"] for i in range(sum(name.startswith("chain_") for name in matrices))]
+        return ChainScorer(embeddings.seen, chain, False, threads)
+    raise ValueError(f"the embeddings of {model.name} hold nothing that {scoring} could score by")
+
+
+def normalized(vectors: np.ndarray) -> np.ndarray:
+    """float32 rows of unit length; zero rows stay zero."""
+    vectors = np.asarray(vectors, dtype=np.float32)
+    length = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors / np.where(length == 0, np.float32(1), length)
+
+
+class VectorScorer:
+    """Cosine scores of center vectors, or of center with context vectors in both directions.
+
+    With unit-length halves, cos(c_i, x_j) + cos(c_j, x_i) is the inner product of [c_i; x_i] with [x_j; c_j]:
+    both scorings are a search for the largest inner product of a query with a row of one matrix.
+    """
+
+    def __init__(self, seen: np.ndarray, center: np.ndarray, context: np.ndarray | None, threads: int = 2) -> None:
+        self.seen = np.array(seen, dtype=bool)
+        halves = [normalized(center)] if context is None else [normalized(center), normalized(context)]
+        self._dim = halves[0].shape[1]
+        self._crossed = context is not None
+        self._threads = threads
+        self.vectors = np.hstack(halves) if self._crossed else halves[0]
+        """float32 ``[n_nodes, d]``: score(i, j) = queries([i]) · vectors[j]."""
+
+    def queries(self, nodes: np.ndarray) -> np.ndarray:
+        """float32 ``[len(nodes), d]``: the vectors whose inner product with :attr:`vectors` is the score."""
+        rows = self.vectors[nodes]
+        return np.roll(rows, self._dim, axis=1) if self._crossed else rows
+
+    def score_pairs(self, source: np.ndarray, target: np.ndarray) -> np.ndarray:
+        scores = np.empty(len(source), dtype=np.float32)
+
+        def work(block: slice) -> None:
+            np.einsum("ij,ij->i", self.queries(source[block]), self.vectors[target[block]], out=scores[block])
+
+        _in_threads(work, _blocks(len(source), _PAIR_BLOCK), self._threads)
+        return scores
+
+    def top_k(
+        self, sources: np.ndarray, k: int, progress: Progress = silent, mask: sp.csr_matrix | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """See ``Scorer.top_k``; exact."""
+        sources = np.asarray(sources, dtype=np.int32)
+        candidates = np.flatnonzero(self.seen).astype(np.int32)
+        database = self.vectors if len(candidates) == len(self.seen) else self.vectors[candidates]
+        ids, scores = _empty_lists(len(sources), k)
+
+        def work(block: slice) -> None:
+            rows = sources[block]
+            queries = self.queries(rows)
+            out_row, out_node = _left_out(rows, mask, block)
+            place = np.searchsorted(candidates, out_node)
+            for first in range(0, len(candidates), _TILE):
+                tile = queries @ database[first : first + _TILE].T
+                inside = (place >= first) & (place < first + tile.shape[1])
+                inside[inside] = candidates[place[inside]] == out_node[inside]
+                tile[out_row[inside], place[inside] - first] = -np.inf
+                _keep_best(tile, candidates[first : first + _TILE], ids[block], scores[block])
+
+        with threadpool_limits(limits=1, user_api="blas"):  # our threads are the parallelism
+            _in_threads(work, _blocks(len(sources), _SOURCE_BLOCK), self._threads, progress)
+        unseen = ~self.seen[sources]
+        ids[unseen], scores[unseen] = -1, -np.inf
+        return ids, scores
+
+
+class RankOneScorer:
+    """score(i, j) = value[i] * value[j], values ≥ 0: the same list for everyone, but for what is left out."""
+
+    def __init__(self, seen: np.ndarray, value: np.ndarray) -> None:
+        self.seen = np.array(seen, dtype=bool)
+        self._value = value.astype(np.float32)
+
+    def score_pairs(self, source: np.ndarray, target: np.ndarray) -> np.ndarray:
+        return self._value[source] * self._value[target]
+
+    def top_k(
+        self, sources: np.ndarray, k: int, progress: Progress = silent, mask: sp.csr_matrix | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """See ``Scorer.top_k``; exact."""
+        sources = np.asarray(sources, dtype=np.int32)
+        ids, scores = _empty_lists(len(sources), k)
+        candidates = np.flatnonzero(self.seen & (self._value > 0)).astype(np.int32)
+        order = candidates[np.argsort(-self._value[candidates], kind="stable")]
+        rank = np.full(len(self.seen), len(order))
+        rank[order] = np.arange(len(order))
+        for block in _blocks(len(sources), _SOURCE_BLOCK):
+            rows = sources[block]
+            out_row, out_node = _left_out(rows, mask, block)
+            # A list of k is complete after k places plus those left out before them.
+            width = min(len(order), k + int(np.bincount(out_row, minlength=1).max()))
+            keep = np.ones((len(rows), width), dtype=bool)
+            early = rank[out_node] < width
+            keep[out_row[early], rank[out_node[early]]] = False
+            keep &= (self.seen[rows] & (self._value[rows] > 0))[:, None]
+            place = np.cumsum(keep, axis=1) - 1
+            keep &= place < k
+            row, column = np.nonzero(keep)
+            ids[block][row, place[row, column]] = order[column]
+            scores[block][row, place[row, column]] = self._value[rows[row]] * self._value[order[column]]
+            progress("top-k", block.stop, len(sources), "products")
+        return ids, scores
+
+
+class ChainScorer:
+    """Scores that are entries of a product of sparse matrices; see this module's header."""
+
+    def __init__(self, seen: np.ndarray, chain: list[sp.csr_matrix], symmetric: bool, threads: int = 2) -> None:
+        if any(matrix.nnz and matrix.data.min() < 0 for matrix in chain):
+            raise ValueError("the matrices of a sparse model must not have negative entries")
+        self.seen = np.array(seen, dtype=bool)
+        self._chain = tuple(_csr_arrays(matrix) for matrix in chain)
+        # A pair's score is (row of all factors but the last) · (column of the last).
+        front = chain[:-1] or [sp.identity(len(self.seen), dtype=np.float32, format="csr")]
+        self._front = tuple(_csr_arrays(matrix) for matrix in front)
+        self._last_transposed = _csr_arrays(chain[-1].T.tocsr())
+        self._symmetric = symmetric
+        self._width = max(max(matrix.shape) for matrix in chain)
+        self._threads = threads
+
+    def score_pairs(self, source: np.ndarray, target: np.ndarray) -> np.ndarray:
+        forth = self._directed(source, target)
+        if self._symmetric:
+            return forth
+        return (forth + self._directed(target, source)) / 2
+
+    def _directed(self, source: np.ndarray, target: np.ndarray) -> np.ndarray:
+        """float32 ``[m]``: S[source, target]; pairs are grouped by source, whose row is computed once."""
+        order = np.argsort(source, kind="stable")
+        source, target = (np.asarray(nodes, dtype=np.int32)[order] for nodes in (source, target))
+        scores = np.empty(len(source), dtype=np.float32)
+        result = np.empty_like(scores)
+
+        def work(block: slice) -> None:
+            _chain_pairs(
+                self._front,
+                self._last_transposed,
+                self._width,
+                source[block],
+                target[block],
+                scores[block],
+            )
+
+        _in_threads(work, _blocks(len(source), _PAIR_BLOCK), self._threads)
+        result[order] = scores
+        return result
+
+    def top_k(
+        self, sources: np.ndarray, k: int, progress: Progress = silent, mask: sp.csr_matrix | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """See ``Scorer.top_k``; exact, by the rows of S."""
+        sources = np.asarray(sources, dtype=np.int32)
+        ids, scores = _empty_lists(len(sources), k)
+
+        def work(block: slice) -> None:
+            out_row, out_node = _left_out(sources[block], mask, block)
+            starts = np.searchsorted(out_row, np.arange(block.stop - block.start + 1))
+            _chain_top(
+                self._chain,
+                self._width,
+                self.seen,
+                sources[block],
+                starts,
+                out_node,
+                ids[block],
+                scores[block],
+            )
+
+        _in_threads(work, _blocks(len(sources), _SOURCE_BLOCK), self._threads, progress)
+        return ids, scores
+
+
+def _empty_lists(n: int, k: int) -> tuple[np.ndarray, np.ndarray]:
+    return np.full((n, k), -1, dtype=np.int32), np.full((n, k), -np.inf, dtype=np.float32)
+
+
+def _blocks(n: int, size: int) -> Iterator[slice]:
+    return (slice(first, min(first + size, n)) for first in range(0, n, size))
+
+
+def _in_threads(
+    work: Callable[[slice], None], blocks: Iterator[slice], threads: int, progress: Progress = silent
+) -> None:
+    """Run ``work`` on every block; progress is reported from the calling thread, in order."""
+    todo = list(blocks)
+    with ThreadPoolExecutor(threads) as pool:
+        for block, _ in zip(todo, pool.map(work, todo), strict=True):
+            progress("top-k", block.stop, todo[-1].stop, "products")
+
+
+def _left_out(sources: np.ndarray, mask: sp.csr_matrix | None, block: slice) -> tuple[np.ndarray, np.ndarray]:
+    """What the lists of a block must not hold: row numbers in the block (ascending) and node ids, int64."""
+    row, node = np.arange(len(sources)), sources.astype(np.int64)
+    if mask is None:
+        return row, node
+    part = mask[block]
+    row = np.concatenate([row, np.repeat(row, np.diff(part.indptr))])
+    node = np.concatenate([node, part.indices])
+    order = np.argsort(row, kind="stable")
+    return row[order], node[order]
+
+
+def _csr_arrays(matrix: sp.csr_matrix) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Arrays of one fixed type for the kernels, which are compiled for it; copies only what differs."""
+    if matrix.nnz and matrix.data.min() == 0:
+        matrix = matrix.copy()
+        matrix.eliminate_zeros()
+    wanted = (np.int64, np.int32, np.float32)
+    arrays = zip((matrix.indptr, matrix.indices, matrix.data), wanted, strict=True)
+    indptr, indices, data = (np.require(a, dtype, ["C", "W"]) for a, dtype in arrays)
+    return indptr, indices, data
+
+
+@nb.njit(nogil=True, cache=True)
+def _insert(ids, scores, node, score):
+    """Put a node into one descending list if it belongs there; of equal scores the smaller id comes first."""
+    last = len(scores) - 1
+    if score < scores[last] or (score == scores[last] and node > ids[last]):
+        return
+    place = last
+    while place > 0 and (scores[place - 1] < score or (scores[place - 1] == score and ids[place - 1] > node)):
+        scores[place] = scores[place - 1]
+        ids[place] = ids[place - 1]
+        place -= 1
+    scores[place] = score
+    ids[place] = node
+
+
+@nb.njit(nogil=True, cache=True)
+def _keep_best(tile, nodes, ids, scores):
+    """Merge a tile of scores ``[s, t]`` of the ascending ``nodes [t]`` into the lists ``[s, k]``."""
+    last = ids.shape[1] - 1
+    for row in range(tile.shape[0]):
+        for column in range(tile.shape[1]):
+            # Nodes come in ascending order, so an equal score is never better than one that is there.
+            if tile[row, column] > scores[row, last]:
+                _insert(ids[row], scores[row], nodes[column], tile[row, column])
+
+
+@nb.njit(nogil=True, cache=True)
+def _row_product(chain, node, accumulators, touched):
+    """Row ``node`` of the product of ``chain``, sparse, in one of two accumulators.
+
+    Args:
+        chain: one or more CSR triples without negative or stored zero entries.
+        accumulators: float64 ``[2, width]``, zero on entry. Left nonzero where the row is.
+        touched: int32 ``[2, width]``.
+
+    Returns:
+        Which accumulator holds the row and how many places of ``touched`` it has.
+    """
+    now = 0
+    accumulators[now, node] = 1.0
+    touched[now, 0] = node
+    count = 1
+    for indptr, indices, data in chain:
+        then = 1 - now
+        found = 0
+        for t in range(count):
+            middle = touched[now, t]
+            value = accumulators[now, middle]
+            accumulators[now, middle] = 0.0
+            for e in range(indptr[middle], indptr[middle + 1]):
+                end = indices[e]
+                if accumulators[then, end] == 0.0:
+                    touched[then, found] = end
+                    found += 1
+                accumulators[then, end] += value * data[e]
+        now, count = then, found
+    return now, count
+
+
+@nb.njit(nogil=True, cache=True)
+def _chain_pairs(front, last_transposed, width, source, target, scores):
+    """Scores of pairs grouped by source: (row of all factors but the last) · (column of the last factor)."""
+    accumulators = np.zeros((2, width))
+    touched = np.empty((2, width), dtype=np.int32)
+    indptr, indices, data = last_transposed
+    first = 0
+    while first < len(source):
+        now, count = _row_product(front, source[first], accumulators, touched)
+        pair = first
+        while pair < len(source) and source[pair] == source[first]:
+            total = 0.0
+            for e in range(indptr[target[pair]], indptr[target[pair] + 1]):
+                total += accumulators[now, indices[e]] * data[e]
+            scores[pair] = total
+            pair += 1
+        for t in range(count):
+            accumulators[now, touched[now, t]] = 0.0
+        first = pair
+
+
+@nb.njit(nogil=True, cache=True)
+def _chain_top(chain, width, seen, sources, starts, left_out, ids, scores):
+    """Lists ``[s, k]`` for ``sources [s]``; ``left_out[starts[r]:starts[r + 1]]`` stays out of list r."""
+    accumulators = np.zeros((2, width))
+    touched = np.empty((2, width), dtype=np.int32)
+    for row in range(len(sources)):
+        if not seen[sources[row]]:
+            continue
+        now, count = _row_product(chain, sources[row], accumulators, touched)
+        for e in range(starts[row], starts[row + 1]):
+            accumulators[now, left_out[e]] = 0.0
+        for t in range(count):
+            node = touched[now, t]
+            score = np.float32(accumulators[now, node])
+            accumulators[now, node] = 0.0
+            if score > 0 and seen[node]:
+                _insert(ids[row], scores[row], node, score)

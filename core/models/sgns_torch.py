@@ -1,0 +1,156 @@
+"""Skip-gram with negative sampling in batches of walks: the form that runs on an accelerator.
+
+Belongs here: batches made on the device and one gradient step on a batch, in torch operations only. Does not belong
+here: what the settings mean and the training loop (``core.models.skipgram``), or the compiled form for CPUs
+(``core.models.sgns_cpu``), whose objective this is: per walk, with negatives that the walk shares.
+
+The gradients are written out instead of recorded: a step is six batched matrix products and two scatter-adds, nothing
+of the size of the tables is allocated, and only the rows of the batch are touched. The walks of one batch all see the
+tables as they were before the batch, so a node that stands in a batch many times takes one step of that many
+gradients; :func:`stable_batch` bounds how many.
+"""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from core.models.corpus import Objective, WalkCorpus, walk_order
+
+_REPORT_EVERY = 32
+"""Batches between two looks at the tally: reading a number from an accelerator waits for all work queued on it."""
+
+_LONGEST_STEP = 6.0
+"""Bound of :func:`stable_batch`; measured: on a small dense graph 7 still converged and 10 diverged."""
+
+
+def stable_batch(wished: int, corpus: WalkCorpus, objective: Objective, learning_rate: float) -> int:
+    """Walks per batch: as wished, or fewer where the most frequent node would take too long a step.
+
+    All gradients of a batch are taken at the same point, so a node that stands in it n times goes n times as far; past
+    the point where that holds, the scores swing and training diverges. The step's length is in proportion to n, the
+    learning rate and the terms of the loss per occurrence, and their product is kept below a bound.
+    """
+    reach = objective.window + 1 if objective.dynamic_window else 2 * objective.window
+    terms = min(reach, corpus.walks.shape[1]) * (1 + objective.negatives)
+    per_walk = int(corpus.counts.max()) / corpus.n_walks  # times the most frequent node stands in a walk, on average
+    return max(1, min(wished, int(_LONGEST_STEP / (learning_rate * terms * per_walk))))
+
+
+class TorchTrainer:
+    """Trains ranges of batches; the same face as :class:`core.models.sgns_cpu.CompiledTrainer`.
+
+    Args:
+        center, context: float32 ``[n_nodes, dim]`` on the device that shall train, updated in place.
+        corpus, objective, seed: as there.
+        batch_walks: walks that make one step.
+    """
+
+    def __init__(
+        self,
+        center: Tensor,
+        context: Tensor,
+        corpus: WalkCorpus,
+        objective: Objective,
+        batch_walks: int,
+        seed: int,
+    ) -> None:
+        self.batch_walks = batch_walks
+        self._center, self._context = center, context
+        device = center.device
+        self._walks = torch.tensor(corpus.walks, device=device)
+        self._keep = torch.tensor(objective.keep, device=device) if objective.keep.min() < 1 else None
+        self._accept = torch.tensor(objective.noise.accept, device=device)
+        self._alias = torch.tensor(objective.noise.alias, device=device)
+        self._objective = objective
+        self._seed = seed
+        self._random = torch.Generator(device)
+
+    @torch.no_grad()
+    def batches(
+        self, epoch: int, first: int, last: int, rate: Callable[[int], float]
+    ) -> Iterator[tuple[int, float, int]]:
+        """Train on batches ``first..last-1`` of an epoch; yields a tally of every few batches.
+
+        Args:
+            epoch: 1-based.
+            rate: learning rate by batch number within the epoch.
+
+        Yields:
+            words read, summed loss, number of pairs.
+        """
+        for start in range(first, last, _REPORT_EVERY):
+            tally = torch.zeros(3, device=self._center.device)
+            for batch in range(start, min(start + _REPORT_EVERY, last)):
+                nodes, reach, noise, words = self._draw(epoch, batch)
+                loss, pairs = step(
+                    self._center, self._context, nodes, reach, noise, self._objective.negatives, rate(batch)
+                )
+                tally += torch.stack([words, loss, pairs])
+            words, loss, pairs = tally.tolist()
+            yield round(words), loss, round(pairs)
+
+    def _draw(self, epoch: int, batch: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """The walks of a batch after subsampling, and the random numbers of its step."""
+        device, random = self._center.device, self._random
+        random.manual_seed(int(np.random.SeedSequence([self._seed, epoch, batch]).generate_state(1)[0]))
+        order = walk_order(len(self._walks), self._seed, epoch)
+        first = batch * self.batch_walks
+        position = torch.arange(first, min(first + self.batch_walks, len(self._walks)), device=device)
+        nodes = self._walks[(position * order.stride + order.offset) % len(self._walks)].long()
+        words = (nodes >= 0).sum().float()
+        if self._keep is not None:
+            kept = nodes >= 0
+            kept &= torch.rand(nodes.shape, device=device, generator=random) < self._keep[nodes.clamp(min=0)]
+            closed_up = torch.argsort(~kept, dim=1, stable=True)
+            nodes = nodes.where(kept, -1).gather(1, closed_up)
+        if self._objective.dynamic_window:
+            reach = torch.randint(1, self._objective.window + 1, nodes.shape, device=device, generator=random)
+        else:
+            reach = torch.full_like(nodes, self._objective.window)
+        shape = (len(nodes), self._objective.shared_negatives)
+        slot = torch.randint(len(self._accept), shape, device=device, generator=random)
+        coin = torch.rand(shape, device=device, generator=random)
+        noise = slot.where(coin < self._accept[slot], self._alias[slot].long())
+        return nodes, reach, noise, words
+
+
+def step(
+    center: Tensor, context: Tensor, nodes: Tensor, reach: Tensor, noise: Tensor, negatives: float, rate: float
+) -> tuple[Tensor, Tensor]:
+    """One SGD step on the summed loss of a batch of walks (see :func:`core.models.sgns_cpu.update_walk`).
+
+    Args:
+        center, context: float32 ``[n_nodes, dim]``, updated in place.
+        nodes: int64 ``[B, L]``, -1 after a walk's end.
+        reach: int64 ``[B, L]``.
+        noise: int64 ``[B, K]``.
+        negatives: negatives per positive pair in the objective.
+        rate: learning rate.
+
+    Returns:
+        the loss before the step and its number of positive pairs, both float32 scalars on the device.
+    """
+    valid = nodes >= 0
+    nodes = nodes.clamp(min=0)  # gradients of padding are zero, so it does no harm that it becomes node 0
+    place = torch.arange(nodes.shape[1], device=nodes.device)
+    distance = (place[:, None] - place[None, :]).abs()
+    inside = (distance > 0) & (distance <= reach[:, :, None])  # [B, L, L]
+    inside = (inside & valid[:, :, None] & valid[:, None, :]).float()
+    positives = inside.sum(2, keepdim=True)  # [B, L, 1]
+    weight = positives * (negatives / noise.shape[1])
+
+    c, x, n = center[nodes], context[nodes], context[noise]  # [B, L, dim], [B, L, dim], [B, K, dim]
+    near = c @ x.mT  # [B, L, L]
+    far = c @ n.mT  # [B, L, K]
+    softplus = torch.nn.functional.softplus
+    loss = (softplus(-near) * inside).sum() + (softplus(far) * weight).sum()
+
+    pull = torch.sigmoid(-near) * inside * rate
+    push = torch.sigmoid(far) * weight * -rate
+    dim = center.shape[1]
+    center.index_add_(0, nodes.flatten(), (pull @ x + push @ n).view(-1, dim))
+    context.index_add_(0, nodes.flatten(), (pull.mT @ c).view(-1, dim))
+    context.index_add_(0, noise.flatten(), (push.mT @ c).view(-1, dim))
+    return loss, positives.sum()

@@ -1,0 +1,151 @@
+"""Alias tables: one record per directed edge, from which a neighbour is drawn in constant time.
+
+Belongs here: the layout of records and node tables, and filling them row by row. Does not belong here: walking
+and threads.
+
+Walker's alias method (1977): a row of d neighbours is cut into d slots of equal mass; slot e belongs to its own
+neighbour up to ``threshold`` and to one other, ``alias``, above it. A draw takes one random slot and one
+comparison. The rows are filled by the sweep of Hübschle-Schneider and Sanders ("Parallel Weighted Random
+Sampling", ESA 2019, section 4.1), which needs no scratch memory: one pointer walks over the light neighbours, one
+over the heavy ones.
+
+Sizes are powers of two and tables start at a cache line, so that no entry straddles two lines: a prefetch
+fetches one line, and waiting for the second one made walks up to three times slower.
+"""
+
+import numpy as np
+from numba import from_dtype, njit, types
+
+ROW = np.dtype([("offset", np.uint32), ("degree", np.uint32)])
+"""8 bytes, where the row of a node starts and how long it is; limits a graph to ``MAX_EDGES`` directed edges."""
+
+RECORD = np.dtype([("neighbour", np.int32), ("alias", np.int32), ("threshold", np.uint64)])
+"""16 bytes, the alias record of an edge; the threshold counts in units of 2**-64 of a slot."""
+
+WEIGHTED_ROW = np.dtype([*ROW.descr, ("strength", np.float64)])
+"""16 bytes, a row and the sum of its edge weights."""
+
+WEIGHTED_RECORD = np.dtype([*RECORD.descr, ("neighbour_weight", np.float64), ("alias_weight", np.float64)])
+"""32 bytes, a record and the weights of both edges: node2vec needs the weight of the edge that it came by."""
+
+MAX_EDGES = 2**32 - 1
+
+INT32S = types.Array(types.int32, 1, "C", readonly=True)
+INT64S = types.Array(types.int64, 1, "C", readonly=True)
+FLOAT32S = types.Array(types.float32, 1, "C", readonly=True)
+_FLOAT64S = types.Array(types.float64, 1, "C", readonly=True)
+ROWS = types.Array(from_dtype(ROW), 1, "C")
+RECORDS = types.Array(from_dtype(RECORD), 1, "C")
+WEIGHTED_ROWS = types.Array(from_dtype(WEIGHTED_ROW), 1, "C")
+WEIGHTED_RECORDS = types.Array(from_dtype(WEIGHTED_RECORD), 1, "C")
+
+_CACHE_LINE = 64
+_FULL = np.uint64(0xFFFFFFFFFFFFFFFF)
+_TWO_64 = 2.0**64
+
+
+def empty_table(length: int, dtype: np.dtype) -> np.ndarray:
+    """An uninitialized array ``[length]`` that starts at a cache line."""
+    raw = np.empty(length * dtype.itemsize + _CACHE_LINE, np.uint8)
+    skip = -raw.ctypes.data % _CACHE_LINE
+    return raw[skip : skip + length * dtype.itemsize].view(dtype)
+
+
+@njit(nogil=True)
+def _fill_row(weights: np.ndarray, lo: int, hi: int, records: np.ndarray) -> float:
+    """Threshold and alias of the slots lo..hi-1; aliases are left as positions within the row.
+
+    Returns the row's sum of weights.
+    """
+    total = 0.0
+    for e in range(lo, hi):
+        total += weights[e]
+        records[e].alias = e - lo
+        records[e].threshold = _FULL
+    mean = total / max(hi - lo, 1)
+
+    light = lo
+    while light < hi and weights[light] > mean:
+        light += 1
+    heavy = lo
+    while heavy < hi and weights[heavy] <= mean:
+        heavy += 1
+    rest = np.float64(weights[heavy]) if heavy < hi else 0.0  # what the heavy neighbour still has to place
+    while heavy < hi:
+        if rest > mean:  # top up the next light neighbour's slot
+            if light == hi:
+                break  # only rounding is left
+            share = weights[light] / mean
+            if share < 1.0:
+                records[light].threshold = np.uint64(share * _TWO_64)
+                records[light].alias = heavy - lo
+                rest -= mean - weights[light]
+            light += 1
+            while light < hi and weights[light] > mean:
+                light += 1
+        else:  # the rest has become light itself: the next heavy neighbour tops it up
+            following = heavy + 1
+            while following < hi and weights[following] <= mean:
+                following += 1
+            if following == hi:
+                break  # only rounding is left
+            share = rest / mean
+            if share < 1.0:
+                records[heavy].threshold = np.uint64(max(share, 0.0) * _TWO_64)
+                records[heavy].alias = following - lo
+            rest += weights[following] - mean
+            heavy = following
+    return total
+
+
+@njit(
+    [types.void(INT64S, INT32S, w, types.int64, types.int64, ROWS, RECORDS) for w in (_FLOAT64S, FLOAT32S)],
+    cache=True,
+    nogil=True,
+)
+def fill_records(
+    indptr: np.ndarray,
+    indices: np.ndarray,
+    weights: np.ndarray,
+    first: int,
+    last: int,
+    rows: np.ndarray,
+    records: np.ndarray,
+) -> None:
+    """Fill the rows first..last-1 of a CSR matrix with non-negative weights, and their records."""
+    for node in range(first, last):
+        lo, hi = indptr[node], indptr[node + 1]
+        rows[node].offset = lo
+        rows[node].degree = hi - lo
+        _fill_row(weights, lo, hi, records)
+        for e in range(lo, hi):
+            records[e].neighbour = indices[e]
+            records[e].alias = indices[lo + records[e].alias]
+
+
+@njit(
+    types.void(INT64S, INT32S, FLOAT32S, types.int64, types.int64, WEIGHTED_ROWS, WEIGHTED_RECORDS),
+    cache=True,
+    nogil=True,
+)
+def fill_weighted_records(
+    indptr: np.ndarray,
+    indices: np.ndarray,
+    weights: np.ndarray,
+    first: int,
+    last: int,
+    rows: np.ndarray,
+    records: np.ndarray,
+) -> None:
+    """Fill the rows first..last-1 of a CSR matrix with positive weights, and their records."""
+    for node in range(first, last):
+        lo, hi = indptr[node], indptr[node + 1]
+        rows[node].offset = lo
+        rows[node].degree = hi - lo
+        rows[node].strength = _fill_row(weights, lo, hi, records)
+        for e in range(lo, hi):
+            alias = lo + records[e].alias
+            records[e].neighbour = indices[e]
+            records[e].alias = indices[alias]
+            records[e].neighbour_weight = weights[e]
+            records[e].alias_weight = weights[alias]

@@ -1,0 +1,75 @@
+"""The kernel of first-order walks.
+
+Belongs here: advancing walks through alias records. Does not belong here: filling the records
+(``core.walks.alias``), threads and checks (``core.walks.run``).
+
+One step needs two dependent memory accesses at random places: the row of the current node, then one record of
+that row. A single walk would wait for both. So ``_LANES`` walks advance in lock-step, and each access is
+announced by a prefetch one pass before it is made: the waiting times overlap.
+"""
+
+import numpy as np
+from numba import njit, types
+
+from core.walks.alias import INT32S, RECORDS, ROWS
+from core.walks.intrinsics import draw, multiply_wide, prefetch, walk_key
+
+_LANES = 256
+
+
+@njit(
+    types.void(ROWS, RECORDS, INT32S, types.int64, types.uint64, types.Array(types.int32, 2, "C")),
+    cache=True,
+    nogil=True,
+)
+def walk_first_order(
+    rows: np.ndarray,
+    records: np.ndarray,
+    starts: np.ndarray,
+    walks_per_node: int,
+    seed_key: np.uint64,
+    out: np.ndarray,
+) -> None:
+    """Walk ``walks_per_node`` times from every start; row ``i * walks_per_node + k`` is pass k from starts[i].
+
+    Args:
+        rows: ``ROW`` ``[n_nodes]``.
+        records: ``RECORD`` ``[n_edges]``.
+        starts: int32 ``[s]`` nodes.
+        walks_per_node: walks from every start.
+        seed_key: hashed seed.
+        out: int32 ``[s * walks_per_node, walk_length]``, overwritten; -1 after a dead end.
+    """
+    n_walks, walk_length = out.shape
+    key = np.empty(_LANES, np.uint64)
+    node = np.empty(_LANES, np.int64)  # -1 after a dead end
+    slot = np.empty(_LANES, np.int64)  # the record drawn, -1 at a dead end
+    fraction = np.empty(_LANES, np.uint64)  # where inside the slot the draw fell
+    for block in range(0, n_walks, _LANES):
+        lanes = min(_LANES, n_walks - block)
+        for lane in range(lanes):
+            start = starts[(block + lane) // walks_per_node]
+            key[lane] = walk_key(seed_key, start, (block + lane) % walks_per_node)
+            node[lane] = start
+            out[block + lane, 0] = start
+        for step in range(1, walk_length):
+            for lane in range(lanes):
+                slot[lane] = -1
+                if node[lane] >= 0:
+                    row = rows[node[lane]]
+                    if row.degree > 0:
+                        # slot and place within the slot: the two halves of (random number) x degree
+                        position, fraction[lane] = multiply_wide(draw(key[lane], step), np.uint64(row.degree))
+                        slot[lane] = np.int64(row.offset) + np.int64(position)
+                        prefetch(records, slot[lane])
+            for lane in range(lanes):
+                following = np.int64(-1)
+                if slot[lane] >= 0:
+                    record = records[slot[lane]]
+                    if fraction[lane] < record.threshold:
+                        following = np.int64(record.neighbour)
+                    else:
+                        following = np.int64(record.alias)
+                    prefetch(rows, following)
+                node[lane] = following
+                out[block + lane, step] = following

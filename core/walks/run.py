@@ -1,0 +1,244 @@
+"""Running the walk kernels over a range of nodes: checks, threads, progress.
+
+Belongs here: what callers see. Does not belong here: the compiled kernels; they are imported inside the
+functions, because Numba takes a while to load and listing the settings must stay quick.
+
+Every walk has its own stream of random numbers, addressed by (seed, start node, number of the walk at this
+node). So the same seed gives the same walks whatever the number of threads, and a range of nodes gives exactly
+the rows that a full run has for these nodes: machines can share the work and the parts can be concatenated.
+"""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import asdict
+from functools import partial
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from core import settings
+from core.graph import ProductGraph
+from core.progress import Progress, silent
+from core.walks.config import Node2VecConfig, WalksConfig
+
+_STEPS_PER_CHUNK = 2_000_000
+_EDGES_PER_CHUNK = 1_000_000
+
+
+def walk_starts(graph: ProductGraph | sp.csr_matrix, start: int = 0, stop: int | None = None) -> np.ndarray:
+    """int32: the nodes among start..stop-1 that have a neighbour, ascending; walks start at these.
+
+    Raises:
+        IndexError: the range does not lie within the nodes.
+    """
+    n_nodes = len(graph.indptr) - 1
+    stop = n_nodes if stop is None else stop
+    if not 0 <= start <= stop <= n_nodes:
+        raise IndexError(f"nodes {start}..{stop} do not lie within 0..{n_nodes}")
+    return (np.flatnonzero(np.diff(graph.indptr[start : stop + 1])) + start).astype(np.int32)
+
+
+def random_walks(
+    transition: sp.csr_matrix,
+    config: WalksConfig | None = None,
+    seed: int = 42,
+    threads: int = 2,
+    start: int = 0,
+    stop: int | None = None,
+    progress: Progress = silent,
+    out: np.ndarray | None = None,
+) -> np.ndarray:
+    """First-order random walks: the next node is drawn from the current node's row of the transition matrix.
+
+    Args:
+        transition: CSR ``[n_nodes, n_nodes]``, non-negative; rows need not sum to one, only proportions count.
+        config: settings; None means the defaults.
+        seed: any integer; only its lowest 64 bits count.
+        threads: threads to use; does not change the result.
+        start, stop: walks start at the nodes start..stop-1; None means all from ``start``.
+        progress: called as ("walks", done, total, "steps") from the calling thread.
+        out: int32 array or memmap of the result's shape to write into, C-contiguous.
+
+    Returns:
+        int32 ``[walks_per_node * s, walk_length]`` for the s nodes of :func:`walk_starts`, node by node: row
+        ``i * walks_per_node + k`` is walk k from the i-th of them. A walk that reaches a node without neighbours
+        ends there and is padded with -1. ``out``, where given.
+
+    Raises:
+        InputError: a setting out of its bounds.
+        ValueError: a matrix that is not square, has negative or non-finite entries or column numbers out of
+            range; an unsuitable ``out``.
+        IndexError: a range of nodes that does not lie within the graph.
+    """
+    from core.walks import alias, first_order
+
+    config = config or WalksConfig()
+    settings.build(WalksConfig, asdict(config), "walks")
+    if transition.shape[0] != transition.shape[1]:
+        raise ValueError(f"a transition matrix is square, not {transition.shape}")
+    if np.any(transition.data == 0):  # an edge of probability 0 is none
+        transition = transition.copy()
+        transition.eliminate_zeros()
+    kind = np.float32 if transition.dtype == np.float32 else np.float64
+    weights = np.ascontiguousarray(transition.data, kind)
+    indptr, indices = _checked(transition.indptr, transition.indices, weights)
+    starts = walk_starts(transition, start, stop)
+    result = _prepared(out, len(starts) * config.walks_per_node, config.walk_length)
+
+    rows = alias.empty_table(len(indptr) - 1, alias.ROW)
+    records = alias.empty_table(len(indices), alias.RECORD)
+    _over_rows(indptr, threads, lambda a, b: alias.fill_records(indptr, indices, weights, a, b, rows, records))
+    seed_key = _seed_key(seed)
+
+    def walk(some: np.ndarray, part: np.ndarray) -> None:
+        first_order.walk_first_order(rows, records, some, config.walks_per_node, seed_key, part)
+
+    _over_starts(starts, config, threads, walk, result, progress)
+    return result if out is None else out
+
+
+def node2vec_walks(
+    graph: ProductGraph,
+    config: Node2VecConfig | None = None,
+    seed: int = 42,
+    threads: int = 2,
+    start: int = 0,
+    stop: int | None = None,
+    progress: Progress = silent,
+    out: np.ndarray | None = None,
+) -> np.ndarray:
+    """Second-order random walks of node2vec (Grover and Leskovec, KDD 2016, section 3.2), exactly distributed.
+
+    Having come from t to v, the next node x is drawn with probability proportional to alpha(t, x) * w(v, x):
+    alpha is 1/p for x = t, 1 for x a neighbour of t, and 1/q otherwise. The first step follows the weights.
+
+    Args and returns as in :func:`random_walks`, but for the graph. With p = q = 1 the walks are those of
+    ``random_walks(transition_matrix(graph))``.
+
+    Raises:
+        InputError: a setting out of its bounds.
+        ValueError: a graph whose edges do not stand in both directions, or whose weights are not positive and
+            finite; an unsuitable ``out``.
+        IndexError: a range of nodes that does not lie within the graph.
+    """
+    from core.walks import alias, neighbour_sets, second_order
+
+    config = config or Node2VecConfig()
+    settings.build(Node2VecConfig, asdict(config), "node2vec_walks")
+    if config.p == config.q == 1.0:
+        plain = WalksConfig(config.walks_per_node, config.walk_length)
+        return random_walks(graph.adjacency(), plain, seed, threads, start, stop, progress, out)
+    weights = np.ascontiguousarray(graph.weights, np.float32)
+    indptr, indices = _checked(graph.indptr, graph.indices, weights)
+    if len(weights) and weights.min() == 0:
+        raise ValueError("the edges of a product graph have positive weights")
+    starts = walk_starts(graph, start, stop)
+    result = _prepared(out, len(starts) * config.walks_per_node, config.walk_length)
+
+    rows = alias.empty_table(graph.n_nodes, alias.WEIGHTED_ROW)
+    records = alias.empty_table(len(indices), alias.WEIGHTED_RECORD)
+    sets = alias.empty_table(2 * len(indices), np.dtype(np.int32))
+    checksums: list[int] = []
+
+    def fill(a: int, b: int) -> None:
+        checksums.append(int(neighbour_sets.asymmetry(indptr, indices, weights, a, b)))
+        alias.fill_weighted_records(indptr, indices, weights, a, b, rows, records)
+        neighbour_sets.fill_sets(indptr, indices, a, b, sets)
+
+    _over_rows(indptr, threads, fill)
+    if sum(checksums) % 2**64:
+        raise ValueError("a product graph has every edge in both directions, no self loops, and sorted rows")
+    if config.walk_length == 1:
+        result[:, 0] = np.repeat(starts, config.walks_per_node)
+        return result if out is None else out
+    seed_key = _seed_key(seed)
+
+    def walk(some: np.ndarray, part: np.ndarray) -> None:
+        second_order.walk_second_order(
+            rows, records, sets, some, config.walks_per_node, seed_key, config.p, config.q, part
+        )
+
+    _over_starts(starts, config, threads, walk, result, progress)
+    return result if out is None else out
+
+
+def _checked(indptr: np.ndarray, indices: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The index arrays in the kernels' types, once it is sure that no kernel will read out of bounds."""
+    from core.walks.alias import MAX_EDGES
+
+    n_nodes = len(indptr) - 1
+    if len(indices) > MAX_EDGES:
+        raise ValueError(f"more than {MAX_EDGES} directed edges")
+    indptr = np.ascontiguousarray(indptr, np.int64)
+    if indptr[0] != 0 or indptr[-1] != len(indices) or np.any(np.diff(indptr) < 0) or len(indices) != len(weights):
+        raise ValueError("indptr, indices and weights do not make up a CSR matrix")
+    if len(indices):
+        if indices.min() < 0 or indices.max() >= n_nodes:
+            raise ValueError(f"neighbours must lie in 0..{n_nodes - 1}")
+        if not (weights.min() >= 0 and np.isfinite(weights.max())):
+            raise ValueError("weights must be finite and not negative")
+    return indptr, np.ascontiguousarray(indices, np.int32)
+
+
+def _prepared(out: np.ndarray | None, n_walks: int, walk_length: int) -> np.ndarray:
+    shape = (n_walks, walk_length)
+    if out is None:
+        return np.empty(shape, np.int32)
+    if out.shape != shape or out.dtype != np.int32 or not out.flags.c_contiguous or not out.flags.writeable:
+        raise ValueError(f"out must be a writable C-contiguous int32 array of shape {shape}")
+    return np.asarray(out)
+
+
+def _seed_key(seed: int) -> Any:
+    from core.walks.intrinsics import mix
+
+    return mix(np.uint64(seed & 0xFFFFFFFFFFFFFFFF))
+
+
+def _over_rows(indptr: np.ndarray, threads: int, fill: Callable[[int, int], None]) -> None:
+    """Call ``fill(first, last)`` for ranges of rows that hold about equally many edges each."""
+    cuts = np.searchsorted(indptr, np.arange(0, indptr[-1], _EDGES_PER_CHUNK), "left")
+    cuts = np.unique(np.append(cuts, [0, len(indptr) - 1]))
+    _in_threads([partial(fill, a, b) for a, b in pairwise(cuts)], threads)
+
+
+def _over_starts(
+    starts: np.ndarray,
+    config: WalksConfig | Node2VecConfig,
+    threads: int,
+    walk: Callable[[np.ndarray, np.ndarray], None],
+    out: np.ndarray,
+    progress: Progress,
+) -> None:
+    """Call ``walk(starts, rows of out)`` chunk by chunk."""
+    steps_per_start = config.walks_per_node * max(config.walk_length - 1, 1)
+    size = max(_STEPS_PER_CHUNK // steps_per_start, 1)
+    chunks = [slice(a, min(a + size, len(starts))) for a in range(0, len(starts), size)]
+    k = config.walks_per_node
+    tasks = [partial(walk, starts[c], out[c.start * k : c.stop * k]) for c in chunks]
+    total = len(out) * (config.walk_length - 1)
+    done = 0
+
+    def report(chunk: int) -> None:
+        nonlocal done
+        done += (chunks[chunk].stop - chunks[chunk].start) * k * (config.walk_length - 1)
+        progress("walks", done, total, "steps")
+
+    _in_threads(tasks, threads, report)
+
+
+def _in_threads(
+    tasks: Sequence[Callable[[], None]], threads: int, finished: Callable[[int], None] = lambda task: None
+) -> None:
+    """Run the tasks; ``finished(number)`` is called from this thread. The first error stops what has not begun."""
+    with ThreadPoolExecutor(max_workers=max(threads, 1)) as pool:
+        numbers = {pool.submit(task): number for number, task in enumerate(tasks)}
+        try:
+            for future in as_completed(numbers):
+                future.result()
+                finished(numbers[future])
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise

@@ -1,0 +1,188 @@
+"""A small store written by hand for the explorer's tests: no model is trained, and the data is hostile.
+
+What is special about which product is said beside its id below; everything else is ordinary.
+"""
+
+import numpy as np
+import pyarrow as pa
+
+from core.evaluation.result import CURVES, METRICS, SCORES, Evaluation
+from core.graph import build_graph, transition_matrix
+from core.models.base import LEARNING_CURVE, Embeddings
+from core.neighbours import NEIGHBOURS, Neighbours
+from core.pairs import ProductPairs
+from core.split import PairSplit, SplitConfig, split_pairs
+from core.store import Store
+
+CATEGORY = "alpha"  # of tests/categories.yaml
+N = 60
+SCRIPT = "B00000SCRIPT"  # HTML, Markdown and an image address in the title
+LONG = "B0000000LONG"  # a title of 2,000 signs
+ARABIC = "B000000ARAB"  # right to left
+JAPANESE = "B000000JAPAN"
+UNTITLED = "B000UNTITLED"  # has metadata, but neither title nor brand nor price
+LISTED = "A0ONLYLISTED"  # only listed by others: no metadata at all
+LONELY = "Z0000LONELY0"  # has metadata, but no pair and so no neighbours
+HOSTILE_TITLE = "<script>window.hacked=1</script><b>bold</b> ![x](http://127.0.0.1:9/x.png) **fat** :red[red] $x^2$"
+TITLES = {
+    SCRIPT: HOSTILE_TITLE,
+    LONG: "Endless title " * 142 + "end of title",
+    ARABIC: "سماعات لاسلكية مع ميكروفون",
+    JAPANESE: "ワイヤレスヘッドホン　マイク付き",
+    LONELY: "Lonely lamp",
+}
+MODELS = {
+    "popularity": ("native",),
+    "gensim_word2vec": ("center_center", "center_context"),
+    "skipgram": ("center_context", "center_center"),
+}
+"""Model → scorings. adamic_adar is in the registry too and is missing on purpose."""
+
+
+def products() -> pa.Table:
+    """The node-aligned products of the fixture, sorted by id."""
+    special = [SCRIPT, LONG, ARABIC, JAPANESE, UNTITLED, LISTED, LONELY]
+    ids = sorted(special + [f"B{i:09d}" for i in range(N - len(special))])
+    bare = [i in (UNTITLED, LISTED) for i in ids]
+    nothing = pa.nulls(N, pa.int64())
+    return pa.table(
+        {
+            "product_id": ids,
+            "title": [None if b else TITLES.get(i, f"Gadget {i[-3:]}") for i, b in zip(ids, bare, strict=True)],
+            "brand": pa.array([None if b else ("Acme", "L'Oréal", "索尼")[n % 3] for n, b in enumerate(bare)]),
+            "price": pa.array([None if b else 1.5 * n for n, b in enumerate(bare)], pa.float32()),
+            "categories": [[] if b else ["Electronics", "Audio"] for b in bare],
+            "sales_rank": nothing,
+            "image_url": nothing.cast(pa.string()),
+            "has_metadata": [i != LISTED for i in ids],
+        }
+    )
+
+
+def pairs(seed: int = 1) -> ProductPairs:
+    """A ring with chords over all products but the lonely one, which is the last."""
+    table = products()
+    assert table["product_id"][N - 1].as_py() == LONELY
+    rng = np.random.default_rng(seed)
+    ends = {(i, i + 1) for i in range(N - 2)}
+    ends |= {(min(a, b), max(a, b)) for a, b in rng.integers(0, N - 1, size=(200, 2)).tolist() if a != b}
+    source, target = np.array(sorted(ends), dtype=np.int32).T
+    return ProductPairs(table, source.copy(), target.copy(), np.ones(len(source), np.float32))
+
+
+def split(of: ProductPairs) -> PairSplit:
+    has_metadata = of.products["has_metadata"].to_numpy()
+    return split_pairs(N, of.source, of.target, of.weight, has_metadata, SplitConfig())
+
+
+def neighbours(scorings: tuple[str, ...], seen: np.ndarray, k: int = 20, seed: int = 0) -> Neighbours:
+    """Random lists with descending scores for every seen product, in the order the table promises."""
+    rng = np.random.default_rng(seed)
+    ids = products()["product_id"].to_pylist()
+    rows = []
+    for scoring in scorings:
+        for node in np.flatnonzero(seen):
+            others = rng.permutation(np.setdiff1d(np.flatnonzero(seen), [node]))[:k]
+            scores = np.sort(rng.random(len(others)))[::-1]
+            for rank, (other, score) in enumerate(zip(others, scores, strict=True), 1):
+                rows.append((ids[node], rank, ids[other], float(score), scoring))
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    table = pa.Table.from_arrays(
+        [pa.array(column, field.type) for column, field in zip(columns, NEIGHBOURS, strict=True)], schema=NEIGHBOURS
+    )
+    return Neighbours(table, {scoring: {"index": "exact", "recall": 1.0} for scoring in scorings})
+
+
+def evaluation(model: str, scorings: tuple[str, ...], level: float) -> Evaluation:
+    """Plausible tables around ``level``."""
+    metrics, curves, scores = [], [], []
+    for scoring in scorings:
+        names = {"model": model, "scoring": scoring}
+        for protocol in ("published", "degree_matched"):
+            shift = 0.0 if protocol == "published" else -0.2
+            for subset in ("all", "seen"):
+                value = level + shift + (0.04 if subset == "seen" else 0)
+                place = {**names, "protocol": protocol, "subset": subset}
+                for metric in ("roc_auc", "average_precision"):
+                    low, high = value - 0.01, value + 0.01
+                    metrics.append({**place, "metric": metric, "value": value, "low": low, "high": high})
+                for t in np.linspace(1, 0, 21):
+                    recall, fpr = 1 - t, (1 - t) ** (1 / (1 - value) if value < 1 else 9)
+                    precision = recall / (recall + fpr) if recall + fpr else 1.0
+                    f1 = 2 * precision * recall / (precision + recall) if precision + recall else 0.0
+                    point = {
+                        "threshold": float(t) if t < 1 else None,
+                        "precision": precision,
+                        "recall": recall,
+                        "f1": f1,
+                    }
+                    curves.append({**place, **point, "false_positive_rate": fpr})
+            for label, middle in (("positive", 0.7), ("negative", 0.3)):
+                for low in np.arange(0, 1, 0.1):
+                    count = round(100 * np.exp(-((low - middle) ** 2) / 0.05))
+                    bin_ = {"label": label, "low": low, "high": low + 0.1, "count": count}
+                    scores.append({**names, "protocol": protocol, **bin_})
+        place = {**names, "protocol": "ranking", "subset": "all"}
+        for metric, value in (("recall@10", level / 3), ("ndcg@10", level / 4), ("mrr", level / 3)):
+            metrics.append({**place, "metric": metric, "value": value, "low": value - 0.02, "high": value + 0.02})
+        metrics.append({**place, "metric": "coverage@10", "value": 0.4, "low": None, "high": None})
+        cold = {**names, "protocol": "cold_start", "subset": "all", "metric": "roc_auc"}
+        metrics.append({**cold, "value": None, "low": None, "high": None})
+    return Evaluation(
+        pa.Table.from_pylist(metrics, METRICS),
+        pa.Table.from_pylist(curves, CURVES),
+        pa.Table.from_pylist(scores, SCORES),
+        {"seconds": 0.1},
+    )
+
+
+def embeddings(model: str, seen: np.ndarray, learns: bool) -> Embeddings:
+    curve = LEARNING_CURVE.empty_table()
+    if learns:
+        curve = pa.table(
+            {
+                "epoch": [1, 1, 2, 2],
+                "batch": [10, 20, 30, 40],
+                "examples": [1000, 2000, 3000, 4000],
+                "seconds": [0.1, 0.2, 0.3, 0.4],
+                "learning_rate": [0.025, 0.02, 0.01, 0.005],
+                "loss": [3.0, 2.5, 2.2, 2.1],
+                "roc_auc": [0.6, 0.8, 0.9, 0.91],
+            }
+        ).cast(LEARNING_CURVE)
+    info = {"config": {}, "device": "cpu", "seconds": 0.4} | ({"examples_per_second": 1e4} if learns else {})
+    vectors = np.zeros((N, 4), np.float32)
+    return Embeddings(model, seen, vectors, vectors, learning_curve=curve, info=info)
+
+
+def quarantine() -> pa.Table:
+    lines = [("meta.json.gz", 7, "not a literal", "<script>alert(1)</script>"), ("meta.json.gz", 9, "no id", "{}")]
+    names = ("file", "line", "reason", "excerpt")
+    return pa.table({name: list(column) for name, column in zip(names, zip(*lines, strict=True), strict=True)})
+
+
+def write(root, category: str = CATEGORY) -> Store:
+    """The whole fixture store."""
+    store = Store(root)
+    all_pairs = pairs()
+    parts = split(all_pairs)
+    graph = build_graph(N, parts.train_source, parts.train_target, parts.train_weight)
+    seen = np.asarray(graph.degree) > 0
+    run = {"run_id": "0f1e2d3c-0000", "code_version": "1"}
+    store.write("raw_products", category, all_pairs.products.drop_columns("has_metadata"), run)
+    store.write("raw_relationships", category, pa.table({"product1": ["a"], "product2": ["b"]}), run)
+    store.write("quarantine", category, quarantine(), run)
+    store.write("product_pairs", category, all_pairs, run)
+    store.write("pair_split", category, parts, run)
+    store.write("product_graph", category, graph, run)
+    store.write("transition_matrix", category, transition_matrix(graph), run)
+    store.write("walks", category, np.zeros((4, 3), np.int32), run)
+    boards = []
+    for number, (model, scorings) in enumerate(MODELS.items()):
+        store.write(f"embeddings/{model}", category, embeddings(model, seen, model != "popularity"), run)
+        measured = evaluation(model, scorings, 0.75 + 0.08 * number)
+        store.write(f"metrics/{model}", category, measured, run)
+        store.write(f"neighbours/{model}", category, neighbours(scorings, seen, seed=number), run)
+        boards.append(measured.metrics.add_column(0, "category", pa.repeat(category, measured.metrics.num_rows)))
+    store.write("leaderboard", category, pa.concat_tables(boards).combine_chunks(), run)
+    return store

@@ -1,0 +1,91 @@
+"""Checkpoints: round trip, recognition of the run, robustness and tidying up."""
+
+import numpy as np
+import pytest
+
+from core import checkpoint
+from core.checkpoint import Checkpoint
+
+STATE = Checkpoint(
+    {"center.weight": np.arange(6, dtype=np.float32).reshape(2, 3)}, {"epoch": 2, "curve": [{"loss": 0.5}]}
+)
+
+
+def test_what_is_saved_comes_back(tmp_path):
+    checkpoint.save(tmp_path / "new" / "folder", "key", STATE)
+    found = checkpoint.load(tmp_path / "new" / "folder", "key")
+    assert found.meta == STATE.meta
+    assert found.arrays.keys() == STATE.arrays.keys()
+    assert (found.arrays["center.weight"] == STATE.arrays["center.weight"]).all()
+    assert found.arrays["center.weight"].dtype == np.float32
+
+
+def test_a_later_checkpoint_replaces_the_earlier_one_and_leaves_nothing_else(tmp_path):
+    checkpoint.save(tmp_path, "key", STATE)
+    checkpoint.save(tmp_path, "key", Checkpoint({}, {"epoch": 3}))
+    assert checkpoint.load(tmp_path, "key") == Checkpoint({}, {"epoch": 3})
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.npz"]
+
+
+def test_no_checkpoint_and_that_of_another_run_count_as_none(tmp_path):
+    assert checkpoint.load(tmp_path / "absent", "key") is None
+    checkpoint.save(tmp_path, "key", STATE)
+    assert checkpoint.load(tmp_path, "another key") is None
+
+
+@pytest.mark.parametrize("keep", [0, 10, -20])
+def test_a_damaged_file_counts_as_none(tmp_path, keep):
+    checkpoint.save(tmp_path, "key", STATE)
+    path = tmp_path / "checkpoint.npz"
+    path.write_bytes(path.read_bytes()[:keep])
+    assert checkpoint.load(tmp_path, "key") is None
+
+
+def test_pickled_objects_are_not_loaded(tmp_path):
+    np.savez(tmp_path / "checkpoint.npz", __meta__=np.array([{"key": "key", "meta": {}}], dtype=object))
+    assert checkpoint.load(tmp_path, "key") is None
+
+
+def test_a_failed_write_leaves_the_last_checkpoint_and_no_litter(tmp_path, monkeypatch):
+    checkpoint.save(tmp_path, "key", STATE)
+
+    def full(*_args, **_kwargs):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "savez", full)
+    with pytest.raises(OSError, match="No space left"):
+        checkpoint.save(tmp_path, "key", Checkpoint({}, {}))
+    assert checkpoint.load(tmp_path, "key").meta == STATE.meta
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.npz"]
+
+
+def test_clear_removes_checkpoints_and_the_folder_but_nothing_of_others(tmp_path):
+    checkpoint.save(tmp_path / "run", "key", STATE)
+    (tmp_path / "run" / ".checkpoint.npz.123").write_bytes(b"left by a killed run")
+    checkpoint.clear(tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+    checkpoint.save(tmp_path, "key", STATE)
+    (tmp_path / "notes.txt").write_text("mine")
+    checkpoint.clear(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+    checkpoint.clear(tmp_path / "absent")
+
+
+def test_fingerprint_depends_on_settings_contents_shape_and_type_but_not_on_layout(monkeypatch):
+    array = np.arange(24, dtype=np.int32)
+    key = checkpoint.fingerprint({"a": 1, "b": 2}, array)
+    assert key == checkpoint.fingerprint({"b": 2, "a": 1}, array.copy())
+    changed = array.copy()
+    changed[-1] += 1
+    others = [
+        checkpoint.fingerprint({"a": 1, "b": 3}, array),
+        checkpoint.fingerprint({"a": 1, "b": 2}, changed),
+        checkpoint.fingerprint({"a": 1, "b": 2}, array.reshape(6, 4)),
+        checkpoint.fingerprint({"a": 1, "b": 2}, array.view(np.uint32)),
+    ]
+    assert len({key, *others}) == 5
+    square = array.reshape(6, 4)
+    assert checkpoint.fingerprint({}, np.asfortranarray(square)) == checkpoint.fingerprint({}, square)
+    whole = checkpoint.fingerprint({}, square)
+    monkeypatch.setattr("core.checkpoint._CHUNK", 32)
+    assert checkpoint.fingerprint({}, square) == whole

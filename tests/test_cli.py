@@ -1,0 +1,122 @@
+"""The command line as a user runs it: real processes, a real instance on disk, real servers."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+
+import psutil
+import pytest
+
+from core.models import MODELS
+from tests.conftest import ROOT
+
+NOISE = re.compile(r"deprecat|supersed|warning", re.IGNORECASE)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """Environment of a fresh installation: its own instance, store and categories."""
+    folder = tmp_path_factory.mktemp("installation")
+    shutil.copy(ROOT / "dagster.yaml", folder)
+    shutil.copy(ROOT / "workspace.yaml", folder)
+    shutil.copy(ROOT / "tests" / "categories.yaml", folder)
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("ALSOBOUGHT", "DAGSTER", "RAW_DIR"))}
+    return environment | {
+        "ALSOBOUGHT_HOME": str(folder),
+        "DAGSTER_HOME": str(folder),
+        "PYTHONWARNINGS": "default::DeprecationWarning:orchestration",
+    }
+
+
+def command(place, *arguments, timeout=280):
+    return subprocess.run(
+        [sys.executable, "-m", "orchestration.cli", *arguments],
+        env=place,
+        cwd=place["ALSOBOUGHT_HOME"],
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+    )
+
+
+@pytest.fixture(scope="module")
+def materialized(place):
+    done = command(place, "materialize", "alpha")
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done
+
+
+def test_materialize_shows_progress_and_no_noise(materialized):
+    assert "walks:" in materialized.stderr and "steps/s" in materialized.stderr
+    assert "alpha: materialized" in materialized.stderr
+    noise = [line for line in materialized.stderr.splitlines() if NOISE.search(line)]
+    assert noise == []
+
+
+def test_leaderboard_as_markdown_and_as_json(place, materialized):
+    shown = command(place, "leaderboard", "alpha")
+    assert shown.returncode == 0 and all(name in shown.stdout for name in MODELS)
+    rows = json.loads(command(place, "leaderboard", "alpha", "--format", "json").stdout)
+    columns = {"category", "model", "protocol", "subset", "scoring", "metric", "value", "low", "high"}
+    assert all(set(row) == columns for row in rows)
+    assert {row["model"] for row in rows} == set(MODELS)
+
+
+def test_a_part_of_the_graph_can_be_materialized(place, materialized):
+    done = command(place, "materialize", "alpha", "--select", "leaderboard")
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "walks:" not in done.stderr
+
+
+def test_what_cannot_be_done_is_said_in_one_line(place):
+    unknown = command(place, "materialize", "nope")
+    assert unknown.returncode == 2 and "no category 'nope'" in unknown.stderr and "alpha" in unknown.stderr
+    missing = command(place, "leaderboard", "beta")
+    assert missing.returncode == 2 and "make materialize CATEGORY=beta" in missing.stderr
+    assert "Traceback" not in unknown.stderr + missing.stderr
+
+
+def test_a_missing_source_fails_with_its_path_and_remedy(place):
+    done = command(place, "materialize", "missing")
+    assert done.returncode == 1
+    assert "not_there.json.gz" in done.stderr and "RAW_DIR" in done.stderr
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_both_addresses_answer_and_a_stop_leaves_no_process(place, materialized, stop):
+    server = subprocess.Popen(
+        [sys.executable, "-m", "orchestration.cli", "serve", "--ui-port", "3311", "--explorer-port", "8711"],
+        env=place,
+        cwd=place["ALSOBOUGHT_HOME"],
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        printed = ""
+        while "Ctrl-C" not in printed:
+            line = server.stdout.readline()
+            assert line, f"the servers ended early: {printed}"
+            printed += line
+        addresses = re.findall(r"http://\S+", printed)
+        assert len(addresses) == 2
+        for address in addresses:
+            with urllib.request.urlopen(address, timeout=20) as answer:
+                assert answer.status == 200
+        family = psutil.Process(server.pid).children(recursive=True)
+        assert len(family) >= 3
+        server.send_signal(stop)
+        assert server.wait(40) == 0
+        deadline = time.time() + 10
+        while (alive := [p for p in family if p.is_running() and p.status() != "zombie"]) and time.time() < deadline:
+            time.sleep(0.2)
+        assert alive == []
+    finally:
+        if server.poll() is None:
+            os.killpg(server.pid, signal.SIGKILL)

@@ -1,0 +1,353 @@
+"""Every page of the explorer over a hand-made store, full, partial and empty, without a browser."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core.pairs import ProductPairs
+from core.store import MANIFEST, Store
+from explorer import display
+from tests import explorer_fixture as fixture
+from tests.conftest import ROOT
+
+APP = str(ROOT / "explorer" / "app.py")
+PAGES = ("app_pages/neighbours.py", "app_pages/evaluation.py", "app_pages/freshness.py")
+
+
+@pytest.fixture(scope="module")
+def full(tmp_path_factory):
+    return fixture.write(tmp_path_factory.mktemp("full"))
+
+
+@pytest.fixture
+def start(monkeypatch):
+    """Start the app over a store: ``start(store, page, product=...)``."""
+
+    def start(store, page=None, **query):
+        monkeypatch.setenv("ALSOBOUGHT_STORE", str(store.root))
+        at = AppTest.from_file(APP, default_timeout=30)
+        for name, value in query.items():
+            at.query_params[name] = value
+        if page:
+            at.switch_page(page)
+        at.run()
+        assert not at.exception
+        return at
+
+    return start
+
+
+def texts(at):
+    """Everything that is written on the page, in one string."""
+    kinds = (
+        "title",
+        "header",
+        "subheader",
+        "markdown",
+        "caption",
+        "text",
+        "info",
+        "warning",
+        "error",
+        "code",
+        "metric",
+    )
+    return "\n".join(str(element.value) for kind in kinds for element in at.get(kind))
+
+
+def rerun(at):
+    at.run()
+    assert not at.exception
+    return at
+
+
+def test_it_starts_without_dagster_and_without_training_libraries(full):
+    program = f"""
+import sys
+from streamlit.testing.v1 import AppTest
+at = AppTest.from_file({APP!r}, default_timeout=30)
+for page in {PAGES!r}:
+    at.switch_page(page).run()
+    assert not at.exception, at.exception[0].value
+print(*sorted(set(sys.modules) & {{"dagster", "torch", "gensim", "numba", "sklearn", "faiss"}}))
+"""
+    environment = os.environ | {"ALSOBOUGHT_STORE": str(full.root)}
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_draws_without_complaint(full, start, page):
+    at = start(full, page)
+    assert not at.error and not at.warning
+    assert at.dataframe
+
+
+def test_the_first_product_is_the_most_popular(full, start):
+    pairs = fixture.pairs()
+    degree = np.bincount(np.r_[pairs.source, pairs.target], minlength=fixture.N)
+    expected = fixture.products()["product_id"][int(np.argmax(degree))].as_py()
+    assert expected in [t.value for t in start(full).text]
+
+
+def test_search_opens_a_product_and_puts_it_into_the_address(full, start):
+    at = start(full)
+    at.text_input(key="search").set_value("ワイヤレス").run()
+    (option,) = at.selectbox(key="hit").options
+    assert fixture.JAPANESE in option and "1 pair" not in option
+    at.selectbox(key="hit").select_index(0)
+    rerun(at)
+    assert at.query_params["product"] == fixture.JAPANESE
+    assert at.subheader[0].value == "ワイヤレスヘッドホン マイク付き"
+    assert at.selectbox(key="hit").value is None
+
+
+def test_a_search_without_hits(full, start):
+    at = start(full)
+    at.text_input(key="search").set_value("no such thing")
+    rerun(at)
+    assert at.selectbox(key="hit").disabled and "0 products found" in at.selectbox(key="hit").label
+
+
+@pytest.mark.parametrize(("view", "scoring"), [("goes with", "center_context"), ("is like", "center_center")])
+def test_lists_are_those_of_the_store(full, start, view, scoring):
+    product = "B000000012"
+    at = start(full, product=product, models=["popularity", "skipgram"], view=view)
+    assert len(at.dataframe) == 2
+    for frame, model in zip(at.dataframe, ("popularity", "skipgram"), strict=True):
+        wanted = scoring if model == "skipgram" else "native"
+        rows = full.read(f"neighbours/{model}", fixture.CATEGORY).table.to_pylist()
+        expected = [r["neighbour"] for r in rows if r["product"] == product and r["scoring"] == wanted][:10]
+        assert frame.value["neighbour"].tolist() == expected and len(expected) == 10
+
+
+def test_marks_say_which_pairs_are_known(full, start):
+    product = "B000000012"
+    split = full.read("pair_split", fixture.CATEGORY)
+    ids = np.array(fixture.products()["product_id"].to_pylist())
+
+    def partners(source, target):
+        pairs = zip(ids[source].tolist(), ids[target].tolist(), strict=True)
+        return {a if b == product else b for a, b in pairs if product in (a, b)}
+
+    train = partners(split.train_source, split.train_target)
+    held_out = partners(split.valid_source, split.valid_target)
+    frame = start(full, product=product, models="skipgram", length="20").dataframe[0].value
+    expected = ["●" if i in train else "★" if i in held_out else "" for i in frame["neighbour"]]
+    assert frame["mark"].tolist() == expected
+    assert {"●", "★"} <= set(expected)
+
+
+def test_walking_on(full, start):
+    at = start(full, product="B000000012", models="skipgram")
+    expected = at.dataframe[0].value["neighbour"].iloc[3]
+    assert len(at.selectbox(key="walk on").options) == 10
+    at.selectbox(key="walk on").select_index(3)
+    rerun(at)
+    assert at.query_params["product"] == expected
+    assert expected in [t.value for t in at.text]
+
+
+def test_hostile_titles_stay_text(full, start):
+    at = start(full, product=fixture.SCRIPT)
+    assert not at.html
+    for kind in ("markdown", "caption", "subheader"):
+        assert not any(element.proto.allow_html for element in at.get(kind) if hasattr(element.proto, "allow_html"))
+    heading = at.subheader[0].value
+    assert "<script>" not in heading and "\\<script\\>" in heading and "\\!\\[x\\]" in heading
+
+    at = start(full, product=fixture.LONG)
+    assert len(at.subheader[0].value) < 200
+    assert fixture.TITLES[fixture.LONG] in [t.value for t in at.expander[0].text]
+
+
+def test_products_with_little_about_them(full, start):
+    at = start(full, product=fixture.UNTITLED)
+    assert at.subheader[0].value == "No title"
+    at = start(full, product=fixture.LISTED)
+    assert "Only listed by others" in texts(at)
+    at = start(full, product=fixture.LONELY)
+    assert "Not seen in training" in texts(at) and "has no list" in at.info[0].value
+    assert not at.dataframe
+
+
+def test_a_cold_product_says_so(full, start):
+    split = full.read("pair_split", fixture.CATEGORY)
+    cold = fixture.products()["product_id"][int(split.cold[0])].as_py()
+    assert "Held out cold" in texts(start(full, product=cold))
+
+
+def test_addresses_that_lead_nowhere(full, start):
+    at = start(full, product="<b>gone</b>")
+    assert "There is no product" in at.warning[0].value and "<b>" not in at.warning[0].value
+    at = start(full, category="nowhere")
+    assert "does not exist" in at.warning[0].value and at.dataframe
+    at = start(full, models="no_such_model")
+    assert at.dataframe
+    at = start(full, models="adamic_adar")  # in the registry, not materialized
+    assert at.dataframe and "adamic" in texts(at) and "make materialize CATEGORY=alpha" in texts(at)
+
+
+def test_choosing_no_model(full, start):
+    at = start(full)
+    at.multiselect(key="models").set_value([])
+    rerun(at)
+    assert "at least one model" in at.info[0].value
+
+
+def test_category_titles_come_from_the_file_and_switching_forgets_the_product(full, start):
+    at = start(full, product="B000000012")
+    picker = at.sidebar.selectbox[0]
+    assert picker.options == ["Alpha (synthetic)", "Beta (nothing yet)", "Missing (nothing yet)"]
+    picker.select_index(1)
+    rerun(at)
+    assert at.query_params["category"] == "beta" and "product" not in at.query_params
+    assert "make materialize CATEGORY=beta" in texts(at)
+
+
+def test_the_product_survives_a_look_at_another_page(full, start):
+    at = start(full, product="B000000012")
+    at.switch_page(PAGES[1]).run()
+    at.switch_page(PAGES[0]).run()
+    assert not at.exception
+    assert "B000000012" in [t.value for t in at.text]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_an_empty_store_says_what_to_run(tmp_path, start, page):
+    at = start(Store(tmp_path / "nothing"), page)
+    assert "make materialize CATEGORY=alpha" in [code.value for code in at.code]
+    assert not at.dataframe
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_category_of_one_product(tmp_path, start, page):
+    store = Store(tmp_path)
+    none = np.empty(0, np.int32)
+    store.write(
+        "product_pairs", "alpha", ProductPairs(fixture.products().slice(0, 1), none, none, none.astype(np.float32))
+    )
+    at = start(store, page)
+    assert "make materialize CATEGORY=alpha" in texts(at)
+    if page == PAGES[0]:
+        assert fixture.LISTED in [t.value for t in at.text]
+
+
+def test_a_new_materialization_shows_up_without_a_restart(tmp_path, start):
+    store = fixture.write(tmp_path)
+    at = start(store, product="B000000012", models="skipgram")
+    before = at.dataframe[0].value["neighbour"].tolist()
+    seen = np.ones(fixture.N, bool)
+    store.write("neighbours/skipgram", "alpha", fixture.neighbours(fixture.MODELS["skipgram"], seen, seed=99))
+    rows = store.read("neighbours/skipgram", "alpha").table.to_pylist()
+    wanted = [r for r in rows if r["product"] == "B000000012" and r["scoring"] == "center_context"]
+    rerun(at)
+    after = at.dataframe[0].value["neighbour"].tolist()
+    assert after == [r["neighbour"] for r in wanted][:10] and after != before
+
+
+def test_in_the_middle_of_a_rebuild_no_marks_are_shown(tmp_path, start):
+    """product_pairs is new, the split is still the old one: its node numbers mean other products."""
+    store = fixture.write(tmp_path)
+    renamed = fixture.products().slice(1)
+    pairs = fixture.pairs()
+    keep = pairs.source > 0
+    store.write(
+        "product_pairs",
+        "alpha",
+        ProductPairs(renamed, pairs.source[keep] - 1, pairs.target[keep] - 1, pairs.weight[keep]),
+    )
+    at = start(store, product="B000000012", models="skipgram")
+    assert "Split unknown" in texts(at)
+    assert set(at.dataframe[0].value["mark"]) == {""}
+    at = start(store, PAGES[2])
+    state = at.dataframe[0].value.set_index("asset")["state"]
+    assert state["pair_split"] == "out of date: product_pairs changed" and state["product_pairs"] == "up to date"
+
+
+def test_a_damaged_manifest_is_an_error_in_words(tmp_path, start):
+    store = fixture.write(tmp_path)
+    (store.folder("neighbours/skipgram", "alpha") / MANIFEST).write_text("{")
+    at = start(store)
+    assert "is damaged" in at.error[0].value
+
+
+def test_a_broken_categories_file_hides_nothing(full, start, monkeypatch, tmp_path):
+    broken = tmp_path / "categories.yaml"
+    broken.write_text("categories: [")
+    monkeypatch.setenv("ALSOBOUGHT_CATEGORIES", str(broken))
+    at = start(full)
+    assert "not valid YAML" in at.warning[0].value and at.dataframe
+
+
+def test_leaderboard_numbers_and_the_articles(full, start):
+    at = start(full, PAGES[1])
+    frame = at.dataframe[0].value.set_index(["model", "scoring"])
+    assert frame.loc[("skipgram", "center_context"), "roc_auc"] == pytest.approx(0.91)
+    assert frame.loc[("skipgram", "center_context"), "± roc_auc"] == pytest.approx(0.01)
+    assert frame.loc[("skipgram", "center_context"), "article"] == 0.9554
+    assert frame["article"].count() == 2
+    assert frame["roc_auc"].is_monotonic_decreasing
+    at.segmented_control(key="subset").set_value("seen")
+    rerun(at)
+    frame = at.dataframe[0].value.set_index(["model", "scoring"])
+    assert frame.loc[("skipgram", "center_context"), "roc_auc"] == pytest.approx(0.95)
+    assert frame.loc[("gensim_word2vec", "center_center"), "article"] == 0.9735
+
+
+@pytest.mark.parametrize("protocol", ["published", "degree_matched", "ranking", "cold_start"])
+def test_every_protocol_draws(full, start, protocol):
+    at = start(full, PAGES[1], protocol=protocol)
+    columns = at.dataframe[0].value.columns
+    assert ("article" in columns) == (protocol == "published")
+    charts = at.get("vega_lite_chart")
+    assert len(charts) >= 6
+    assert all(len(chart.proto.alt) > 30 for chart in charts)
+
+
+def test_a_leaderboard_is_put_together_where_it_is_missing_or_old(tmp_path, start):
+    store = fixture.write(tmp_path)
+    store.write("metrics/skipgram", "alpha", fixture.evaluation("skipgram", fixture.MODELS["skipgram"], 0.5))
+    frame = start(store, PAGES[1]).dataframe[0].value.set_index(["model", "scoring"])
+    assert frame.loc[("skipgram", "center_context"), "roc_auc"] == pytest.approx(0.5)
+
+
+def test_freshness_names_what_is_missing_and_what_was_left_out(full, start):
+    at = start(full, PAGES[2])
+    state = at.dataframe[0].value.set_index("asset")
+    assert state.loc["neighbours/adamic_adar", "state"] == "missing"
+    assert state.loc["neighbours/skipgram", "state"] == "up to date"
+    assert state.loc["neighbours/skipgram", "run"] == "0f1e2d3c"
+    assert "make materialize CATEGORY=alpha" in [code.value for code in at.code]
+    reasons = at.dataframe[1].value
+    assert reasons["lines"].sum() == 2
+    assert at.dataframe[2].value["excerpt"].tolist() == ["<script>alert(1)</script>", "{}"]
+
+
+def test_coverage_counts_only_products_that_have_metadata():
+    rows = display.coverage_rows(fixture.products()).set_index("field")
+    assert rows.loc["title", "products"] == fixture.N - 2
+    assert rows.loc["title", "share"] == pytest.approx((fixture.N - 2) / (fixture.N - 1))
+    assert rows.loc["image", "products"] == 0
+    nothing = display.coverage_rows(fixture.products().slice(0, 0))
+    assert nothing["share"].tolist() == [0.0] * len(nothing)
+
+
+def test_the_download_holds_what_is_shown_and_more():
+    rows = pa.table(
+        {"rank": [1], "title": ['a "quoted", title\nin two lines'], "price": pa.array([None], pa.float32())}
+    )
+    text = display.to_csv(display.with_constants(rows, category="alpha", product="é")).decode()
+    import csv
+    import io
+
+    (row,) = csv.DictReader(io.StringIO(text))
+    assert row == {
+        "category": "alpha", "product": "é", "rank": "1", "title": 'a "quoted", title\nin two lines', "price": "",
+    }  # fmt: skip

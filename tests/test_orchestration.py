@@ -1,0 +1,186 @@
+"""The asset graph in a real Dagster instance: two partitions, faults, settings, schedules."""
+
+import re
+
+import dagster as dg
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from dagster._core.test_utils import environ
+
+from core.models import MODELS
+from core.store import Store
+from orchestration.definitions import build_defs, defs
+from orchestration.launchpad import form
+from orchestration.resources import StoreResource, TorchDevice
+
+STAGES = ["raw_products", "raw_relationships", "quarantine", "product_pairs", "pair_split", "product_graph"]
+STAGES += ["transition_matrix", "walks", "leaderboard"]
+ASSETS = STAGES + [f"{kind}/{name}" for name in MODELS for kind in ("embeddings", "metrics", "neighbours")]
+
+
+def run(root, category, instance, **more):
+    definitions = build_defs({"store": StoreResource(root=str(root))})
+    with environ({"ALSOBOUGHT_STORE": str(root), "RAW_DIR": str(root.parent)}):
+        return definitions.resolve_job_def("rebuild").execute_in_process(
+            partition_key=category, instance=instance, raise_on_error=False, **more
+        )
+
+
+def write_pairs(folder):
+    rng = np.random.default_rng(0)
+    lines = ["product1,product2,weight"]
+    lines += [f"p{a},p{b},{w:.2f}" for a, b, w in zip(*rng.integers(0, 80, (2, 600)), rng.random(600) + 0.1, strict=True)]
+    (folder / "tiny.csv").write_text("\n".join(lines) + "\n")
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """Both working categories, materialized once; (store, instance, results by category)."""
+    folder = tmp_path_factory.mktemp("pipeline")
+    write_pairs(folder)
+    instance = dg.DagsterInstance.local_temp(str(folder))
+    root = folder / "store"
+    results = {category: run(root, category, instance) for category in ("alpha", "beta")}
+    yield Store(root), instance, results
+    instance.dispose()
+
+
+def test_every_asset_of_both_partitions_is_materialized(built):
+    store, instance, results = built
+    for category, result in results.items():
+        assert result.success, [e.message for e in result.all_events if e.is_failure]
+        for asset in ASSETS:
+            assert store.manifest(asset, category) is not None, (asset, category)
+            key = dg.AssetKey(asset.split("/"))
+            assert category in instance.get_materialized_partitions(key)
+
+
+def test_manifests_carry_run_config_and_code_version(built):
+    store, _, results = built
+    manifest = store.manifest("embeddings/skipgram", "alpha")
+    assert manifest.info["run_id"] == results["alpha"].run_id
+    assert manifest.info["code_version"] == MODELS["skipgram"].version
+    assert manifest.info["config"]["dim"] == 16 and manifest.info["config"]["epochs"] == 2
+
+
+def test_the_stages_agree_with_each_other(built):
+    store, _, _ = built
+    for category in ("alpha", "beta"):
+        pairs, split = store.read("product_pairs", category), store.read("pair_split", category)
+        graph, matrix = store.read("product_graph", category), store.read("transition_matrix", category)
+        walks = store.read("walks", category)
+        assert pairs.products.num_rows == split.n_nodes == graph.n_nodes == matrix.shape[0]
+        train = set(zip(split.train_source.tolist(), split.train_target.tolist(), strict=True))
+        valid = set(zip(split.valid_source.tolist(), split.valid_target.tolist(), strict=True))
+        assert not train & valid and graph.n_edges == len(train)
+        assert train | valid <= set(zip(pairs.source.tolist(), pairs.target.tolist(), strict=True))
+        steps = np.stack([walks[:, :-1].ravel(), walks[:, 1:].ravel()])
+        steps = steps[:, (steps >= 0).all(axis=0)]
+        assert steps.size and all(matrix[a, b] > 0 for a, b in steps.T[:500].tolist())
+
+
+def test_every_model_answers_and_stands_on_the_leaderboard(built):
+    store, _, _ = built
+    for category in ("alpha", "beta"):
+        long = store.read("leaderboard", category).to_pandas()
+        assert set(long["model"]) == set(MODELS) and set(long["category"]) == {category}
+        for name, model in MODELS.items():
+            rows = long[long["model"] == name]
+            assert set(rows["scoring"]) == set(model.scorings)
+            assert {"published", "degree_matched", "ranking"} <= set(rows["protocol"])
+            assert rows["value"].notna().all()
+            neighbours = pq.read_table(store.file(f"neighbours/{name}", category, "table")).to_pandas()
+            assert len(neighbours) and (neighbours["product"].astype(str) != neighbours["neighbour"].astype(str)).all()
+
+
+def test_walk_models_beat_popularity_on_degree_matched_negatives(built):
+    long = built[0].read("leaderboard", "alpha").to_pandas()
+    rows = long[(long.protocol == "degree_matched") & (long.subset == "all") & (long.metric == "roc_auc")]
+    best = rows.groupby("model").value.max()
+    assert best["skipgram"] > best["popularity"] + 0.05
+    assert abs(best["popularity"] - 0.5) < 0.1
+
+
+def test_one_categorys_trouble_names_the_remedy_and_touches_no_other(built, tmp_path):
+    store, instance, _ = built
+    before = store.manifest("raw_products", "alpha")
+    result = run(store.root, "missing", instance)
+    assert not result.success
+    text = "\n".join(str(e.step_failure_data.error) for e in result.all_events if e.is_step_failure)
+    assert "not_there.json.gz" in text and "RAW_DIR" in text
+    assert store.manifest("raw_products", "alpha") == before
+    assert store.manifest("raw_products", "missing") is None
+
+
+def test_a_failing_rebuild_leaves_the_earlier_artefacts_readable(built):
+    store, instance, _ = built
+    tiny = store.root.parent / "tiny.csv"
+    whole, before = tiny.read_text(), store.manifest("product_pairs", "beta")
+    try:
+        tiny.write_text("product1,product2\n")
+        assert not run(store.root, "beta", instance).success
+    finally:
+        tiny.write_text(whole)
+    assert store.manifest("product_pairs", "beta") == before
+    assert store.read("product_pairs", "beta").products.num_rows > 0
+
+
+def test_launchpad_values_win_over_the_category_and_are_checked(built):
+    store, instance, _ = built
+    config = {"ops": {"walks": {"config": {"walk_length": 5}}}}
+    result = run(store.root, "beta", instance, run_config=config, asset_selection=[dg.AssetKey("walks")])
+    assert result.success
+    assert store.read("walks", "beta").shape[1] == 5
+    config["ops"]["walks"]["config"]["walk_length"] = 0
+    result = run(store.root, "beta", instance, run_config=config, asset_selection=[dg.AssetKey("walks")])
+    assert not result.success
+    assert store.read("walks", "beta").shape[1] == 5
+
+
+def test_forms_document_every_setting():
+    for name, field in form("walks").model_fields.items():
+        assert "Default" in field.description, name
+        assert field.default is None
+
+
+def test_groups_kinds_and_descriptions_are_there_for_every_asset():
+    graph = defs.resolve_asset_graph()
+    keys = graph.get_all_asset_keys()
+    assert {key.to_user_string() for key in keys} == set(ASSETS)
+    for key in keys:
+        node = graph.get(key)
+        assert node.description and node.group_name != "default" and node.kinds, key
+        assert node.code_version and node.partitions_def is not None
+
+
+def test_each_category_with_a_cron_has_a_schedule_that_names_its_partition():
+    repository = defs.get_repository_def()
+    schedules = {schedule.name: schedule for schedule in repository.schedule_defs}
+    assert set(schedules) == {"rebuild_alpha", "rebuild_beta"}
+    assert schedules["rebuild_alpha"].default_status == dg.DefaultScheduleStatus.RUNNING
+    assert schedules["rebuild_beta"].default_status == dg.DefaultScheduleStatus.STOPPED
+    assert schedules["rebuild_beta"].execution_timezone == "Europe/Berlin"
+    with dg.build_schedule_context() as context:
+        [request] = schedules["rebuild_beta"].evaluate_tick(context).run_requests
+    assert request.partition_key == "beta"
+
+
+def test_a_demanded_device_that_is_not_there_is_a_clear_failure():
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a CUDA device")
+    with pytest.raises(RuntimeError, match=re.escape("'cuda' was demanded")):
+        TorchDevice(device="cuda").resolve()
+    assert TorchDevice(device="cpu").resolve() == "cpu"
+
+
+def test_loading_what_was_never_materialized_says_what_to_run(tmp_path):
+    instance = dg.DagsterInstance.ephemeral()
+    result = run(tmp_path / "store", "alpha", instance, asset_selection=[dg.AssetKey("product_graph")])
+    assert not result.success
+    text = "\n".join(str(e.step_failure_data.error) for e in result.all_events if e.is_step_failure)
+    assert "make materialize CATEGORY=alpha" in text
+
+
