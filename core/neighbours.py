@@ -159,7 +159,7 @@ def _approximate(
         progress("index", len(candidates), len(candidates), "products")
 
         rng = np.random.default_rng(seed)
-        sample = np.sort(rng.choice(sources, size=min(_SAMPLE, len(sources)), replace=False))
+        sample = np.sort(rng.choice(candidates, size=min(_SAMPLE, len(candidates)), replace=False))
         exact, _ = one.top_k(sample, k)
         index.nprobe, recall = 1, 0.0
         while True:

@@ -30,6 +30,7 @@ METADATA_SHARE = 0.35
 
 _GROUP_SHARES = {"complement": 0.50, "substitute": 0.28, "cousin": 0.08, "bestseller": 0.14}
 _PRODUCTS_PER_CLUSTER = 16
+_EXPECTED_NEW = 0.6  # share of the drawn entries that are new pairs; only progress is estimated from it
 _CHUNK = 1 << 21
 _BOUGHT_TOGETHER, _ALSO_BOUGHT, _ALSO_VIEWED = range(len(KINDS))
 
@@ -290,7 +291,7 @@ def _draw_listings(
         drawn = round(missing / max(share_new, 0.2))
         for start in range(0, drawn, _CHUNK):
             keys.append(_keys(*entries(min(_CHUNK, drawn - start)), n))
-            progress("sample", min(wanted, found + start), wanted, "pairs")
+            progress("sample", min(wanted, found + round(start * _EXPECTED_NEW)), wanted, "pairs")
         keys = [_distinct(np.concatenate(keys))]
         found = 1 + int(np.count_nonzero(np.diff(keys[0] >> 1)))
         share_new = (found - before) / drawn

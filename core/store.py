@@ -199,7 +199,7 @@ def _write_value(target: UPath, value: Any) -> tuple[str, dict[str, Any]]:
 def _write_field(target: UPath, name: str, value: Any) -> dict[str, Any]:
     if isinstance(value, pa.Table):
         file = target / f"{name}.parquet"
-        _write_file(file, lambda out: pq.write_table(value, out, compression="zstd", row_group_size=_ROW_GROUP))
+        _write_file(file, lambda out: _write_table(value, out))
         return {"format": "table", "file": file.name, "bytes": file.stat().st_size, "rows": value.num_rows}
     if isinstance(value, np.ndarray):
         if value.dtype.hasobject:
@@ -225,6 +225,22 @@ def _write_field(target: UPath, name: str, value: Any) -> dict[str, Any]:
     return {"format": "json", "value": value}
 
 
+def _write_table(table: pa.Table, out: Any) -> None:
+    """Write in row groups whose dictionaries hold the values of that group only.
+
+    Arrow writes a dictionary column's whole dictionary into every row group: with 420,000 product ids that is 62
+    bytes a row instead of 12, and a reader of one product's rows waits for all of them.
+    """
+    with pq.ParquetWriter(out, table.schema, compression="zstd") as writer:
+        for start in range(0, max(table.num_rows, 1), _ROW_GROUP):
+            part = table.slice(start, _ROW_GROUP)
+            for place, column in enumerate(table.schema):
+                if pa.types.is_dictionary(column.type):
+                    plain = part.column(place).cast(column.type.value_type)
+                    part = part.set_column(place, column, plain.dictionary_encode().cast(column.type))
+            writer.write_table(part, row_group_size=_ROW_GROUP)
+
+
 _ROW_GROUP = 64_000
 """Rows of a Parquet row group: small enough that the explorer reads one product's rows in a few milliseconds."""
 
@@ -245,7 +261,7 @@ def _read_field(folder: UPath, entry: dict[str, Any]) -> Any:
     path = _local(folder / entry["file"])
     match entry["format"]:
         case "table":
-            return pq.read_table(path, memory_map=True)
+            return pq.read_table(path, memory_map=True).unify_dictionaries()
         case "array":
             return np.load(path, mmap_mode="r" if 0 not in entry["shape"] else None, allow_pickle=False)
         case "matrix":

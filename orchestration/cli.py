@@ -8,6 +8,7 @@ import argparse
 import os
 import sys
 import time
+from typing import Any
 
 from core import paths
 from core.errors import InputError
@@ -82,7 +83,7 @@ def materialize(category: str, select: str = "*") -> int:
     return 0 if result.success else 1
 
 
-def _rebuild_job():  # type: ignore[no-untyped-def]  # named by module and function in each step's process
+def _rebuild_job() -> Any:  # named by module and function in each step's process
     from orchestration.definitions import defs
 
     return defs.resolve_job_def("rebuild")

@@ -7,12 +7,11 @@ Belongs here: the job, its executor and one schedule per category. Does not belo
 import dagster as dg
 
 from core.categories import Category
-from orchestration.partitions import BY_CATEGORY, CATEGORIES
+from orchestration.partitions import CATEGORIES
 
 rebuild = dg.define_asset_job(
     "rebuild",
     selection=dg.AssetSelection.all(),
-    partitions_def=BY_CATEGORY,
     description="Rebuild everything of one category from its source.",
 )
 

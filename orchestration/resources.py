@@ -21,11 +21,13 @@ class StoreIOManager(dg.UPathIOManager):
 
     def dump_to_path(self, context: dg.OutputContext, obj: Any, path: UPath) -> None:
         facts = context.output_metadata
-        config = facts.get("config")
+        config, seconds, memory = (facts.get(name) for name in ("config", "seconds", "peak memory (MB)"))
         info = {
             "run_id": context.run_id,
             "code_version": context.asset_spec.code_version,
             "config": json.loads(json.dumps(config.value)) if config is not None else {},
+            "seconds": seconds.value if seconds is not None else None,
+            "peak_memory_mb": memory.value if memory is not None else None,
         }
         asset = "/".join(context.asset_key.path)
         manifest = write_artefact(path, asset, context.asset_partition_key, obj, info)

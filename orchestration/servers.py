@@ -28,7 +28,9 @@ def serve(ui_port: int, explorer_port: int) -> int:
     ui_port, explorer_port = _free(ui_port), _free(explorer_port)
     logs = paths.home() / ".dagster" / "server-logs"
     logs.mkdir(parents=True, exist_ok=True)
-    signal.signal(signal.SIGTERM, _as_interrupt)
+    # SIGINT too: a shell starts background jobs with it ignored, and children would inherit that.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _as_interrupt)
     children: dict[str, subprocess.Popen[bytes]] = {}
     try:
         for name, command in _commands(ui_port, explorer_port).items():

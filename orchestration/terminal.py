@@ -19,9 +19,18 @@ class _ShortFormatter(logging.Formatter):
         text = f"{self.formatTime(record, '%H:%M:%S')}  {step:<28} {message}"
         if record.levelno >= logging.WARNING:
             text = f"{text}  [{record.levelname}]"
-        if record.exc_info:
-            text += "\n" + self.formatException(record.exc_info)
-        return text
+        cause = _root_cause(facts.get("dagster_event"))
+        return f"{text}\n{cause}" if cause else text
+
+
+def _root_cause(event: dg.DagsterEvent | None) -> str | None:
+    """What a failed step's own code raised: the message of bad input, with the stack for anything else."""
+    if event is None or not event.is_step_failure or event.step_failure_data.error is None:
+        return None
+    error = event.step_failure_data.error
+    while error.cause is not None:
+        error = error.cause
+    return error.message.strip() if error.cls_name == "InputError" else error.to_string().strip()
 
 
 @dg.logger(

@@ -82,7 +82,8 @@ def chromium():
 
 
 def settled(page) -> None:
-    """Wait until the script has run and everything is drawn."""
+    """Wait until the script has run to its end and everything is drawn; a page without a heading has not begun."""
+    page.wait_for_selector('[data-testid="stHeading"]', timeout=30_000)
     page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]', timeout=30_000)
     page.wait_for_timeout(150)
 

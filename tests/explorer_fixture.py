@@ -37,6 +37,7 @@ MODELS = {
     "skipgram": ("center_context", "center_center"),
 }
 """Model → scorings. adamic_adar is in the registry too and is missing on purpose."""
+WARM = "B000000007"  # an ordinary product with training and held-out pairs, some of each in its skipgram list
 
 
 def products() -> pa.Table:

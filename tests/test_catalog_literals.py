@@ -10,6 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from core.catalog import literals
 from core.catalog.literals import MAX_DEPTH, LiteralError, parse_literal
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -63,11 +64,11 @@ def test_a_record_written_as_json_reads_back(record, ascii_only):
     assert same(parse_literal(line), record)
 
 
-fragments = st.sampled_from(
-    [" ", "\t"]
-    + r"""'a' "b" '' "" ''' u'x' b'x' f'x' r'\d' \ \' \" # { } [ ] ( ) , : null None true True 1 -1 1_000 0x10 1e400 NaN
-    01 1. .5 + - x 18446744073709551616 '\x41' '\u00e9' '\101' '\N{BULLET}' "\/" '\ud83d'""".split()  # noqa: SIM905
-)
+FRAGMENTS = r"""
+'a' "b" '' "" ''' u'x' b'x' f'x' r'\d' \ \' \" '\x41' '\u00e9' '\101' '\N{BULLET}' "\/" '\ud83d'
+# { } [ ] ( ) , : + - x null None true True NaN 1 -1 01 1. .5 1_000 0x10 1e400 18446744073709551616
+"""
+fragments = st.sampled_from([" ", "\t", *FRAGMENTS.split()])
 
 
 @settings(max_examples=1500, deadline=None)
@@ -107,10 +108,36 @@ def test_whatever_is_accepted_means_what_the_reference_says(text):
         '{"a": NaN, "b": [Infinity, -Infinity], "c": null, "d": true}',
         '{"a": "\\ud83d\\ude00 \\/ \\u0000"}',
         "  {'a': 1}\r",
+        "{'a': 'control \x01 \x02', 'b': 'it\\'s'}",
+        "{'a': 'control \x01 \x02', 'b': \"it's\"}",
     ],
 )
 def test_unusual_spellings_equal_the_reference(text):
     assert same(parse_literal(text.encode()), reference(text.encode()))
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"asin": "B1", "title": "Men's Watch", "related": {"also_bought": ["B2", "B3"]}, "brand": "O'Neill"},
+        {"asin": "B1", "title": '5" screen', "description": "it's 5\" wide\nand \\ more", "price": 9.99},
+        {"asin": "B1", "title": "Caf\xe9 \u200b \x9c", "salesRank": {"Toys & Games": 3}, "categories": [["a", "b"]]},
+        {"asin": "B1", "title": "'", "brand": '"', "imUrl": "'\"'\"", "categories": [["it's", 'a "b"', "c"]]},
+    ],
+)
+def test_usual_lines_take_the_fast_road(record, monkeypatch):
+    def slow(line):
+        raise AssertionError(f"took the slow road: {line!r}")
+
+    monkeypatch.setattr(literals, "_parse_slowly", slow)
+    assert parse_literal(repr(record).encode()) == record
+    assert parse_literal(json.dumps({**record, "none": None}).encode()) == {**record, "none": None}
+
+
+@pytest.mark.parametrize("text", ["{'a': [1][0]}", "{'a': f()}", "{'a': 1 -1}", "[{} {}]", "('a')('b')", "None None"])
+def test_a_value_never_follows_a_value(text):
+    with pytest.raises(LiteralError, match="no plain data at column"):
+        parse_literal(text.encode())
 
 
 @pytest.mark.parametrize(

@@ -121,16 +121,28 @@ def test_one_shared_dictionary_and_both_forms_in_one_file(tmp_path):
     ]
 
 
+def test_ids_may_hold_any_printable_text_and_lose_white_space_around_it(tmp_path):
+    catalog = read(tmp_path, [{"asin": " \xe9\xe8 1 ", "also_buy": ["\U0001f600", " \u65e5\u672c", "a b", "C"]}])
+    assert listed(catalog) == [("\xe9\xe8 1", "also_bought", x) for x in ("\U0001f600", "\u65e5\u672c", "a b", "C")]
+    assert catalog.products["product_id"].to_pylist() == ["\xe9\xe8 1"]
+
+
 def test_tables_larger_than_a_batch_keep_every_row_in_order(tmp_path, monkeypatch):
     monkeypatch.setattr(tables, "_CHUNK_ROWS", 7)
     monkeypatch.setattr(tables, "_BATCH_IDS", 5)
     records = [
-        {"asin": f"P{i}", "title": f"t{i}", "related": {"also_viewed": [f"Q{i * j % 31}" for j in range(i % 9)]}}
+        {
+            "asin": f"P{i}",
+            "title": f"t{i}",
+            "related": {
+                k: [f"Q{i * j % 31}" for j in range(i % n)] for k, n in (("bought_together", 4), ("also_viewed", 9))
+            },
+        }
         for i in range(100)
     ]
     catalog = read(tmp_path, records)
     assert catalog.products["title"].to_pylist() == [f"t{i}" for i in range(100)]
-    assert listed(catalog) == [(r["asin"], "also_viewed", x) for r in records for x in r["related"]["also_viewed"]]
+    assert listed(catalog) == [(r["asin"], k, x) for r in records for k, ids in r["related"].items() for x in ids]
 
 
 @pytest.mark.parametrize(
@@ -155,6 +167,11 @@ def test_tables_larger_than_a_batch_keep_every_row_in_order(tmp_path, monkeypatc
         (b"{'asin': 'B', 'related': {'also_viewed': ['C', ['D']]}}", "also_viewed: .* no string but list"),
         (b"{'asin': 'B', 'related': {'also_viewed': ['C', None]}}", "also_viewed: .* no string but NoneType"),
         (b"{'asin': 'B', 'also_buy': ['C', '']}", "also_buy: .* empty"),
+        (b"{'asin': 'B', 'also_buy': ['', 'C']}", "also_buy: .* empty"),
+        (b"{'asin': 'B', 'also_buy': ['']}", "also_buy: .* empty"),
+        (b"{'asin': 'B', 'also_buy': ['C\\nD', 'E']}", "also_buy: .* unprintable"),
+        (b"{'asin': 'B', 'also_buy': ['C\\x07']}", "also_buy: .* unprintable"),
+        (b"{'asin': 'B', 'also_buy': ['\\ud800']}", "also_buy: .* unprintable"),
         (b"{'asin': 'B', 'title': 'x\x00'}", "NUL"),
         (b"{'asin': 'B', 'title': 'x\xff'}", "invalid UTF-8"),
         (b"{'asin': open('x')}", "no plain data"),

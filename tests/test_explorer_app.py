@@ -1,5 +1,7 @@
 """Every page of the explorer over a hand-made store, full, partial and empty, without a browser."""
 
+import csv
+import io
 import os
 import subprocess
 import sys
@@ -16,7 +18,7 @@ from tests import explorer_fixture as fixture
 from tests.conftest import ROOT
 
 APP = str(ROOT / "explorer" / "app.py")
-PAGES = ("app_pages/neighbours.py", "app_pages/evaluation.py", "app_pages/freshness.py")
+PAGES = ("app_pages/neighbours.py", "app_pages/evaluation.py", "app_pages/data.py")
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +119,7 @@ def test_a_search_without_hits(full, start):
 
 @pytest.mark.parametrize(("view", "scoring"), [("goes with", "center_context"), ("is like", "center_center")])
 def test_lists_are_those_of_the_store(full, start, view, scoring):
-    product = "B000000012"
+    product = fixture.WARM
     at = start(full, product=product, models=["popularity", "skipgram"], view=view)
     assert len(at.dataframe) == 2
     for frame, model in zip(at.dataframe, ("popularity", "skipgram"), strict=True):
@@ -128,7 +130,7 @@ def test_lists_are_those_of_the_store(full, start, view, scoring):
 
 
 def test_marks_say_which_pairs_are_known(full, start):
-    product = "B000000012"
+    product = fixture.WARM
     split = full.read("pair_split", fixture.CATEGORY)
     ids = np.array(fixture.products()["product_id"].to_pylist())
 
@@ -145,7 +147,7 @@ def test_marks_say_which_pairs_are_known(full, start):
 
 
 def test_walking_on(full, start):
-    at = start(full, product="B000000012", models="skipgram")
+    at = start(full, product=fixture.WARM, models="skipgram")
     expected = at.dataframe[0].value["neighbour"].iloc[3]
     assert len(at.selectbox(key="walk on").options) == 10
     at.selectbox(key="walk on").select_index(3)
@@ -169,7 +171,7 @@ def test_hostile_titles_stay_text(full, start):
 
 def test_products_with_little_about_them(full, start):
     at = start(full, product=fixture.UNTITLED)
-    assert at.subheader[0].value == "No title"
+    assert at.subheader[0].value == fixture.UNTITLED
     at = start(full, product=fixture.LISTED)
     assert "Only listed by others" in texts(at)
     at = start(full, product=fixture.LONELY)
@@ -202,7 +204,7 @@ def test_choosing_no_model(full, start):
 
 
 def test_category_titles_come_from_the_file_and_switching_forgets_the_product(full, start):
-    at = start(full, product="B000000012")
+    at = start(full, product=fixture.WARM)
     picker = at.sidebar.selectbox[0]
     assert picker.options == ["Alpha (synthetic)", "Beta (nothing yet)", "Missing (nothing yet)"]
     picker.select_index(1)
@@ -212,11 +214,11 @@ def test_category_titles_come_from_the_file_and_switching_forgets_the_product(fu
 
 
 def test_the_product_survives_a_look_at_another_page(full, start):
-    at = start(full, product="B000000012")
+    at = start(full, product=fixture.WARM)
     at.switch_page(PAGES[1]).run()
     at.switch_page(PAGES[0]).run()
     assert not at.exception
-    assert "B000000012" in [t.value for t in at.text]
+    assert fixture.WARM in [t.value for t in at.text]
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -241,12 +243,12 @@ def test_a_category_of_one_product(tmp_path, start, page):
 
 def test_a_new_materialization_shows_up_without_a_restart(tmp_path, start):
     store = fixture.write(tmp_path)
-    at = start(store, product="B000000012", models="skipgram")
+    at = start(store, product=fixture.WARM, models="skipgram")
     before = at.dataframe[0].value["neighbour"].tolist()
     seen = np.ones(fixture.N, bool)
     store.write("neighbours/skipgram", "alpha", fixture.neighbours(fixture.MODELS["skipgram"], seen, seed=99))
     rows = store.read("neighbours/skipgram", "alpha").table.to_pylist()
-    wanted = [r for r in rows if r["product"] == "B000000012" and r["scoring"] == "center_context"]
+    wanted = [r for r in rows if r["product"] == fixture.WARM and r["scoring"] == "center_context"]
     rerun(at)
     after = at.dataframe[0].value["neighbour"].tolist()
     assert after == [r["neighbour"] for r in wanted][:10] and after != before
@@ -263,7 +265,7 @@ def test_in_the_middle_of_a_rebuild_no_marks_are_shown(tmp_path, start):
         "alpha",
         ProductPairs(renamed, pairs.source[keep] - 1, pairs.target[keep] - 1, pairs.weight[keep]),
     )
-    at = start(store, product="B000000012", models="skipgram")
+    at = start(store, product=fixture.WARM, models="skipgram")
     assert "Split unknown" in texts(at)
     assert set(at.dataframe[0].value["mark"]) == {""}
     at = start(store, PAGES[2])
@@ -340,14 +342,8 @@ def test_coverage_counts_only_products_that_have_metadata():
 
 
 def test_the_download_holds_what_is_shown_and_more():
-    rows = pa.table(
-        {"rank": [1], "title": ['a "quoted", title\nin two lines'], "price": pa.array([None], pa.float32())}
-    )
+    title = 'a "quoted", title\nin two lines'
+    rows = pa.table({"rank": [1], "title": [title], "price": pa.array([None], pa.float32())})
     text = display.to_csv(display.with_constants(rows, category="alpha", product="é")).decode()
-    import csv
-    import io
-
     (row,) = csv.DictReader(io.StringIO(text))
-    assert row == {
-        "category": "alpha", "product": "é", "rank": "1", "title": 'a "quoted", title\nin two lines', "price": "",
-    }  # fmt: skip
+    assert row == {"category": "alpha", "product": "é", "rank": "1", "title": title, "price": ""}

@@ -1,5 +1,7 @@
 """Search, neighbour lookup, marks, freshness and texts: the explorer without Streamlit."""
 
+import re
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -51,6 +53,18 @@ def test_order_is_exact_id_then_id_prefix_then_title_prefix_then_popularity():
     assert products.find("a1", 3).total == 5
 
 
+def test_counting_stops_when_enough_is_found_but_the_best_are_still_found(monkeypatch):
+    monkeypatch.setattr("explorer.search._BLOCK", 10)
+    monkeypatch.setattr("explorer.search._ENOUGH", 20)
+    rows = [(f"P{i:03d}", f"red thing {i}", None) for i in range(200)]
+    rows[199] = ("P199", "thing", None)  # the least popular, but its title starts with the query
+    products = index(rows, popularity=range(200, 0, -1))
+    hits = products.find("thing", 5)
+    assert found(products, "thing", 5) == ["P199", "P000", "P001", "P002", "P003"]
+    assert hits.more and 20 <= hits.total < 200
+    assert products.find("thing 150", 5).total == 1 and not products.find("thing 150", 5).more
+
+
 def test_an_empty_query_lists_the_most_popular():
     products = index([(f"P{i}", None, None) for i in range(5)], popularity=[3, 9, 1, 9, 0])
     assert found(products, "   ", limit=3) == ["P1", "P3", "P0"]
@@ -74,14 +88,8 @@ def test_no_hit_spans_two_fields_and_signs_are_literal():
 
 
 def test_scripts_case_and_compatibility_forms():
-    products = index(
-        [
-            ("P1", "ワイヤレスヘッドホン", None),
-            ("P2", "СЛУХ", None),
-            ("P3", "ＦＵＬＬ width", None),
-            ("P4", "Straße", None),
-        ]
-    )
+    titles = ("ワイヤレスヘッドホン", "СЛУХ", "ＦＵＬＬ width", "Straße")
+    products = index([(f"P{i}", title, None) for i, title in enumerate(titles, 1)])
     assert found(products, "ヘッドホン") == ["P1"]
     assert found(products, "ﾍｯﾄﾞﾎﾝ") == ["P1"]  # half-width katakana
     assert found(products, "слух") == ["P2"]
@@ -258,7 +266,7 @@ def test_the_stages_are_those_of_the_asset_graph():
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(0, "just now"), (61, "1 minute ago"), (7200, "2 hours ago"), (86_400 * 3.9, "3 days ago")],
+    [(0, "just now"), (61, "1 min ago"), (7200, "2 h ago"), (86_400, "1 day ago"), (86_400 * 3.9, "3 days ago")],
 )
 def test_ago(seconds, text):
     assert texts.ago(seconds) == text
@@ -273,7 +281,5 @@ def test_shorten_and_size():
 @given(st.text(max_size=60))
 def test_plain_leaves_no_active_sign(text):
     """Without its backslash-escaped signs, no ASCII punctuation is left, so no Markdown construct can start."""
-    import re
-
     rest = re.sub(r"\\[!-/:-@\[-`{-~]", "", texts.plain(text))
     assert not re.search(r"[!-/:-@\[-`{-~]", rest)

@@ -5,7 +5,7 @@ import pytest
 from gensim.models.word2vec import LineSentence, Word2Vec
 
 from core.errors import InputError
-from core.models import gensim_word2vec
+from core.models import gensim_training
 from core.models.base import LEARNING_CURVE, Inputs, TrainContext
 from core.models.gensim_word2vec import GensimConfig, train
 
@@ -29,10 +29,10 @@ def _fit(walks, config=SMALL, **context):
 
 
 def test_gensim_reads_exactly_the_walks(walks, tmp_path, monkeypatch):
-    monkeypatch.setattr(gensim_word2vec, "_CHUNK", 100)
+    monkeypatch.setattr(gensim_training, "_CHUNK", 100)
     path = tmp_path / "walks.txt"
     with path.open("wb") as file:
-        gensim_word2vec._write_text(file, walks, 4, N_NODES)
+        gensim_training._write_text(file, walks, 4, N_NODES)
     read = [[int(word) for word in sentence] for sentence in LineSentence(str(path))]
     assert read == [[int(node) for node in walk if node >= 0] for walk in walks]
 
@@ -46,7 +46,7 @@ def test_vectors_are_those_of_gensims_own_model_realigned(walks, architecture, m
             models.append(self)
             super().__init__(**options)
 
-    monkeypatch.setattr(gensim_word2vec, "Word2Vec", Spy)
+    monkeypatch.setattr(gensim_training, "Word2Vec", Spy)
     embeddings = _fit(walks, GensimConfig(dim=12, epochs=2, architecture=architecture))
     (model,) = models
     assert model.sg == (architecture == "skip-gram")
@@ -87,7 +87,7 @@ def test_every_word_is_trained_on(walks, monkeypatch, threads):
         def train(self, **options):
             read.append(super().train(**options)[1])
 
-    monkeypatch.setattr(gensim_word2vec, "Word2Vec", Spy)
+    monkeypatch.setattr(gensim_training, "Word2Vec", Spy)
     _fit(walks, threads=threads)
     words = SMALL.epochs * int((walks >= 0).sum())
     # Each thread reads its part of the file in blocks of 10,000 words and so a little into the next thread's part.

@@ -30,7 +30,8 @@ def run(root, category, instance, **more):
 def write_pairs(folder):
     rng = np.random.default_rng(0)
     lines = ["product1,product2,weight"]
-    lines += [f"p{a},p{b},{w:.2f}" for a, b, w in zip(*rng.integers(0, 80, (2, 600)), rng.random(600) + 0.1, strict=True)]
+    source, step, weight = rng.integers(0, 80, 600), rng.integers(1, 80, 600), rng.random(600) + 0.1
+    lines += [f"p{a},p{(a + d) % 80},{w:.2f}" for a, d, w in zip(source, step, weight, strict=True)]
     (folder / "tiny.csv").write_text("\n".join(lines) + "\n")
 
 
@@ -61,7 +62,7 @@ def test_manifests_carry_run_config_and_code_version(built):
     manifest = store.manifest("embeddings/skipgram", "alpha")
     assert manifest.info["run_id"] == results["alpha"].run_id
     assert manifest.info["code_version"] == MODELS["skipgram"].version
-    assert manifest.info["config"]["dim"] == 16 and manifest.info["config"]["epochs"] == 2
+    assert manifest.info["config"]["dim"] == 16 and manifest.info["config"]["epochs"] == 20
 
 
 def test_the_stages_agree_with_each_other(built):
@@ -161,7 +162,7 @@ def test_each_category_with_a_cron_has_a_schedule_that_names_its_partition():
     assert schedules["rebuild_alpha"].default_status == dg.DefaultScheduleStatus.RUNNING
     assert schedules["rebuild_beta"].default_status == dg.DefaultScheduleStatus.STOPPED
     assert schedules["rebuild_beta"].execution_timezone == "Europe/Berlin"
-    with dg.build_schedule_context() as context:
+    with dg.build_schedule_context(repository_def=repository) as context:
         [request] = schedules["rebuild_beta"].evaluate_tick(context).run_requests
     assert request.partition_key == "beta"
 
@@ -182,5 +183,3 @@ def test_loading_what_was_never_materialized_says_what_to_run(tmp_path):
     assert not result.success
     text = "\n".join(str(e.step_failure_data.error) for e in result.all_events if e.is_step_failure)
     assert "make materialize CATEGORY=alpha" in text
-
-

@@ -11,7 +11,8 @@ from core import checkpoint
 from core.errors import InputError
 from core.models import MODELS
 from core.models.base import LEARNING_CURVE, Inputs, TrainContext
-from core.models.skipgram import SkipGram, SkipGramConfig, train
+from core.models.skipgram import SkipGramConfig, train
+from core.models.skipgram_training import SkipGram
 from core.settings import build
 
 BLOCKS, SIZE = 6, 25

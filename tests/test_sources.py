@@ -4,7 +4,6 @@ import contextlib
 import gzip
 import hashlib
 import http.server
-import os
 import socket
 import threading
 from dataclasses import dataclass, field
@@ -17,12 +16,13 @@ from core.catalog import Source, download, fetch, read_catalog
 from core.errors import InputError
 
 CONTENT = np.random.default_rng(1).bytes(300_000)
+SAME_SIZE = np.random.default_rng(3).bytes(300_000)
 OTHER = np.random.default_rng(2).bytes(310_000)
 
 
 @dataclass
 class Script:
-    """What the server does: one entry of ``cuts`` per answer that breaks off after so many bytes, then whole answers."""
+    """What the server does: an entry of ``cuts`` for each answer that breaks off after so many bytes."""
 
     content: bytes = CONTENT
     etag: str | None = '"one"'
@@ -39,7 +39,7 @@ class Script:
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):  # noqa: N802
+    def do_GET(self):
         script = self.server.script
         script.requests.append((self.path, dict(self.headers)))
         if self.path.startswith("/moved"):
@@ -210,8 +210,8 @@ def test_a_file_that_changed_between_attempts_starts_again(server, tmp_path):
 def test_a_changed_file_is_noticed_even_if_the_server_ignores_if_range(server, tmp_path):
     server.script.cuts = [100_000]
     server.script.honours_if_range = False
-    server.script.after_cut = {"content": OTHER, "etag": '"two"'}
-    assert get(server, tmp_path).read_bytes() == OTHER
+    server.script.after_cut = {"content": SAME_SIZE, "etag": '"two"'}
+    assert get(server, tmp_path).read_bytes() == SAME_SIZE
 
 
 def test_a_shorter_file_after_a_cut_starts_again(server, tmp_path):
@@ -267,8 +267,8 @@ def test_giving_up_keeps_what_came_and_a_later_run_goes_on(server, tmp_path, wai
 def test_a_complete_part_is_not_asked_for_again(server, tmp_path):
     path = get(server, tmp_path)
     note = path.with_name(path.name + ".json")
-    os.replace(path, path.with_name(path.name + ".part"))  # as if killed before the last rename
-    os.replace(note, path.with_name(path.name + ".part.json"))
+    path.replace(path.with_name(path.name + ".part"))  # as if killed before the last rename
+    note.replace(path.with_name(path.name + ".part.json"))
     server.script.requests = []
     assert get(server, tmp_path).read_bytes() == CONTENT
     assert server.script.requests == []
@@ -278,7 +278,7 @@ def test_a_part_longer_than_the_file_starts_again(server, tmp_path):
     path = get(server, tmp_path)
     part = path.with_name(path.name + ".part")
     part.write_bytes(b"x" * 400_000)
-    os.replace(path.with_name(path.name + ".json"), path.with_name(path.name + ".part.json"))
+    path.with_name(path.name + ".json").replace(path.with_name(path.name + ".part.json"))
     path.unlink()
     assert get(server, tmp_path).read_bytes() == CONTENT
 
@@ -422,6 +422,8 @@ def test_fsspec_resumes_an_unchanged_file_only(memory, tmp_path, monkeypatch, ch
 
     def breaking(self, path, mode="rb", **options):
         file = plain(self, path, mode, **options)
+        if mode != "rb":
+            return file
         if offsets:
             monkeypatch.setattr(file, "seek", lambda at, seek=file.seek: (offsets.append(at), seek(at)))
             return file

@@ -9,6 +9,7 @@ import time
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import scipy.sparse as sp
 from upath import UPath
@@ -71,6 +72,21 @@ def test_bare_tables_arrays_and_matrices_come_back_equal(store):
     np.testing.assert_array_equal(store.read("a", "c"), [[0, 1, 2], [3, 4, 5]])
     assert store.read("empty", "c").shape == (0, 3)
     np.testing.assert_array_equal(store.read("m", "c").toarray(), [[0, 2], [0.5, 0]])
+
+
+def test_row_groups_hold_only_their_own_dictionary_and_read_back_equal(tmp_path):
+    """A neighbours file is read one row group at a time: it must not carry all product ids in each."""
+    n = 200_000
+    ids = pa.array([f"PRODUCT{i:09d}" for i in range(n)])
+    codes = pa.array(np.arange(n, dtype=np.int32))
+    table = pa.table({"product": pa.DictionaryArray.from_arrays(codes, ids), "score": np.zeros(n, np.float32)})
+    store = Store(tmp_path)
+    store.write("neighbours", "c", table)
+    assert store.read("neighbours", "c").combine_chunks().equals(table)
+    file = pq.ParquetFile(store.file("neighbours", "c", "value"))
+    assert file.num_row_groups == 4
+    largest = max(file.metadata.row_group(i).column(0).total_uncompressed_size for i in range(4))
+    assert largest < len(ids[0].as_py()) * n / 2
 
 
 def test_arrays_are_memory_mapped(tmp_path):

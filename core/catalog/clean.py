@@ -51,7 +51,12 @@ def _clean_label(value: str) -> str | None:
 
 def clean_brand(value: Any) -> str | None:
     """Like :func:`clean_text`; placeholders such as "Unknown" are no brand."""
-    brand = _clean_label(value) if type(value) is str else None
+    return _clean_brand(value) if type(value) is str else None
+
+
+@lru_cache(maxsize=1 << 16)
+def _clean_brand(value: str) -> str | None:
+    brand = clean_text(value)
     return None if brand is None or brand.casefold() in PLACEHOLDER_BRANDS else brand
 
 

@@ -24,7 +24,6 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
-from urllib.parse import urlsplit
 
 import fsspec
 
@@ -109,7 +108,7 @@ def download(url: str, sha256: str | None, cache_dir: Path, progress: Progress) 
     """
     name = re.sub(r"[^\w.-]", "_", shown(url).rstrip("/").rpartition("/")[2])[-100:] or "file"
     target = cache_dir / f"{hashlib.sha256(url.encode()).hexdigest()[:12]}-{name}"
-    remote: Remote = _Http(url) if urlsplit(url).scheme in ("http", "https") else _Fsspec(url)
+    remote: Remote = _Http(url) if url.lower().startswith(("http://", "https://")) else _Fsspec(url)
     try:
         cache_dir.mkdir(parents=True, exist_ok=True)
         with _locked(target.with_name(target.name + ".lock")):
@@ -211,14 +210,12 @@ def _advance(remote: Remote, part: Path, pinned: bool, progress: Progress) -> St
     opened = remote.open(offset, known)
     with contextlib.closing(opened.stream):
         total, done = opened.stamp.size, opened.offset
-        with part.open("r+b" if done else "wb") as file:
-            file.seek(done)
+        with part.open("ab" if done else "wb") as file:
             _write_note(part, opened.stamp, None)
             while chunk := opened.stream.read(_CHUNK):
                 _write(file, chunk)
                 done += len(chunk)
                 progress("download", done, total or 0, "bytes")
-            file.truncate()
             file.flush()
             os.fsync(file.fileno())
     if total is not None and done != total:

@@ -107,8 +107,6 @@ class LineBlocks:
                     yield content
         if zipped and not inflate.eof and not self._damage:
             self._damage = "truncated gzip stream: the file ends before its data does"
-            if rest := inflate.flush():
-                yield rest
 
     def _raw(self) -> Iterator[bytes]:
         done = 0
@@ -127,6 +125,15 @@ def _salvaged(inflate: "zlib._Decompress", raw: bytes) -> bytes:
         for start in range(len(raw)):
             content.append(inflate.decompress(raw[start : start + 1]))
     return b"".join(content)
+
+
+def first_line(path: Path) -> bytes:
+    """The beginning (at most 64 KiB) of the first line of a plain or gzip file, as far as it is readable."""
+    with path.open("rb") as file:
+        start = file.read(1 << 16)
+    if start.startswith(_GZIP_MAGIC):
+        start = _salvaged(zlib.decompressobj(wbits=31), start[: 1 << 12])
+    return start.removeprefix(_BOM).partition(b"\n")[0]
 
 
 def file_sha256(path: Path) -> str:

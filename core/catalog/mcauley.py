@@ -15,13 +15,9 @@ from typing import Any
 
 from core.catalog.lines import LineBlocks
 from core.catalog.literals import LiteralError, parse_literal
-from core.catalog.tables import KINDS, BadRecordError, ListedPairs, ProductRows, Quarantine, check_ids
+from core.catalog.tables import KINDS, BadRecordError, IdList, ListedPairs, ProductRows, Quarantine, check_id, check_ids
 from core.progress import Progress
 
-_FIELDS_2014 = {"title": "title", "brand": "brand", "price": "price", "categories": "categories"}
-_FIELDS_2014 |= {"salesRank": "sales_rank", "imUrl": "image_url"}
-_FIELDS_2018 = {"category": "categories", "rank": "sales_rank", "imageURL": "image_url"}
-_FIELDS = _FIELDS_2018 | _FIELDS_2014
 _LISTS_2014 = tuple((name, kind) for kind, name in enumerate(KINDS))
 _LISTS_2018 = (("also_buy", KINDS.index("also_bought")), ("also_view", KINDS.index("also_viewed")))
 
@@ -83,7 +79,7 @@ class McAuleyReader:
             raise BadRecordError(f"no dict but {type(record).__name__}")
         if "asin" not in record:
             raise BadRecordError("no asin")
-        (asin,) = check_ids([record["asin"]])
+        asin = check_id(record["asin"])
         if asin in self._seen:
             return False
         lists = []
@@ -92,15 +88,25 @@ class McAuleyReader:
             if type(related) is not dict:
                 raise BadRecordError(f"related is no dict but {type(related).__name__}")
             lists += _lists(related, _LISTS_2014)
-        lists += _lists(record, _LISTS_2018)
+        if "also_buy" in record or "also_view" in record:
+            lists += _lists(record, _LISTS_2018)
         for kind, listed in lists:
-            self.pairs.add(len(self.products), kind, listed)
-        self.products.add(asin, {_FIELDS[key]: record[key] for key in _FIELDS if key in record})
+            self.pairs.add(len(self._seen), kind, listed)
+        get = record.get
+        self.products.add(
+            asin,
+            title=get("title"),
+            brand=get("brand"),
+            price=get("price"),
+            categories=get("categories", get("category")),
+            sales_rank=get("salesRank", get("rank")),
+            image_url=get("imUrl", get("imageURL")),
+        )
         self._seen.add(asin)
         return True
 
 
-def _lists(source: dict[Any, Any], names: tuple[tuple[str, int], ...]) -> list[tuple[int, list[str]]]:
+def _lists(source: dict[Any, Any], names: tuple[tuple[str, int], ...]) -> list[tuple[int, IdList]]:
     lists = []
     for name, kind in names:
         listed = source.get(name)

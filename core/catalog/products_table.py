@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from core.catalog.lines import LineBlocks, file_sha256
-from core.catalog.tables import PRODUCTS, BadRecordError, ProductRows, Quarantine, check_ids
+from core.catalog.tables import PRODUCTS, BadRecordError, ProductRows, Quarantine, check_id
 from core.catalog.tabular import csv_header, id_text, is_parquet, no_column
 from core.errors import InputError
 from core.progress import Progress
@@ -61,7 +61,7 @@ class ProductsReader:
                 raise BadRecordError(row)
             if any(isinstance(value, str) and not value.isascii() and _has_surrogates(value) for value in row.values()):
                 raise BadRecordError("no valid UTF-8")
-            (product_id,) = check_ids([row.get("product_id") or ""])
+            product_id = check_id(row.get("product_id") or "")
         except BadRecordError as error:
             self.bad_lines += 1
             self._quarantine.add(name, number, str(error), str(row))
@@ -71,10 +71,10 @@ class ProductsReader:
             self._quarantine.add(name, number, "product appeared before (the first one counts)", product_id)
             return
         self._seen.add(product_id)
-        categories = row.get("categories")
-        if isinstance(categories, str):
-            row["categories"] = categories.split("|")
-        self.products.add(product_id, row)
+        fields = {name: row.get(name) for name in PRODUCTS.names[1:]}
+        if isinstance(fields["categories"], str):
+            fields["categories"] = fields["categories"].split("|")
+        self.products.add(product_id, **fields)
 
 
 def _has_surrogates(text: str) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from core.catalog.download import shown
-from core.catalog.lines import LineBlocks
+from core.catalog.lines import first_line
 from core.catalog.mcauley import McAuleyReader
 from core.catalog.pairs_table import PairsReader, is_pairs_header
 from core.catalog.products_table import ProductsReader
@@ -95,8 +95,7 @@ def read_catalog(
 def _format_of(path: Path) -> str:
     if is_parquet(path):
         return "pairs"
-    first = next(LineBlocks(path).blocks(), b"").partition(b"\n")[0]
-    return "pairs" if is_pairs_header(first) else "mcauley"
+    return "pairs" if is_pairs_header(first_line(path)) else "mcauley"
 
 
 def _check_share(name: str, lines: int, bad: int, quarantine: Quarantine, max_bad_share: float) -> None:

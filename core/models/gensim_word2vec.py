@@ -1,31 +1,13 @@
-"""word2vec on the walks with gensim, the article's model (Řehůřek and Sojka 2010).
+"""word2vec on the walks with gensim, the article's model: its settings and its face.
 
-Belongs here: handing walks to gensim and bringing its vectors back into node order. Does not belong here: anything
-gensim does itself.
-
-gensim reads sentences of strings. The walks go to it as a temporary text file (its ``corpus_file`` mode), written with
-array operations: ten million Python strings would take a gigabyte and minutes, and the Python iterator mode also
-drops words silently once ``batch_words`` exceeds 10,000.
+Belongs here: what a user sets, and what the registry names. Does not belong here: the training itself
+(``core.models.gensim_training``), which needs gensim; this module is imported for its settings alone.
 """
 
-import dataclasses
-import tempfile
-import time
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, BinaryIO
 
-import numpy as np
-import pyarrow as pa
-from gensim.models.callbacks import CallbackAny2Vec
-from gensim.models.word2vec import Word2Vec
-
-from core.models.base import LEARNING_CURVE, Embeddings, Inputs, TrainContext
-from core.models.corpus import WalkCorpus, build_corpus
+from core.models.base import Embeddings, Inputs, TrainContext
 from core.settings import setting
-
-_CHUNK = 1 << 16
-"""Walks turned into text in one go."""
 
 
 @dataclass(frozen=True)
@@ -33,18 +15,18 @@ class GensimConfig:
     """Settings of gensim's Word2Vec; defaults as in the article, and gensim's own for the rest."""
 
     architecture: str = setting(
-        "cbow", "predict a product from those around it (cbow) or those from it", choices=("cbow", "skip-gram")
+        "cbow", "Predict a product from those around it (cbow) or those from it.", choices=("cbow", "skip-gram")
     )
-    dim: int = setting(128, "length of the vectors", ge=1, le=4096)
-    window: int = setting(5, "largest distance on a walk; gensim draws the reach from 1..window", ge=1, le=1000)
-    negatives: int = setting(5, "negatives per positive example", ge=1, le=1000)
-    noise_power: float = setting(0.75, "negatives are drawn in proportion to frequency to this power", ge=-2, le=2)
+    dim: int = setting(128, "Length of the vectors.", ge=1, le=4096)
+    window: int = setting(5, "Largest distance on a walk; gensim draws the reach from 1..window.", ge=1, le=1000)
+    negatives: int = setting(5, "Negatives per positive example.", ge=1, le=1000)
+    noise_power: float = setting(0.75, "Negatives are drawn in proportion to frequency to this power.", ge=-2, le=2)
     subsample: float = setting(
-        0.001, "frequency above which occurrences are randomly left out; 0 keeps all", ge=0, le=1
+        0.001, "Frequency above which occurrences are randomly left out; 0 keeps all.", ge=0, le=1
     )
-    epochs: int = setting(5, "passes over the walks", ge=1, le=1000)
-    learning_rate: float = setting(0.025, "learning rate at the start", ge=1e-8, le=10)
-    min_learning_rate: float = setting(0.0001, "learning rate at the end", ge=0, le=10)
+    epochs: int = setting(5, "Passes over the walks.", ge=1, le=1000)
+    learning_rate: float = setting(0.025, "Learning rate at the start.", ge=1e-8, le=10)
+    min_learning_rate: float = setting(0.0001, "Learning rate at the end.", ge=0, le=10)
 
 
 def train(inputs: Inputs, config: GensimConfig, context: TrainContext) -> Embeddings:
@@ -56,102 +38,6 @@ def train(inputs: Inputs, config: GensimConfig, context: TrainContext) -> Embedd
     Raises:
         InputError: no walks, or walks of another graph.
     """
-    corpus = build_corpus(inputs.walks, inputs.n_nodes)
-    vocabulary = np.flatnonzero(corpus.counts)
-    digits = len(str(inputs.n_nodes))
-    model = Word2Vec(
-        sg=int(config.architecture == "skip-gram"),
-        vector_size=config.dim,
-        window=config.window,
-        negative=config.negatives,
-        ns_exponent=config.noise_power,
-        sample=config.subsample,
-        min_count=1,
-        alpha=config.learning_rate,
-        min_alpha=config.min_learning_rate,
-        workers=context.threads,
-        seed=context.seed % 2**32,
-    )
-    model.build_vocab_from_freq(
-        {f"{node:0{digits}d}": int(corpus.counts[node]) for node in vocabulary}, corpus_count=corpus.n_walks
-    )
-    nodes = np.array(model.wv.index_to_key, dtype=np.int64)  # gensim's row → node
-    watch = _Watch(nodes, corpus, config, context)
-    with tempfile.TemporaryDirectory(prefix="alsobought-") as folder:
-        path = Path(folder) / "walks.txt"
-        with path.open("wb") as file:
-            _write_text(file, corpus.walks, digits, inputs.n_nodes)
-        watch.start()
-        model.train(
-            corpus_file=str(path),
-            total_examples=corpus.n_walks,
-            total_words=corpus.words,
-            epochs=config.epochs,
-            callbacks=[watch],
-        )
-    words = corpus.words * config.epochs
-    info = {
-        "config": dataclasses.asdict(config),
-        "device": "cpu",
-        "threads": context.threads,
-        "words": words,
-        "seconds": watch.seconds,
-        "examples_per_second": words / max(watch.seconds, 1e-9),
-    }
-    center, contexts = watch.vectors(model)
-    curve = pa.Table.from_pylist(watch.rows, schema=LEARNING_CURVE)
-    return Embeddings("gensim_word2vec", corpus.seen, center, contexts, learning_curve=curve, info=info)
+    from core.models import gensim_training
 
-
-def _write_text(file: BinaryIO, walks: np.ndarray, digits: int, n_nodes: int) -> None:
-    """One walk a line, nodes as decimal numbers of ``digits`` digits between spaces; padding becomes spaces."""
-    text = "".join(f"{node:0{digits}d} " for node in range(n_nodes)) + " " * (digits + 1)
-    words = np.frombuffer(text.encode(), dtype=f"V{digits + 1}")  # the last word, found by -1, is blank
-    for first in range(0, len(walks), _CHUNK):
-        lines = words[walks[first : first + _CHUNK]].view(np.uint8).reshape(-1, walks.shape[1] * (digits + 1))
-        lines[:, -1] = ord("\n")
-        file.write(lines.data)
-
-
-class _Watch(CallbackAny2Vec):
-    """Hears from gensim after every epoch: keeps time, reports progress and measures the learning curve."""
-
-    def __init__(self, nodes: np.ndarray, corpus: WalkCorpus, config: GensimConfig, context: TrainContext) -> None:
-        self.rows: list[dict[str, Any]] = []
-        self.seconds = 0.0
-        self._nodes = nodes
-        self._corpus = corpus
-        self._config = config
-        self._context = context
-        self._resumed = 0.0
-
-    def start(self) -> None:
-        """Start the clock."""
-        self._resumed = time.perf_counter()
-
-    def vectors(self, model: Word2Vec) -> tuple[np.ndarray, np.ndarray]:
-        """Center and context vectors in node order, float32 ``[n_nodes, dim]``; zero for unseen nodes."""
-        shape = (len(self._corpus.counts), model.vector_size)
-        center, contexts = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
-        center[self._nodes] = model.wv.vectors
-        contexts[self._nodes] = model.syn1neg
-        return center, contexts
-
-    def on_epoch_end(self, model: Word2Vec) -> None:
-        self.seconds += time.perf_counter() - self._resumed
-        config, epoch = self._config, len(self.rows) + 1
-        words = self._corpus.words
-        span = config.learning_rate - config.min_learning_rate
-        self.rows.append(
-            {
-                "epoch": epoch,
-                "batch": epoch * self._corpus.n_walks,
-                "examples": epoch * words,
-                "seconds": self.seconds,
-                "learning_rate": config.learning_rate - span * epoch / config.epochs,
-                "loss": None,
-                "roc_auc": self._context.probe(*self.vectors(model)) if self._context.probe else None,
-            }
-        )
-        self._context.progress("gensim_word2vec", epoch * words, config.epochs * words, "words")
-        self.start()
+    return gensim_training.train(inputs, config, context)

@@ -1,7 +1,7 @@
 """Skip-gram with negative sampling, compiled: gradient steps straight on the int32 walks and the model's own memory.
 
 Belongs here: the Numba kernels and the threads that run them. Does not belong here: what the settings mean and the
-training loop (``core.models.skipgram``), or the batched form for accelerators (``core.models.sgns_torch``).
+training loop (``core.models.skipgram_training``), or the batched form for accelerators (``core.models.sgns_torch``).
 
 The threads write to the same two tables without locks (Hogwild, Recht et al. 2011): with one thread a run is
 repeatable bit for bit, with more it is not. The random numbers are a function of (seed, epoch, walk) alone.
@@ -20,6 +20,7 @@ import numpy as np
 from numba import float32, int64, njit, uint64
 
 from core.models.corpus import Objective, WalkCorpus, walk_order
+from core.walks.intrinsics import draw, prefetch, unit, walk_key
 
 _MEASURED_WALKS = 20_000
 """Walks of an epoch on which the loss is measured, spread evenly: it is as dear as the rest of a walk's arithmetic."""
@@ -129,47 +130,76 @@ def train_walks(
 ):
     """One SGD step per walk on the walks at positions ``first..last-1`` of the order ``(stride, offset)``."""
     n_walks, length = walks.shape
-    n_nodes = len(accept)
-    nodes = np.empty(length, np.int64)
-    reach = np.empty(length, np.int64)
-    noise = np.empty(shared, np.int64)
-    scratch = make_scratch(length, shared, center.shape[1])
+    dim = center.shape[1]
+    flat_center, flat_context = center.reshape(-1), context.reshape(-1)
+    # Two of each: while one walk is trained on, the next is drawn and its rows are on their way from memory.
+    nodes = np.empty((2, length), np.int64)
+    reach = np.empty((2, length), np.int64)
+    noise = np.empty((2, shared), np.int64)
+    counts = np.zeros(2, np.int64)
+    scratch = make_scratch(length, shared, dim)
     words = 0
     loss = 0.0
     pairs = 0
-    for position in range(first, last):
-        walk = (int64(position) * stride + offset) % n_walks
-        state = _mix(key ^ _mix(uint64(walk)))
-        count = 0
-        for t in range(length):
-            node = walks[walk, t]
-            if node < 0:
-                break
-            words += 1
-            if keep[node] < float32(1):
-                state += _GOLDEN
-                if _unit(_mix(state)) >= keep[node]:
-                    continue
-            nodes[count] = node
-            count += 1
-        if count < 2:
-            continue
-        for t in range(count):
-            reach[t] = window
-            if dynamic:
-                state += _GOLDEN
-                reach[t] = 1 + _below(_mix(state), window)
-        for k in range(shared):
-            state += _GOLDEN
-            bits = _mix(state)
-            slot = _below(bits, n_nodes)  # from the upper half, the coin below from the lower half
-            noise[k] = slot if _unit(bits << uint64(32)) < accept[slot] else alias[slot]
-        walk_loss, walk_pairs = update_walk(
-            center, context, nodes[:count], reach, noise, negatives, rate, scratch, position % measure_every == 0
-        )
-        loss += walk_loss
-        pairs += walk_pairs
+    for position in range(first, last + 1):
+        if position < last:
+            new = position % 2
+            walk = (int64(position) * stride + offset) % n_walks
+            read, count = _draw(
+                walks, walk, keep, accept, alias, window, dynamic, key, nodes[new], reach[new], noise[new]
+            )
+            words += read
+            counts[new] = count
+            for t in range(count):
+                _fetch_row(flat_center, nodes[new, t], dim)
+                _fetch_row(flat_context, nodes[new, t], dim)
+            for k in range(shared):
+                _fetch_row(flat_context, noise[new, k], dim)
+        now = (position + 1) % 2
+        if position > first and counts[now] > 1:
+            walk_nodes = nodes[now][: counts[now]]
+            measure = position % measure_every == 0
+            walk_loss, walk_pairs = update_walk(
+                center, context, walk_nodes, reach[now], noise[now], negatives, rate, scratch, measure
+            )
+            loss += walk_loss
+            pairs += walk_pairs
     return words, loss, pairs
+
+
+@_compiled
+def _draw(walks, walk, keep, accept, alias, window, dynamic, key, nodes, reach, noise):
+    """Make the step of one walk: fill ``nodes`` (what subsampling leaves), ``reach`` and ``noise``.
+
+    Returns:
+        number of nodes in the walk, and number of them left.
+    """
+    stream = walk_key(key, walk, 0)
+    drawn = 0
+    words = 0
+    count = 0
+    for t in range(walks.shape[1]):
+        node = walks[walk, t]
+        if node < 0:
+            break
+        words += 1
+        if keep[node] < float32(1):
+            drawn += 1
+            if unit(draw(stream, drawn)) >= keep[node]:
+                continue
+        nodes[count] = node
+        count += 1
+    for t in range(count):
+        reach[t] = window
+        if dynamic:
+            drawn += 1
+            reach[t] = 1 + _below(draw(stream, drawn), window)
+    for k in range(len(noise)):
+        drawn += 1
+        bits = draw(stream, drawn)
+        slot = _below(bits, len(accept))  # from the upper half; the coin below from the lower half
+        noise[k] = slot if unit(bits << uint64(32)) < accept[slot] else alias[slot]
+    return words, count
 
 
 @_compiled
@@ -342,25 +372,14 @@ def _softplus(x):
     return max(x, 0.0) + math.log1p(math.exp(-abs(x)))
 
 
-# Random numbers: SplitMix64 (Steele, Lea and Flood 2014), a counter passed through a mixing function, so that any
-# walk's draws can be made without those of the walks before it.
-_GOLDEN = uint64(0x9E3779B97F4A7C15)
-
-
 @_compiled
-def _mix(x):
-    x = (x ^ (x >> uint64(30))) * uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> uint64(27))) * uint64(0x94D049BB133111EB)
-    return x ^ (x >> uint64(31))
+def _fetch_row(flat, node, dim):
+    """Ask for a row of a table, given as one dimension, without waiting for it."""
+    for d in range(0, dim, 16):  # 16 float32 fill a cache line of 64 bytes
+        prefetch(flat, node * dim + d)
 
 
 @_compiled
 def _below(bits, n):
     """An integer in 0..n-1 from the upper 32 bits (n < 2**31)."""
     return int64(((bits >> uint64(32)) * uint64(n)) >> uint64(32))
-
-
-@_compiled
-def _unit(bits):
-    """A float32 in [0, 1) from the upper 24 bits."""
-    return float32(bits >> uint64(40)) * float32(2.0**-24)

@@ -1,7 +1,7 @@
 """Skip-gram with negative sampling in batches of walks: the form that runs on an accelerator.
 
 Belongs here: batches made on the device and one gradient step on a batch, in torch operations only. Does not belong
-here: what the settings mean and the training loop (``core.models.skipgram``), or the compiled form for CPUs
+here: what the settings mean and the training loop (``core.models.skipgram_training``), or the compiled form for CPUs
 (``core.models.sgns_cpu``), whose objective this is: per walk, with negatives that the walk shares.
 
 The gradients are written out instead of recorded: a step is six batched matrix products and two scatter-adds, nothing

@@ -1,75 +1,54 @@
-"""Skip-gram with negative sampling on the walks: settings, the module and its training loop.
+"""Skip-gram with negative sampling on the walks: its settings and its face.
 
-Belongs here: what a user sets, the PyTorch module, the loop over epochs with its learning rate, learning curve and
-checkpoints. Does not belong here: the gradient steps, which two back ends take behind one face, on CPUs
-``core.models.sgns_cpu`` and on accelerators ``core.models.sgns_torch``; and how pairs are scored.
-
-The model is that of Mikolov et al. 2013, "Distributed Representations of Words and Phrases and their
-Compositionality", with products for words and walks for sentences (DeepWalk, Perozzi et al. 2014).
+Belongs here: what a user sets, and what the registry names. Does not belong here: the training itself
+(``core.models.skipgram_training``), which needs torch and Numba; this module is imported for its settings alone.
 """
 
-import contextlib
-import dataclasses
 import math
-import time
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
-import pyarrow as pa
-import torch
-
-from core import checkpoint
-from core.errors import InputError
-from core.models.base import LEARNING_CURVE, Embeddings, Inputs, TrainContext
-from core.models.corpus import Objective, build_corpus, keep_probability, noise_table
-from core.models.sgns_cpu import CompiledTrainer
-from core.models.sgns_torch import TorchTrainer, stable_batch
+from core.models.base import Embeddings, Inputs, TrainContext
 from core.settings import setting
-
-_COMPILED_BATCH = 512
-"""Walks per call of the compiled kernel: short enough that threads finish together, long enough to hide the call."""
 
 
 @dataclass(frozen=True)
 class SkipGramConfig:
     """Settings of the skip-gram model. The defaults were chosen on two real categories, see the README."""
 
-    dim: int = setting(128, "length of the vectors", ge=1, le=4096)
-    window: int = setting(5, "how far apart on a walk two products may stand to be a pair", ge=1, le=1000)
+    dim: int = setting(128, "Length of the vectors.", ge=1, le=4096)
+    window: int = setting(5, "How far apart on a walk two products may stand to be a pair.", ge=1, le=1000)
     dynamic_window: bool = setting(
-        True, "draw the reach from 1..window for every center, so that near products weigh more (word2vec)"
+        True, "Draw the reach from 1..window for every center, so that near products weigh more (word2vec)."
     )
-    negatives: float = setting(5.0, "negatives per positive pair in the objective", ge=0.01, le=1000)
+    negatives: float = setting(5.0, "Negatives per positive pair in the objective.", ge=0.01, le=1000)
     shared_negatives: int = setting(
-        16, "negatives drawn per walk and shared by its pairs, reweighted to `negatives`", ge=1, le=4096
+        16, "Negatives drawn per walk and shared by its pairs, reweighted to `negatives`.", ge=1, le=4096
     )
-    noise_power: float = setting(0.75, "negatives are drawn in proportion to frequency to this power", ge=-2, le=2)
+    noise_power: float = setting(0.75, "Negatives are drawn in proportion to frequency to this power.", ge=-2, le=2)
     subsample: float = setting(
-        0.0, "frequency above which occurrences are randomly left out, e.g. 1e-4; 0 keeps all", ge=0, le=1
+        0.0, "Frequency above which occurrences are randomly left out, e.g. 1e-4; 0 keeps all.", ge=0, le=1
     )
-    epochs: int = setting(1, "passes over the walks", ge=1, le=1000)
-    learning_rate: float = setting(0.05, "learning rate at the start", ge=1e-8, le=1e8)
-    min_learning_rate: float = setting(0.0001, "learning rate at the end", ge=0, le=1e8)
+    epochs: int = setting(3, "Passes over the walks.", ge=1, le=1000)
+    learning_rate: float = setting(0.015, "Learning rate at the start.", ge=1e-8, le=1e8)
+    min_learning_rate: float = setting(0.0001, "Learning rate at the end.", ge=0, le=1e8)
     schedule: str = setting(
         "linear",
-        "how the learning rate falls: linearly over the whole training, along a cosine that restarts with every "
-        "epoch, or not at all",
+        "How the learning rate falls: linearly over the whole training, along a cosine that restarts with every "
+        "epoch, or not at all.",
         choices=("linear", "cosine_restarts", "constant"),
     )
     backend: str = setting(
         "auto",
-        "compiled runs on CPU threads, torch on any torch device; auto takes compiled on a CPU",
+        "What takes the steps: compiled runs on CPU threads, torch on any torch device; auto takes compiled on a CPU.",
         choices=("auto", "compiled", "torch"),
     )
     batch_walks: int = setting(
         1024,
-        "torch only: walks per step at most; fewer on small graphs, where a large step would diverge",
+        "Torch only: walks per step at most; fewer on small graphs, where a large step would diverge.",
         ge=1,
         le=1 << 20,
     )
-    probes_per_epoch: int = setting(8, "rows of the learning curve per epoch", ge=1, le=1000)
+    probes_per_epoch: int = setting(8, "Rows of the learning curve per epoch.", ge=1, le=1000)
 
     def rate(self, epoch: int, part: float) -> float:
         """The learning rate after ``part`` (0..1) of an epoch (1-based).
@@ -84,47 +63,6 @@ class SkipGramConfig:
         return self.learning_rate - span * (epoch - 1 + part) / self.epochs
 
 
-class SkipGram(torch.nn.Module):
-    """Two vectors for every node: one as a center, one as the context of others.
-
-    Centers start uniform in ±1/(2 dim) and contexts at zero, as in word2vec.
-
-    Args:
-        seen: bool ``[n_nodes]``; the rows of other nodes start and stay at zero.
-        dim: length of the vectors.
-        seed: seed of the start values.
-    """
-
-    def __init__(self, seen: np.ndarray, dim: int, seed: int) -> None:
-        super().__init__()
-        start = np.random.default_rng(seed).random((len(seen), dim), dtype=np.float32)
-        start -= 0.5
-        start /= dim
-        start[~seen] = 0
-        self.center = torch.nn.Embedding.from_pretrained(torch.from_numpy(start), freeze=False)
-        self.context = torch.nn.Embedding.from_pretrained(torch.zeros(len(seen), dim), freeze=False)
-
-    def forward(self, source: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        """Logits ``[...]`` that ``target`` (int64 ``[...]``) stands near ``source`` on a walk."""
-        return (self.center(source) * self.context(target)).sum(-1)
-
-    def arrays(self) -> tuple[np.ndarray, np.ndarray]:
-        """Center and context vectors, float32 ``[n_nodes, dim]``; on a CPU these share the module's memory."""
-        center, context = self.center.weight.detach(), self.context.weight.detach()
-        return center.cpu().numpy(), context.cpu().numpy()
-
-
-@dataclass
-class _State:
-    """How far a training is: everything that a checkpoint holds besides the vectors."""
-
-    epoch: int = 0
-    batch: int = 0
-    words: int = 0
-    seconds: float = 0.0
-    curve: list[dict[str, Any]] = dataclasses.field(default_factory=list)
-
-
 def train(inputs: Inputs, config: SkipGramConfig, context: TrainContext) -> Embeddings:
     """Train on ``inputs.walks``.
 
@@ -135,138 +73,6 @@ def train(inputs: Inputs, config: SkipGramConfig, context: TrainContext) -> Embe
         InputError: no walks, walks of another graph, settings that contradict each other, a device that is not
             there, or a learning rate at which training diverges.
     """
-    if config.min_learning_rate > config.learning_rate:
-        raise InputError(
-            f"skipgram.min_learning_rate: {config.min_learning_rate} is above learning_rate {config.learning_rate}"
-        )
-    corpus = build_corpus(inputs.walks, inputs.n_nodes)
-    device = _device(context.device)
-    compiled = config.backend == "compiled" or (config.backend == "auto" and device.type == "cpu")
-    if compiled:
-        device = torch.device("cpu")
+    from core.models import skipgram_training
 
-    model = SkipGram(corpus.seen, config.dim, context.seed).to(device)
-    key, state = "", _State()
-    if context.checkpoints:
-        settings = {"model": "skipgram", "compiled": compiled, "seed": context.seed, "n_nodes": inputs.n_nodes}
-        key = checkpoint.fingerprint(settings | dataclasses.asdict(config), corpus.walks)
-        if found := checkpoint.load(context.checkpoints, key):
-            state = _State(**found.meta)
-            model.load_state_dict({name: torch.from_numpy(array) for name, array in found.arrays.items()})
-
-    objective = Objective(
-        keep_probability(corpus.counts, config.subsample),
-        noise_table(corpus.counts, config.noise_power),
-        config.window,
-        config.dynamic_window,
-        config.negatives,
-        config.shared_negatives,
-    )
-    trainer: CompiledTrainer | TorchTrainer
-    if compiled:
-        batch_walks = _COMPILED_BATCH
-        tables = model.arrays()
-        trainer = CompiledTrainer(*tables, corpus, objective, batch_walks, context.seed, context.threads)
-    else:
-        batch_walks = stable_batch(config.batch_walks, corpus, objective, config.learning_rate)
-        weights = model.center.weight.detach(), model.context.weight.detach()
-        trainer = TorchTrainer(*weights, corpus, objective, batch_walks, context.seed)
-
-    total = corpus.words * config.epochs
-    n_batches = -(-corpus.n_walks // batch_walks)
-    with _torch_threads(context.threads):
-        for epoch in range(state.epoch + 1, config.epochs + 1):
-            for first, last in _segments(n_batches, config.probes_per_epoch):
-                _train_segment(trainer, model, state, epoch, first, last, n_batches, total, config, context)
-            state.epoch = epoch
-            if context.checkpoints:
-                arrays = {name: tensor.cpu().numpy() for name, tensor in model.state_dict().items()}
-                checkpoint.save(context.checkpoints, key, checkpoint.Checkpoint(arrays, dataclasses.asdict(state)))
-
-    center, contexts = model.arrays()
-    info = {
-        "config": dataclasses.asdict(config),
-        "backend": "compiled" if compiled else "torch",
-        "device": str(device),
-        "threads": context.threads,
-        "batch_walks": batch_walks,
-        "words": state.words,
-        "seconds": state.seconds,
-        "examples_per_second": state.words / max(state.seconds, 1e-9),
-    }
-    curve = pa.Table.from_pylist(state.curve, schema=LEARNING_CURVE)
-    return Embeddings("skipgram", corpus.seen, center, contexts, learning_curve=curve, info=info)
-
-
-def _train_segment(
-    trainer: CompiledTrainer | TorchTrainer,
-    model: SkipGram,
-    state: _State,
-    epoch: int,
-    first: int,
-    last: int,
-    n_batches: int,
-    total: int,
-    config: SkipGramConfig,
-    context: TrainContext,
-) -> None:
-    """Train on batches ``first..last-1`` of an epoch and add one row to the learning curve."""
-    loss, pairs = 0.0, 0
-    started = time.perf_counter()
-    for words, batch_loss, batch_pairs in trainer.batches(
-        epoch, first, last, lambda batch: config.rate(epoch, batch / n_batches)
-    ):
-        state.words += words
-        loss += batch_loss
-        pairs += batch_pairs
-        context.progress("skipgram", state.words, total, "words")
-    state.seconds += time.perf_counter() - started
-    state.batch += last - first
-    center, contexts = model.arrays()
-    if not (math.isfinite(loss) and np.isfinite(center.sum()) and np.isfinite(contexts.sum())):
-        raise InputError(
-            f"skipgram.learning_rate: training diverged in epoch {epoch} with learning rate {config.learning_rate}; "
-            "choose a lower one"
-        )
-    state.curve.append(
-        {
-            "epoch": epoch,
-            "batch": state.batch,
-            "examples": state.words,
-            "seconds": state.seconds,
-            "learning_rate": config.rate(epoch, (last - 1) / n_batches),
-            "loss": loss / pairs if pairs else None,
-            "roc_auc": context.probe(center, contexts) if context.probe else None,
-        }
-    )
-
-
-def _segments(n_batches: int, parts: int) -> Iterator[tuple[int, int]]:
-    """Cut ``n_batches`` batches into at most ``parts`` stretches of nearly equal length, none empty."""
-    parts = min(parts, n_batches)
-    for part in range(parts):
-        yield n_batches * part // parts, n_batches * (part + 1) // parts
-
-
-def _device(name: str) -> torch.device:
-    try:
-        device = torch.device(name)
-        torch.empty(1, device=device)
-    except (
-        RuntimeError,
-        AssertionError,
-        NotImplementedError,
-    ) as error:  # what torch raises depends on the device and build
-        raise InputError(f"device {name!r} cannot be used ({error}); choose cpu") from error
-    return device
-
-
-@contextlib.contextmanager
-def _torch_threads(threads: int) -> Iterator[None]:
-    """Limit torch's CPU threads; the limit is the process's, so it is put back."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+    return skipgram_training.train(inputs, config, context)

@@ -51,6 +51,16 @@ def empty_table(length: int, dtype: np.dtype) -> np.ndarray:
     return raw[skip : skip + length * dtype.itemsize].view(dtype)
 
 
+def add_the_end(rows: np.ndarray, records: np.ndarray) -> None:
+    """Make the last row a node whose only record leads back to it.
+
+    Walks go there after a dead end and stay; so the kernel needs no branch for dead ends.
+    """
+    end = len(rows) - 1
+    rows[end] = (len(records) - 1, 1)
+    records[-1] = (end, end, 0)
+
+
 @njit(nogil=True)
 def _fill_row(weights: np.ndarray, lo: int, hi: int, records: np.ndarray) -> float:
     """Threshold and alias of the slots lo..hi-1; aliases are left as positions within the row.
@@ -112,11 +122,20 @@ def fill_records(
     rows: np.ndarray,
     records: np.ndarray,
 ) -> None:
-    """Fill the rows first..last-1 of a CSR matrix with non-negative weights, and their records."""
+    """Fill the rows first..last-1 of a CSR matrix with non-negative weights, and their records.
+
+    A dead end leads to the node after the last one; see :func:`add_the_end`.
+
+    Args:
+        indptr, indices, weights: CSR, int64 ``[n_nodes + 1]``, int32 ``[n_edges]`` and float ``[n_edges]``.
+        first, last: the rows to fill.
+        rows: ``ROW`` ``[n_nodes + 1]``.
+        records: ``RECORD`` ``[n_edges + 1]``.
+    """
     for node in range(first, last):
         lo, hi = indptr[node], indptr[node + 1]
-        rows[node].offset = lo
-        rows[node].degree = hi - lo
+        rows[node].offset = lo if hi > lo else len(records) - 1
+        rows[node].degree = max(hi - lo, 1)
         _fill_row(weights, lo, hi, records)
         for e in range(lo, hi):
             records[e].neighbour = indices[e]

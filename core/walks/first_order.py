@@ -33,43 +33,36 @@ def walk_first_order(
     """Walk ``walks_per_node`` times from every start; row ``i * walks_per_node + k`` is pass k from starts[i].
 
     Args:
-        rows: ``ROW`` ``[n_nodes]``.
-        records: ``RECORD`` ``[n_edges]``.
+        rows: ``ROW`` ``[n_nodes + 1]``, the last one the end of :func:`core.walks.alias.add_the_end`.
+        records: ``RECORD`` ``[n_edges + 1]``.
         starts: int32 ``[s]`` nodes.
         walks_per_node: walks from every start.
         seed_key: hashed seed.
         out: int32 ``[s * walks_per_node, walk_length]``, overwritten; -1 after a dead end.
     """
     n_walks, walk_length = out.shape
+    end = np.int32(len(rows) - 1)
     key = np.empty(_LANES, np.uint64)
-    node = np.empty(_LANES, np.int64)  # -1 after a dead end
-    slot = np.empty(_LANES, np.int64)  # the record drawn, -1 at a dead end
+    node = np.empty(_LANES, np.uint32)  # unsigned indices spare Numba the check for negative ones
+    slot = np.empty(_LANES, np.uint64)  # the record drawn
     fraction = np.empty(_LANES, np.uint64)  # where inside the slot the draw fell
     for block in range(0, n_walks, _LANES):
-        lanes = min(_LANES, n_walks - block)
-        for lane in range(lanes):
+        part = out[block : block + _LANES]
+        for lane in range(len(part)):
             start = starts[(block + lane) // walks_per_node]
             key[lane] = walk_key(seed_key, start, (block + lane) % walks_per_node)
             node[lane] = start
-            out[block + lane, 0] = start
+            part[lane, 0] = start
         for step in range(1, walk_length):
-            for lane in range(lanes):
-                slot[lane] = -1
-                if node[lane] >= 0:
-                    row = rows[node[lane]]
-                    if row.degree > 0:
-                        # slot and place within the slot: the two halves of (random number) x degree
-                        position, fraction[lane] = multiply_wide(draw(key[lane], step), np.uint64(row.degree))
-                        slot[lane] = np.int64(row.offset) + np.int64(position)
-                        prefetch(records, slot[lane])
-            for lane in range(lanes):
-                following = np.int64(-1)
-                if slot[lane] >= 0:
-                    record = records[slot[lane]]
-                    if fraction[lane] < record.threshold:
-                        following = np.int64(record.neighbour)
-                    else:
-                        following = np.int64(record.alias)
-                    prefetch(rows, following)
+            for lane in range(len(part)):
+                row = rows[node[lane]]
+                # slot and place within the slot: the two halves of (random number) x degree
+                position, fraction[lane] = multiply_wide(draw(key[lane], step), np.uint64(row.degree))
+                slot[lane] = np.uint64(row.offset) + position
+                prefetch(records, slot[lane])
+            for lane in range(len(part)):
+                record = records[slot[lane]]
+                following = record.neighbour if fraction[lane] < record.threshold else record.alias
+                prefetch(rows, following)
                 node[lane] = following
-                out[block + lane, step] = following
+                part[lane, step] = following if following != end else np.int32(-1)

@@ -61,7 +61,7 @@ multiply_wide: Any = intrinsic(_multiply_wide)
 """``multiply_wide(a, b) -> (high, low)``: both halves of the 128 bit product of two uint64."""
 
 
-@njit("uint64(uint64)", cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def mix(z: np.uint64) -> np.uint64:
     """The finalizer of splitmix64 (Steele, Lea and Flood, OOPSLA 2014): a bijective hash of 64 bits."""
     z = (z ^ (z >> _S30)) * _MIX_1
@@ -69,20 +69,20 @@ def mix(z: np.uint64) -> np.uint64:
     return z ^ (z >> _S31)
 
 
-@njit("uint64(uint64, int64, int64)", cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def walk_key(seed_key: np.uint64, node: Int, pass_number: Int) -> np.uint64:
     """Where the stream of random numbers of one walk starts: a hash of seed, start node and pass."""
     walk = (np.uint64(pass_number) << _S32) | np.uint64(node)
     return mix(seed_key ^ mix(walk + _GOLDEN))
 
 
-@njit("uint64(uint64, int64)", cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def draw(key: np.uint64, counter: Int) -> np.uint64:
     """Random number ``counter`` of the stream ``key``, uniform over 64 bits: splitmix64 addressed by counter."""
     return mix(key + np.uint64(counter) * _GOLDEN)
 
 
-@njit("float64(uint64)", cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def unit(bits: np.uint64) -> float:
     """53 of the 64 bits as a number in [0, 1)."""
     return np.float64(bits >> _S11) * _TO_UNIT

@@ -20,7 +20,7 @@ EMPTY = -1
 _S32 = np.uint64(32)
 
 
-@njit("int64(int64, int64)", cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def home(node: Int, degree: Int) -> Int:
     """The first place of the pair in a set of 2 * ``degree`` places where a node belongs."""
     return np.int64(2) * np.int64(((mix(np.uint64(node)) >> _S32) * np.uint64(degree)) >> _S32)
@@ -46,7 +46,7 @@ def fill_sets(indptr: np.ndarray, indices: np.ndarray, first: int, last: int, se
             sets[base + place] = indices[e]
 
 
-@njit("boolean(int32[::1], int64, int64, int64, int64)", cache=True, nogil=True)
+@njit(cache=True, nogil=True)
 def contains(sets: np.ndarray, offset: Int, degree: Int, place: Int, node: Int) -> bool:
     """Whether the row at ``offset`` with ``degree`` neighbours has ``node``, whose :func:`home` is ``place``."""
     base = 2 * offset

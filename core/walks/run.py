@@ -23,8 +23,8 @@ from core.graph import ProductGraph
 from core.progress import Progress, silent
 from core.walks.config import Node2VecConfig, WalksConfig
 
-_STEPS_PER_CHUNK = 2_000_000
-_EDGES_PER_CHUNK = 1_000_000
+_STEPS_PER_CHUNK = 250_000  # a few milliseconds: small graphs too keep all threads busy
+_EDGES_PER_CHUNK = 200_000
 
 
 def walk_starts(graph: ProductGraph | sp.csr_matrix, start: int = 0, stop: int | None = None) -> np.ndarray:
@@ -87,8 +87,9 @@ def random_walks(
     starts = walk_starts(transition, start, stop)
     result = _prepared(out, len(starts) * config.walks_per_node, config.walk_length)
 
-    rows = alias.empty_table(len(indptr) - 1, alias.ROW)
-    records = alias.empty_table(len(indices), alias.RECORD)
+    rows = alias.empty_table(len(indptr), alias.ROW)
+    records = alias.empty_table(len(indices) + 1, alias.RECORD)
+    alias.add_the_end(rows, records)
     _over_rows(indptr, threads, lambda a, b: alias.fill_records(indptr, indices, weights, a, b, rows, records))
     seed_key = _seed_key(seed)
 
@@ -169,7 +170,7 @@ def _checked(indptr: np.ndarray, indices: np.ndarray, weights: np.ndarray) -> tu
     from core.walks.alias import MAX_EDGES
 
     n_nodes = len(indptr) - 1
-    if len(indices) > MAX_EDGES:
+    if len(indices) >= MAX_EDGES:
         raise ValueError(f"more than {MAX_EDGES} directed edges")
     indptr = np.ascontiguousarray(indptr, np.int64)
     if indptr[0] != 0 or indptr[-1] != len(indices) or np.any(np.diff(indptr) < 0) or len(indices) != len(weights):

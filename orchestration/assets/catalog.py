@@ -41,7 +41,7 @@ def _read(context: dg.AssetExecutionContext, config, report: StepReport) -> Cata
         ),
     },
     partitions_def=BY_CATEGORY,
-    group_name="a_catalog",
+    group_name="catalog",
 )  # fmt: skip
 def raw_catalog(context: dg.AssetExecutionContext, config: CatalogForm):  # type: ignore[valid-type]
     """Read the category's source: a local file, a URL, or the built-in synthetic catalogue."""

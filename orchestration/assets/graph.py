@@ -20,7 +20,7 @@ _SEED = 42
 
 @dg.asset(
     partitions_def=BY_CATEGORY,
-    group_name="b_pairs",
+    group_name="pairs",
     kinds={"parquet"},
     io_manager_key="store",
     code_version="1",
@@ -48,7 +48,7 @@ def product_pairs(
 
 @dg.asset(
     partitions_def=BY_CATEGORY,
-    group_name="b_pairs",
+    group_name="pairs",
     kinds={"numpy"},
     io_manager_key="store",
     code_version="1",
@@ -77,7 +77,7 @@ def pair_split(
 
 @dg.asset(
     partitions_def=BY_CATEGORY,
-    group_name="c_graph",
+    group_name="graph",
     kinds={"scipy"},
     io_manager_key="store",
     code_version="1",
@@ -100,7 +100,7 @@ def product_graph(context: dg.AssetExecutionContext, pair_split: PairSplit) -> d
 
 @dg.asset(
     partitions_def=BY_CATEGORY,
-    group_name="c_graph",
+    group_name="graph",
     kinds={"scipy"},
     io_manager_key="store",
     code_version="1",
@@ -116,7 +116,7 @@ def transition_matrix(context: dg.AssetExecutionContext, product_graph: ProductG
 
 @dg.asset(
     partitions_def=BY_CATEGORY,
-    group_name="c_graph",
+    group_name="graph",
     kinds={"numba"},
     io_manager_key="store",
     code_version="1",

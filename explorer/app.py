@@ -1,0 +1,47 @@
+"""The explorer's entry point: ``streamlit run explorer/app.py`` from the project folder.
+
+Belongs here: page setup and navigation. Does not belong here: anything that a page shows.
+"""
+
+from pathlib import Path
+
+import streamlit as st
+
+from core.errors import InputError
+from explorer import views
+
+HERE = Path(__file__).parent
+# Files of our own: the icon of a named symbol would be fetched from outside.
+st.set_page_config(page_title="alsobought", page_icon=str(HERE / "icon.svg"), layout="wide")
+st.logo(str(HERE / "logo.svg"), icon_image=str(HERE / "icon.svg"), size="large")
+
+page = st.navigation(
+    [
+        st.Page(
+            "app_pages/neighbours.py",
+            title="Neighbours",
+            icon=":material/hub:",
+            help="Find a product and see what each model puts beside it.",
+            default=True,
+        ),
+        st.Page(
+            "app_pages/evaluation.py",
+            title="Evaluation",
+            icon=":material/query_stats:",
+            help="How good each model is: leaderboard, curves, learning, cost.",
+        ),
+        st.Page(
+            "app_pages/data.py",
+            title="Data and freshness",
+            icon=":material/inventory_2:",
+            help="What is materialized, what is missing, and what the data is like.",
+        ),
+    ]
+)
+try:
+    category = views.pick_category()
+    if category is not None:
+        st.session_state["category"] = category
+        page.run()
+except InputError as error:
+    st.error(str(error), icon=":material/error:")

@@ -1,0 +1,278 @@
+"""The tables people see: arrow tables of plain values and the column settings that go with them.
+
+Belongs here: choosing, naming and formatting columns. Does not belong here: loading and page layout.
+"""
+
+import io
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pa_csv
+import streamlit as st
+
+from core.models import MODELS
+from explorer.freshness import AssetState
+from explorer.relations import HELD_OUT, TRAIN
+from explorer.search import ProductIndex
+from explorer.texts import shorten, size
+
+_CELL = 300
+"""Characters of a title in a table; the whole title is on the product's own page and in the download."""
+
+MARKS = {TRAIN: "●", HELD_OUT: "★", "": ""}
+MARKS_NOTE = "● known pair the model was trained on · ★ held-out pair the model found by itself"
+
+ARTICLE = {
+    ("gensim_word2vec", "all"): 0.9082,
+    ("gensim_word2vec", "seen"): 0.9735,
+    ("skipgram", "all"): 0.9554,
+    ("skipgram", "seen"): 0.9855,
+}
+"""ROC-AUC that the article (Yan, 2020) reports on the whole Electronics category under the published protocol."""
+ARTICLE_NOTE = (
+    "In the article, matrix factorization reached 0.7951 on the pairs and 0.9320 on the walks (all pairs, Electronics)."
+)
+
+_HEADLINES = {
+    "published": ("roc_auc", "average_precision"),
+    "degree_matched": ("roc_auc", "average_precision"),
+    "ranking": ("recall@10", "recall@20", "ndcg@10", "mrr", "coverage@10", "popularity_bias@10"),
+    "cold_start": ("roc_auc", "roc_auc_uniform", "recall@10"),
+}
+"""Columns that come first; whatever else a protocol measures follows."""
+
+
+def neighbour_rows(index: ProductIndex, found: pa.Table, nodes: np.ndarray, marks: Sequence[str]) -> pa.Table:
+    """One model's list with what is known about each neighbour.
+
+    Args:
+        index: the products.
+        found: columns neighbour, rank, score.
+        nodes: int64 node of each neighbour, -1 if the products do not hold it.
+        marks: name of each neighbour's mark (``explorer.relations``).
+    """
+    place = pa.array(nodes, mask=nodes < 0)
+    about = index.table.select(["title", "brand", "price"]).take(place)
+    return pa.table(
+        {
+            "rank": found["rank"],
+            "score": found["score"],
+            "neighbour": found["neighbour"],
+            "title": about["title"],
+            "brand": about["brand"],
+            "price": about["price"],
+            "mark": pa.array(marks, pa.string()),
+        }
+    )
+
+
+def for_screen(rows: pa.Table) -> pa.Table:
+    """The same list with the id in place of a missing title, long titles cut and readable marks."""
+    name = [shorten(title or product_id, _CELL) for title, product_id in _pairs(rows, "title", "neighbour")]
+    rows = rows.set_column(rows.column_names.index("title"), "title", pa.array(name, pa.string()))
+    marks = pa.array([MARKS.get(mark, mark) for mark in rows["mark"].to_pylist()], pa.string())
+    rows = rows.set_column(rows.column_names.index("mark"), "mark", marks)
+    return rows.select(list(neighbour_columns()))
+
+
+def _pairs(rows: pa.Table, a: str, b: str) -> Iterable[tuple[Any, Any]]:
+    return zip(rows[a].to_pylist(), rows[b].to_pylist(), strict=True)
+
+
+def neighbour_columns() -> dict[str, Any]:
+    """Column settings for :func:`for_screen`, in the order of the columns; half a page must hold them all."""
+    column = st.column_config
+    return {
+        "rank": column.NumberColumn("#", width=30, help="Place in the model's list"),
+        "mark": column.TextColumn("Pair", width=42, help=MARKS_NOTE, alignment="center"),
+        "score": column.NumberColumn("Score", format="%.3f", width=56, help="Comparable within one model and view"),
+        "title": column.TextColumn("Product", width=175),
+        "brand": column.TextColumn("Brand", width=75),
+        "price": column.NumberColumn("Price", format="%.2f", width=60),
+        "neighbour": column.TextColumn("Id", width=110),
+    }
+
+
+def to_csv(rows: pa.Table) -> bytes:
+    """UTF-8 CSV with a header."""
+    out = io.BytesIO()
+    pa_csv.write_csv(rows, out)
+    return out.getvalue()
+
+
+def with_constants(rows: pa.Table, **values: str) -> pa.Table:
+    """The table with leading columns that hold the same value in every row."""
+    for place, (name, value) in enumerate(values.items()):
+        rows = rows.add_column(place, name, pa.repeat(pa.scalar(value, pa.string()), rows.num_rows))
+    return rows
+
+
+def leaderboard_rows(long: pa.Table, protocol: str, subset: str) -> pd.DataFrame:
+    """The leaderboard of one protocol: a row per model and scoring, a column per metric, best first.
+
+    Args:
+        long: columns of ``core.evaluation.METRICS``.
+        protocol: published, degree_matched, ranking or cold_start.
+        subset: all or seen.
+
+    Returns:
+        frame with columns model, scoring, the metrics, after each metric with an interval its half width as
+        ``± metric``, and under the published protocol ``article`` after the first metric. Empty if the protocol was
+        not measured.
+    """
+    part = long.filter(pc.and_(pc.equal(long["protocol"], protocol), pc.equal(long["subset"], subset)))
+    rows: dict[tuple[str, str], dict[str, Any]] = {}
+    for entry in part.to_pylist():
+        row = rows.setdefault((entry["model"], entry["scoring"]), {})
+        row[entry["metric"]] = entry["value"]
+        if entry["low"] is not None and entry["high"] is not None:
+            row[f"± {entry['metric']}"] = (entry["high"] - entry["low"]) / 2
+    measured = {name for row in rows.values() for name in row if not name.startswith("±")}
+    order = [name for name in _HEADLINES.get(protocol, ()) if name in measured]
+    order += sorted(measured.difference(order))
+    columns = ["model", "scoring"]
+    for name in order:
+        columns += [name, f"± {name}"] if any(f"± {name}" in row for row in rows.values()) else [name]
+        if name == order[0] and protocol == "published":
+            columns.append("article")
+            for (model, scoring), row in rows.items():
+                # The article scored one way; its figure stands beside the model's own default scoring.
+                default = model not in MODELS or MODELS[model].scorings[0] == scoring
+                row["article"] = ARTICLE.get((model, subset)) if default else None
+    frame = pd.DataFrame([{"model": m, "scoring": s, **row} for (m, s), row in rows.items()], columns=columns)
+    frame = frame.astype(dict.fromkeys(columns[2:], float))
+    return frame.sort_values(order[0], ascending=False, ignore_index=True) if order else frame
+
+
+def leaderboard_columns(frame: pd.DataFrame) -> dict[str, Any]:
+    """Column settings for :func:`leaderboard_rows`."""
+    column = st.column_config
+    settings: dict[str, Any] = {
+        "model": column.TextColumn("Model", pinned=True),
+        "scoring": column.TextColumn("Scoring", help="center_context: goes with; center_center: is like"),
+    }
+    for name in frame.columns:
+        if name == "article":
+            settings[name] = column.NumberColumn(
+                "Article, Electronics", format="%.4f", help="Yan (2020), the whole category; for orientation"
+            )
+        elif name.startswith("± "):
+            settings[name] = column.NumberColumn("±", format="%.4f", width=70, help="Half the 95 % bootstrap interval")
+        elif name not in settings:
+            settings[name] = column.NumberColumn(METRIC_TITLES.get(name, name), format="%.4f")
+    return settings
+
+
+METRIC_TITLES = {
+    "roc_auc": "ROC-AUC",
+    "roc_auc_uniform": "ROC-AUC, uniform negatives",
+    "average_precision": "Average precision",
+    "mrr": "MRR",
+    "recall@10": "Recall@10",
+    "recall@20": "Recall@20",
+    "ndcg@10": "NDCG@10",
+    "coverage@10": "Coverage@10",
+    "popularity_bias@10": "Popularity bias@10",
+}
+
+
+def training_rows(facts: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
+    """Cost of every model: seconds, throughput, peak memory, device. ``facts``: model → embeddings info."""
+    rows = [
+        {
+            "model": model,
+            "seconds": _number(info.get("seconds")),
+            "examples_per_second": _number(info.get("examples_per_second")),
+            "peak_memory": _number(info.get("peak_memory_mb")),
+            "device": str(info.get("device", "")),
+        }
+        for model, info in facts.items()
+    ]
+    columns = ["model", "seconds", "examples_per_second", "peak_memory", "device"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def training_columns() -> dict[str, Any]:
+    """Column settings for :func:`training_rows`."""
+    column = st.column_config
+    return {
+        "model": column.TextColumn("Model"),
+        "seconds": column.NumberColumn("Training", format="%.2f s", help="Wall time"),
+        "examples_per_second": column.NumberColumn("Examples / s", format="compact"),
+        "peak_memory": column.NumberColumn("Peak memory", format="%.0f MB", help="Of the training process"),
+        "device": column.TextColumn("Device"),
+    }
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def state_rows(states: Iterable[AssetState]) -> pd.DataFrame:
+    """What was materialized when: one row per asset."""
+    rows = []
+    for s in states:
+        m = s.manifest
+        rows.append(
+            {
+                "asset": s.asset,
+                "state": s.state + (f": {', '.join(s.newer)} changed" if s.newer else ""),
+                "created": time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(m.created)) if m else None,
+                "rows": _rows(m.fields) if m else None,
+                "size": size(m.bytes) if m else None,
+                "run": str(m.info.get("run_id") or "")[:8] if m else None,
+                "code": str(m.info.get("code_version") or "") if m else None,
+                "version": m.version if m else None,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _rows(fields: Mapping[str, Any]) -> int | None:
+    """Length of the artefact's longest table or array."""
+    lengths = [entry.get("rows", (entry.get("shape") or [None])[0]) for entry in fields.values()]
+    known = [length for length in lengths if length is not None]
+    return max(known) if known else None
+
+
+def state_columns() -> dict[str, Any]:
+    """Column settings for :func:`state_rows`."""
+    column = st.column_config
+    return {
+        "asset": column.TextColumn("Asset", pinned=True),
+        "state": column.TextColumn("State"),
+        "created": column.TextColumn("Materialized (UTC)"),
+        "rows": column.NumberColumn("Rows", format="localized", help="Length of its longest table or array"),
+        "size": column.TextColumn("Size", alignment="right"),
+        "run": column.TextColumn("Run", help="First signs of the Dagster run id"),
+        "code": column.TextColumn("Code", help="Code version"),
+        "version": column.TextColumn("Version"),
+    }
+
+
+def reason_rows(quarantine: pa.Table) -> pd.DataFrame:
+    """How many lines were left out for each reason, the most frequent first."""
+    counts = pc.value_counts(quarantine["reason"].combine_chunks()).to_pylist()
+    rows = sorted(((c["counts"], str(c["values"])) for c in counts), key=lambda row: (-row[0], row[1]))
+    return pd.DataFrame(rows, columns=["lines", "reason"])
+
+
+def coverage_rows(products: pa.Table) -> pd.DataFrame:
+    """How many products have each piece of metadata, of those that have any."""
+    own = products.filter(products["has_metadata"])
+    total = own.num_rows
+    counts = {
+        "title": pc.sum(pc.is_valid(own["title"])).as_py(),
+        "brand": pc.sum(pc.is_valid(own["brand"])).as_py(),
+        "price": pc.sum(pc.is_valid(own["price"])).as_py(),
+        "category": pc.sum(pc.greater(pc.list_value_length(own["categories"]), 0)).as_py(),
+        "sales rank": pc.sum(pc.is_valid(own["sales_rank"])).as_py(),
+        "image": pc.sum(pc.is_valid(own["image_url"])).as_py(),
+    }
+    rows = [{"field": f, "products": c or 0, "share": (c or 0) / total if total else 0.0} for f, c in counts.items()]
+    return pd.DataFrame(rows)

@@ -1,0 +1,77 @@
+"""Metrics, curves and training facts of all models of a category, put together.
+
+Belongs here: reading the models' evaluations side by side. Does not belong here: how they look.
+"""
+
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from explorer import data
+
+PROTOCOLS = {
+    "published": "Held-out pairs against as many uniformly drawn non-pairs, as in the article. These negatives are "
+    "easy: popularity alone scores high.",
+    "degree_matched": "Held-out pairs against non-pairs whose products are as popular: popularity alone is worth 0.5.",
+    "ranking": "What a shop sees: each product's list of best neighbours against its held-out pairs, training pairs "
+    "masked.",
+    "cold_start": "Products held out whole, against equally popular non-pairs: only side information can place them.",
+}
+"""Protocol → what its numbers mean."""
+
+
+def board(category: str) -> pa.Table | None:
+    """The leaderboard; where it is missing or older than a metric, the metrics themselves."""
+    stored = data.manifest("leaderboard", category)
+    models = data.models_with("metrics", category)
+    made = [m.created for m in (data.manifest(f"metrics/{name}", category) for name in models) if m]
+    if stored is not None and all(created <= stored.created for created in made):
+        return data.table("leaderboard", category)
+    parts = [data.table(f"metrics/{name}", category, "metrics") for name in models]
+    found = [part for part in parts if part is not None]
+    return pa.concat_tables(found) if found else None
+
+
+def subsets(long: pa.Table, protocol: str) -> list[str]:
+    """The subsets that a protocol was measured on; ``all`` comes first and is always there."""
+    present = set(long.filter(pc.equal(long["protocol"], protocol))["subset"].to_pylist())
+    return ["all", *sorted(present - {"all"})]
+
+
+def curves(category: str) -> pd.DataFrame | None:
+    """All models' operating points, columns of ``core.evaluation.CURVES``; None if there are none."""
+    return _together(category, "curves")
+
+
+def scores(category: str, model: str) -> pd.DataFrame | None:
+    """A model's score histograms, columns of ``core.evaluation.SCORES``."""
+    table = data.table(f"metrics/{model}", category, "scores")
+    return None if table is None else table.to_pandas()
+
+
+def learning_curves(category: str) -> pd.DataFrame:
+    """Rows of ``core.models.base.LEARNING_CURVE`` of all models, with the column model."""
+    frames = []
+    for model in data.models_with("embeddings", category):
+        table = data.table(f"embeddings/{model}", category, "learning_curve")
+        if table is not None and table.num_rows:
+            frames.append(table.to_pandas().assign(model=model))
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+
+
+def costs(category: str) -> dict[str, dict[str, Any]]:
+    """Model → facts of its training. What the pipeline noted beside the artefact comes first."""
+    found = {}
+    for model in data.models_with("embeddings", category):
+        asset = f"embeddings/{model}"
+        manifest = data.manifest(asset, category)
+        found[model] = {**(manifest.info if manifest else {}), **data.info(asset, category)}
+    return found
+
+
+def _together(category: str, field: str) -> pd.DataFrame | None:
+    parts = [data.table(f"metrics/{name}", category, field) for name in data.models_with("metrics", category)]
+    found = [part.to_pandas() for part in parts if part is not None and part.num_rows]
+    return pd.concat(found, ignore_index=True) if found else None
