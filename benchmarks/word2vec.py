@@ -10,7 +10,7 @@ word is subsampled. A word is one product on a walk; words/s counts the whole ca
 vectors. ``undisturbed`` is what the contender would reach if no other process took its cores from it: words x threads /
 CPU seconds. ROC-AUC is that of held-out pairs against as many uniform negatives, all of products seen in training.
 
-``article`` re-creates the design of the article (a Dataset of walks, a DataLoader, two nn.Embedding(sparse=True), negatives
+``article`` re-creates the article's design (a Dataset of walks, a DataLoader, two nn.Embedding(sparse=True), negatives
 drawn per pair, autograd and SparseAdam) and runs it on a small share of the walks, for the whole would take hours; its
 ROC-AUC is that of vectors trained on the share alone and says nothing about the design.
 

@@ -91,8 +91,8 @@ def _rebuild_job() -> Any:  # named by module and function in each step's proces
 
 def _leaderboard(arguments: argparse.Namespace) -> None:
     import orjson
-    from core.evaluation.leaderboard import to_markdown
 
+    from core.evaluation.leaderboard import to_markdown
     from core.store import Store
 
     try:

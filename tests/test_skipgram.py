@@ -233,6 +233,14 @@ def test_the_registry_trains_it(walks):
     assert embeddings.model == "skipgram"
 
 
+@pytest.mark.parametrize("backend", ["compiled", "torch"])
+def test_walks_of_any_length_train(backend):
+    walks = np.random.default_rng(0).integers(0, 40, (20, 1000)).astype(np.int32)
+    config = SkipGramConfig(backend=backend, dim=4, epochs=1)
+    embeddings = train(Inputs(n_nodes=40, walks=walks), config, TrainContext(threads=2, seed=-1))
+    assert embeddings.info["words"] == 20_000 and np.isfinite(embeddings.context).all()
+
+
 def test_a_single_short_walk_trains():
     for backend in ("compiled", "torch"):
         walks = np.array([[0, 1, -1]], np.int32)

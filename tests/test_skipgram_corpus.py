@@ -29,6 +29,17 @@ def test_walks_of_other_types_and_layouts_are_accepted():
     assert (corpus.walks == WALKS).all()
 
 
+def test_very_long_walks_are_trained_on_in_pieces():
+    walks = np.stack([np.arange(300), np.where(np.arange(300) < 130, np.arange(300), -1)]).astype(np.int32)
+    corpus = build_corpus(walks, 300)
+    assert corpus.walks.shape == (6, 128)
+    assert corpus.words == 430
+    assert (corpus.walks[1] == np.arange(128, 256)).all()
+    assert (corpus.walks[2] == [*range(256, 300), *[-1] * 84]).all()
+    assert (corpus.walks[4] == [128, 129, *[-1] * 126]).all() and (corpus.walks[5] == -1).all()
+    assert build_corpus(walks[:, :128], 300).walks.shape == (2, 128)
+
+
 @pytest.mark.parametrize("walks", [None, np.empty((0, 10), np.int32), np.full((2, 3), -1, np.int32)])
 def test_no_walks_is_an_error_that_says_so(walks):
     with pytest.raises(InputError, match="walks: there are none"):

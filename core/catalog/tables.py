@@ -1,6 +1,6 @@
 """The three tables a catalogue consists of, and builders that fill them row by row in bounded memory.
 
-Belongs here: schemas, the interning of product ids, column builders. Does not belong here: reading any format.
+Belongs here: schemas, checking and coding of product ids, column builders. Does not belong here: reading any format.
 """
 
 from array import array
@@ -16,7 +16,7 @@ from core.errors import InputError
 
 PRODUCTS = pa.schema(
     [
-        pa.field("product_id", pa.string(), nullable=False),
+        ("product_id", pa.string()),
         ("title", pa.string()),
         ("brand", pa.string()),
         ("price", pa.float32()),  # in the currency of the source, not negative

@@ -15,13 +15,17 @@ from core.errors import InputError
 _CHUNK = 1 << 16
 """Walks looked at in one go; bounds the memory when the walks are memory-mapped."""
 
+LONGEST = 128
+"""Longest walk trained on as a whole: a step's working memory and time grow with the square of the length."""
+
 
 @dataclass(frozen=True)
 class WalkCorpus:
     """Walks with what was counted in them.
 
     Attributes:
-        walks: int32 ``[n_walks, walk_length]`` node ids, -1 after a walk's end; C-contiguous, may be memory-mapped.
+        walks: int32 ``[n_walks, walk_length]`` node ids, -1 after a walk's end; C-contiguous, may be memory-mapped;
+            walks longer than :data:`LONGEST` in pieces of that length, of which some may be empty.
         counts: int64 ``[n_nodes]``: how often each node stands in the walks.
     """
 
@@ -46,6 +50,8 @@ class WalkCorpus:
 def build_corpus(walks: np.ndarray | None, n_nodes: int) -> WalkCorpus:
     """Check the walks and count their nodes.
 
+    Long walks are cut into pieces (the few pairs across a cut are lost, as where gensim cuts at 10,000 words).
+
     Raises:
         InputError: there are no walks, or they name a node outside ``0..n_nodes-1``.
     """
@@ -53,6 +59,8 @@ def build_corpus(walks: np.ndarray | None, n_nodes: int) -> WalkCorpus:
         raise InputError("walks: there are none to train on; the training graph needs at least one pair")
     if walks.dtype != np.int32 or not walks.flags.c_contiguous:
         walks = np.ascontiguousarray(walks, dtype=np.int32)
+    if walks.shape[1] > LONGEST:
+        walks = np.pad(walks, ((0, 0), (0, -walks.shape[1] % LONGEST)), constant_values=-1).reshape(-1, LONGEST)
     counts = np.zeros(n_nodes, np.int64)
     for first in range(0, len(walks), _CHUNK):
         nodes = walks[first : first + _CHUNK]
