@@ -268,6 +268,14 @@ OURS = ("gather", "ours first-order", "ours node2vec")
 PACKAGES = {"csrgraph": "csrgraph", "pecanpy": "pecanpy", "node2vec": "node2vec"}
 
 
+def peak_gb() -> float:
+    """Peak resident memory of this process; from /proc, since getrusage also counts the parent before exec."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        return int(next(line.split()[1] for line in status.read_text().splitlines() if line.startswith("VmHWM"))) / 1e6
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e9 if sys.platform == "darwin" else 1e6)
+
+
 def contend(name: str, file: Path, threads: int) -> Result:
     """Run one contender in this process."""
     with contextlib.redirect_stdout(io.StringIO()):
@@ -275,7 +283,7 @@ def contend(name: str, file: Path, threads: int) -> Result:
     package = PACKAGES.get(name.split()[0])
     packages = ["numpy", *(["numba"] if name != "article (dicts)" else []), *([package] if package else [])]
     result.setdefault("threads", threads)
-    result["peak_gb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    result["peak_gb"] = peak_gb()
     result["versions"] = {"python": platform.python_version(), **{p: metadata.version(p) for p in packages}}
     result["rate"] = result["steps"] / result["seconds"]
     result["undisturbed"] = result["steps"] * result["threads"] / result["cpu_seconds"]

@@ -62,6 +62,7 @@ def materialize(category: str, select: str = "*") -> int:
 
     from orchestration.definitions import defs
     from orchestration.partitions import CATEGORIES
+    from orchestration.terminal import failures
 
     if category not in CATEGORIES:
         raise InputError(
@@ -77,6 +78,8 @@ def materialize(category: str, select: str = "*") -> int:
             run_config={"loggers": {"console": {}}},  # the short lines of orchestration.terminal
             asset_selection=sorted(selection) if selection is not None else None,
         )
+        for text in failures(result):  # while the instance is open: the result reads its events
+            print(text, file=sys.stderr)
     seconds = time.monotonic() - started
     state = "materialized" if result.success else "FAILED; the lines above say why"
     print(f"{category}: {state}, {seconds:.0f} s. Artefacts: {paths.store_root()}", file=sys.stderr)

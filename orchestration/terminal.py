@@ -17,20 +17,29 @@ class _ShortFormatter(logging.Formatter):
         step = facts.get("step_key") or ""
         message = facts.get("orig_message") or record.getMessage()
         text = f"{self.formatTime(record, '%H:%M:%S')}  {step:<28} {message}"
-        if record.levelno >= logging.WARNING:
-            text = f"{text}  [{record.levelname}]"
-        cause = _root_cause(facts.get("dagster_event"))
-        return f"{text}\n{cause}" if cause else text
+        return f"{text}  [{record.levelname}]" if record.levelno >= logging.WARNING else text
 
 
-def _root_cause(event: dg.DagsterEvent | None) -> str | None:
-    """What a failed step's own code raised: the message of bad input, with the stack for anything else."""
-    if event is None or not event.is_step_failure or event.step_failure_data.error is None:
-        return None
-    error = event.step_failure_data.error
-    while error.cause is not None:
-        error = error.cause
-    return error.message.strip() if error.cls_name == "InputError" else error.to_string().strip()
+def _says_something(record: logging.LogRecord) -> bool:
+    """False for the line that Dagster logs for each step behind a failed one."""
+    facts = getattr(record, "dagster_meta", {}) or {}
+    return not str(facts.get("orig_message")).startswith("Dependencies for step")
+
+
+def failures(result: dg.JobExecutionResult) -> list[str]:
+    """What each failed step's own code raised: the message of bad input, with the stack for anything else.
+
+    Taken from the run's events, because a step's process may end before its last lines reach the terminal.
+    """
+    found = []
+    for event in result.all_events:
+        if event.is_step_failure and event.step_failure_data.error is not None:
+            error = event.step_failure_data.error
+            while error.cause is not None:
+                error = error.cause
+            text = error.message if error.cls_name == "InputError" else error.to_string()
+            found.append(f"{event.step_key} failed: {text.strip()}")
+    return found
 
 
 @dg.logger(
@@ -42,5 +51,6 @@ def console(init_context: dg.InitLoggerContext) -> logging.Logger:
     logger = logging.Logger("alsobought", level=init_context.logger_config["log_level"])
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_ShortFormatter())
+    handler.addFilter(_says_something)
     logger.addHandler(handler)
     return logger
