@@ -3,9 +3,6 @@
 Belongs here: settings, alias tables, the walk kernels and the two functions that run them over a range of nodes.
 Does not belong here: building the graph or its transition matrix (``core.graph``), storing walks
 (``core.store``), learning from them (``core.models``). Importing the package does not import Numba.
-
-The kernels are compiled once and cached beside the sources. Numba's cache looks at the file of a kernel only: after
-a change of ``intrinsics`` or ``neighbour_sets`` delete ``__pycache__`` or touch the files that use them.
 """
 
 from core.walks.config import Node2VecConfig, WalksConfig
