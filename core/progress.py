@@ -51,9 +51,10 @@ class ProgressLine:
         rate = advanced / seconds if seconds > 0 else 0.0
         if done >= total > 0 and advanced <= 0:  # the first word of this stage is that it is done
             return f"{stage}: {total:,} {unit}"
+        speed = f"{rate:,.0f}" if rate >= 10 else f"{rate:.2g}"
         if total <= 0:
-            return f"{stage}: {done:,} {unit}, {rate:,.0f} {unit}/s"
+            return f"{stage}: {done:,} {unit}, {speed} {unit}/s"
         if done >= total:
-            return f"{stage}: {total:,} {unit} in {seconds:.1f} s ({rate:,.0f} {unit}/s)"
+            return f"{stage}: {total:,} {unit} in {seconds:.1f} s ({speed} {unit}/s)"
         left = (total - done) / rate if rate > 0 else 0.0
-        return f"{stage}: {done / total:.0%} of {total:,} {unit}, {rate:,.0f} {unit}/s, {left:.0f} s left"
+        return f"{stage}: {done / total:.0%} of {total:,} {unit}, {speed} {unit}/s, {left:.0f} s left"

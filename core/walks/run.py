@@ -221,6 +221,7 @@ def _over_starts(
     tasks = [partial(walk, starts[c], out[c.start * k : c.stop * k]) for c in chunks]
     total = len(out) * (config.walk_length - 1)
     done = 0
+    progress("walks", done, total, "steps")
 
     def report(chunk: int) -> None:
         nonlocal done
