@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from core.evaluation.result import EvaluationConfig
 from core.models.baselines import AdamicAdarConfig, PopularityConfig
 from core.models.gensim_word2vec import GensimConfig
+from core.models.rp3beta import RP3BetaConfig
 from core.models.skipgram import SkipGramConfig
 from core.neighbours import NeighboursConfig
 from core.pairs import PairsConfig
@@ -42,6 +43,7 @@ CONFIGS: dict[str, type] = {
     "walks": WalksConfig,
     "popularity": PopularityConfig,
     "adamic_adar": AdamicAdarConfig,
+    "rp3beta": RP3BetaConfig,
     "gensim_word2vec": GensimConfig,
     "skipgram": SkipGramConfig,
     "evaluation": EvaluationConfig,

@@ -28,6 +28,15 @@ _ENTRIES = (
         kinds=("scipy",),
     ),
     Model(
+        name="rp3beta",
+        description="Three steps of a random walk, popular targets held back (RP3beta; Paudel et al., 2016).",
+        train="core.models.rp3beta:train",
+        config="core.models.rp3beta:RP3BetaConfig",
+        inputs=("graph",),
+        scorings=(NATIVE,),
+        kinds=("scipy",),
+    ),
+    Model(
         name="gensim_word2vec",
         description="word2vec on the walks with gensim, CBOW as in the article.",
         train="core.models.gensim_word2vec:train",
