@@ -15,7 +15,7 @@ from core.neighbours import NeighboursConfig
 from core.pairs import PairsConfig
 from core.settings import setting
 from core.split import SplitConfig
-from core.walks.config import WalksConfig
+from core.walks.config import Node2VecConfig, WalksConfig
 
 
 @dataclass(frozen=True)
@@ -41,11 +41,13 @@ CONFIGS: dict[str, type] = {
     "pairs": PairsConfig,
     "split": SplitConfig,
     "walks": WalksConfig,
+    "node2vec_walks": Node2VecConfig,
     "popularity": PopularityConfig,
     "adamic_adar": AdamicAdarConfig,
     "rp3beta": RP3BetaConfig,
     "gensim_word2vec": GensimConfig,
     "skipgram": SkipGramConfig,
+    "node2vec": SkipGramConfig,
     "evaluation": EvaluationConfig,
     "neighbours": NeighboursConfig,
 }

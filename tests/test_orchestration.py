@@ -15,7 +15,7 @@ from orchestration.launchpad import form
 from orchestration.resources import StoreResource, TorchDevice
 
 STAGES = ["raw_products", "raw_relationships", "quarantine", "product_pairs", "pair_split", "product_graph"]
-STAGES += ["transition_matrix", "walks", "leaderboard"]
+STAGES += ["transition_matrix", "walks", "node2vec_walks", "leaderboard"]
 ASSETS = STAGES + [f"{kind}/{name}" for name in MODELS for kind in ("embeddings", "metrics", "neighbours")]
 
 

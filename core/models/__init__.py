@@ -57,6 +57,17 @@ _ENTRIES = (
         learns=True,
         kinds=("pytorch",),
     ),
+    Model(
+        name="node2vec",
+        description="The same skip-gram on second-order walks that tend to stay near (node2vec).",
+        train="core.models.skipgram:train_node2vec",
+        config="core.models.skipgram:SkipGramConfig",
+        inputs=("node2vec_walks",),
+        scorings=(CENTER_CONTEXT, CENTER_CENTER),
+        gpu=True,
+        learns=True,
+        kinds=("pytorch",),
+    ),
 )
 
 MODELS: dict[str, Model] = {model.name: model for model in _ENTRIES}
