@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from core.evaluation.result import EvaluationConfig
 from core.models.baselines import AdamicAdarConfig, PopularityConfig
+from core.models.cooccurrence import CooccurrenceConfig
 from core.models.gensim_word2vec import GensimConfig
 from core.models.rp3beta import RP3BetaConfig
 from core.models.skipgram import SkipGramConfig
@@ -45,6 +46,7 @@ CONFIGS: dict[str, type] = {
     "popularity": PopularityConfig,
     "adamic_adar": AdamicAdarConfig,
     "rp3beta": RP3BetaConfig,
+    "cooccurrence": CooccurrenceConfig,
     "gensim_word2vec": GensimConfig,
     "skipgram": SkipGramConfig,
     "node2vec": SkipGramConfig,

@@ -37,6 +37,15 @@ _ENTRIES = (
         kinds=("scipy",),
     ),
     Model(
+        name="cooccurrence",
+        description="Cosine of how often two products stand near each other on the walks, without any learning.",
+        train="core.models.cooccurrence:train",
+        config="core.models.cooccurrence:CooccurrenceConfig",
+        inputs=("walks",),
+        scorings=(NATIVE,),
+        kinds=("numba",),
+    ),
+    Model(
         name="gensim_word2vec",
         description="word2vec on the walks with gensim, CBOW as in the article.",
         train="core.models.gensim_word2vec:train",
