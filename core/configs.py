@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from core.evaluation.result import EvaluationConfig
 from core.models.baselines import AdamicAdarConfig, PopularityConfig
+from core.models.content_knn import ContentConfig
 from core.models.cooccurrence import CooccurrenceConfig
 from core.models.gensim_word2vec import GensimConfig
 from core.models.rp3beta import RP3BetaConfig
@@ -47,6 +48,7 @@ CONFIGS: dict[str, type] = {
     "adamic_adar": AdamicAdarConfig,
     "rp3beta": RP3BetaConfig,
     "cooccurrence": CooccurrenceConfig,
+    "content_knn": ContentConfig,
     "gensim_word2vec": GensimConfig,
     "skipgram": SkipGramConfig,
     "node2vec": SkipGramConfig,

@@ -46,6 +46,16 @@ _ENTRIES = (
         kinds=("numba",),
     ),
     Model(
+        name="content_knn",
+        description="What products of the same brand and categories go with; places products that have no pair yet.",
+        train="core.models.content_knn:train",
+        config="core.models.content_knn:ContentConfig",
+        inputs=("products", "graph"),
+        scorings=(NATIVE,),
+        fallback="own",
+        kinds=("numba",),
+    ),
+    Model(
         name="gensim_word2vec",
         description="word2vec on the walks with gensim, CBOW as in the article.",
         train="core.models.gensim_word2vec:train",
