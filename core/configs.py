@@ -11,6 +11,7 @@ from core.models.baselines import AdamicAdarConfig, PopularityConfig
 from core.models.content_knn import ContentConfig
 from core.models.cooccurrence import CooccurrenceConfig
 from core.models.gensim_word2vec import GensimConfig
+from core.models.pagerank import PageRankConfig
 from core.models.rp3beta import RP3BetaConfig
 from core.models.skipgram import SkipGramConfig
 from core.neighbours import NeighboursConfig
@@ -47,6 +48,7 @@ CONFIGS: dict[str, type] = {
     "popularity": PopularityConfig,
     "adamic_adar": AdamicAdarConfig,
     "rp3beta": RP3BetaConfig,
+    "personalized_pagerank": PageRankConfig,
     "cooccurrence": CooccurrenceConfig,
     "content_knn": ContentConfig,
     "gensim_word2vec": GensimConfig,

@@ -66,7 +66,7 @@ def test_a_walk_by_hand():
 def test_only_the_best_of_a_row_are_kept():
     walks = random_walks()
     reference = dense(walks, 3).astype(np.float32)
-    matrix = fit(walks, keep=4).matrices["chain_0"]
+    matrix = fit(walks, window=3, keep=4).matrices["chain_0"]
     assert np.diff(matrix.indptr).max() == 4 and matrix.has_sorted_indices
     for i in range(50):
         order = np.lexsort((np.arange(N), -reference[i]))[:4]

@@ -37,6 +37,15 @@ _ENTRIES = (
         kinds=("scipy",),
     ),
     Model(
+        name="personalized_pagerank",
+        description="Where a walk that restarts at a product spends its time (personalized PageRank).",
+        train="core.models.pagerank:train",
+        config="core.models.pagerank:PageRankConfig",
+        inputs=("graph",),
+        scorings=(NATIVE,),
+        kinds=("numba",),
+    ),
+    Model(
         name="cooccurrence",
         description="Cosine of how often two products stand near each other on the walks, without any learning.",
         train="core.models.cooccurrence:train",

@@ -15,9 +15,9 @@ from core.settings import setting
 class CooccurrenceConfig:
     """Settings of the co-occurrence model."""
 
-    window: int = setting(3, "How far apart on a walk two products may stand to occur together.", ge=1, le=1000)
+    window: int = setting(9, "How far apart on a walk two products may stand to occur together.", ge=1, le=1000)
     keep: int = setting(
-        200, "Most partners kept per product, the best by score; bounds memory and file size.", ge=1, le=100_000
+        1000, "Most partners kept per product, the best by score; bounds memory and file size.", ge=1, le=100_000
     )
 
 
