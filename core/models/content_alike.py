@@ -21,6 +21,7 @@ from core.catalog.clean import PLACEHOLDER_BRANDS
 from core.progress import Progress, silent
 
 _BLOCK = 1_024
+_LAST_RANK = (1 << 31) - 1
 
 
 def features(products: pa.Table) -> sp.csr_matrix:
@@ -157,7 +158,9 @@ def _rows(described, ranked, owners, n_features, by_degree, has_pair, first, las
     owners_indptr, owners_ranks = owners
     own = np.zeros(n_features, np.float32)  # the row at hand, dense
     looked_at = np.full(len(by_degree), -1, np.int32)  # by which node last
-    candidates, cosines = np.empty(len(by_degree), np.int32), np.empty(len(by_degree), np.float32)
+    cosines = np.empty(len(by_degree), np.float32)
+    # A candidate is one number, cosine before rank, so that the best are found without sorting.
+    candidates = np.empty(len(by_degree), np.int64)
     lengths = np.zeros(last - first, np.int64)
     capacity = 1024
     columns, values = np.empty(capacity, np.int32), np.empty(capacity, np.float32)
@@ -186,8 +189,8 @@ def _rows(described, ranked, owners, n_features, by_degree, has_pair, first, las
                 for r in range(ranked_indptr[rank], ranked_indptr[rank + 1]):
                     cosine += own[ranked_indices[r]] * ranked_weights[r]
                 if cosine >= floor - 1e-6:  # float32 sums: equal products may miss a floor of 1 by a rounding
-                    candidates[n_found] = rank
-                    cosines[n_found] = cosine
+                    cosines[rank] = cosine
+                    candidates[n_found] = (np.int64(cosine * (1 << 30)) << 32) | (_LAST_RANK - rank)
                     n_found += 1
         for e in range(begin, end):
             own[indices[e]] = 0
@@ -204,14 +207,13 @@ def _rows(described, ranked, owners, n_features, by_degree, has_pair, first, las
             columns[used] = node
             values[used] = 1
             used += 1
+        best = candidates[:n_found]
         if n_found > room:
-            by_rank = np.argsort(candidates[:n_found])
-            order = by_rank[np.argsort(-cosines[:n_found][by_rank], kind="mergesort")][:room]
-        else:
-            order = np.arange(n_found)
-        for place in order:
-            columns[used] = by_degree[candidates[place]]
-            values[used] = min(cosines[place], np.float32(1)) ** power
+            best = np.partition(best, n_found - room)[n_found - room :] if room else best[:0]
+        for candidate in best:
+            rank = _LAST_RANK - (candidate & _LAST_RANK)
+            columns[used] = by_degree[rank]
+            values[used] = min(cosines[rank], np.float32(1)) ** power
             used += 1
         lengths[node - first] = used - begin
     return lengths, columns[:used].copy(), values[:used].copy()

@@ -21,7 +21,7 @@ class ContentConfig:
     )
     keep: int = setting(500, "Most alike products kept per product; bounds memory and file size.", ge=1, le=100_000)
     fan_out: int = setting(
-        2000,
+        1000,
         "A brand or category shared by more products than this is searched among as many of them, those with the most "
         "pairs; bounds the time.",
         ge=1,

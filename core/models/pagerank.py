@@ -19,7 +19,7 @@ class PageRankConfig:
         0.85, "Chance to walk on instead of stopping; lower stays nearer to the product.", ge=0.01, le=0.99
     )
     tolerance: float = setting(
-        1e-5,
+        3e-5,
         "Largest error of a score, per unit of the target's summed pair weights; ten times less takes up to ten times "
         "as long.",
         ge=1e-12,
