@@ -8,13 +8,17 @@ from dataclasses import dataclass
 
 from core.evaluation.result import EvaluationConfig
 from core.models.baselines import AdamicAdarConfig, PopularityConfig
+from core.models.content_knn import ContentConfig
+from core.models.cooccurrence import CooccurrenceConfig
 from core.models.gensim_word2vec import GensimConfig
+from core.models.pagerank import PageRankConfig
+from core.models.rp3beta import RP3BetaConfig
 from core.models.skipgram import SkipGramConfig
 from core.neighbours import NeighboursConfig
 from core.pairs import PairsConfig
 from core.settings import setting
 from core.split import SplitConfig
-from core.walks.config import WalksConfig
+from core.walks.config import Node2VecConfig, WalksConfig
 
 
 @dataclass(frozen=True)
@@ -40,10 +44,16 @@ CONFIGS: dict[str, type] = {
     "pairs": PairsConfig,
     "split": SplitConfig,
     "walks": WalksConfig,
+    "node2vec_walks": Node2VecConfig,
     "popularity": PopularityConfig,
     "adamic_adar": AdamicAdarConfig,
+    "rp3beta": RP3BetaConfig,
+    "personalized_pagerank": PageRankConfig,
+    "cooccurrence": CooccurrenceConfig,
+    "content_knn": ContentConfig,
     "gensim_word2vec": GensimConfig,
     "skipgram": SkipGramConfig,
+    "node2vec": SkipGramConfig,
     "evaluation": EvaluationConfig,
     "neighbours": NeighboursConfig,
 }

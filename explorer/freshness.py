@@ -12,7 +12,8 @@ from core.store import Manifest
 
 MISSING, FRESH, OUTDATED = "missing", "up to date", "out of date"
 
-_WALKS = ("walks", "node2vec_walks")
+_WALKS = {"walks": "transition_matrix", "node2vec_walks": "product_graph"}
+"""Walks → asset they are made from."""
 _INPUTS = {
     "products": "product_pairs",
     "graph": "product_graph",
@@ -42,7 +43,6 @@ class AssetState:
 
 def upstream() -> dict[str, tuple[str, ...]]:
     """Every asset with what it is made from, in the order of the stages."""
-    used = {name for model in MODELS.values() for name in model.inputs}
     assets: dict[str, tuple[str, ...]] = {
         "raw_products": (),
         "raw_relationships": (),
@@ -52,7 +52,7 @@ def upstream() -> dict[str, tuple[str, ...]]:
         "product_graph": ("pair_split",),
         "transition_matrix": ("product_graph",),
     }
-    assets |= {name: ("transition_matrix",) for name in _WALKS if name in used}
+    assets |= {name: (source,) for name, source in _WALKS.items()}
     for model in MODELS.values():
         assets[f"embeddings/{model.name}"] = ("pair_split", *(_INPUTS[name] for name in model.inputs))
     for name in MODELS:

@@ -233,6 +233,20 @@ def test_the_registry_trains_it(walks):
     assert embeddings.model == "skipgram"
 
 
+def test_node2vec_is_the_same_on_the_other_walks(walks):
+    entry = MODELS["node2vec"]
+    config = entry.config_class(**(SMALL | {"epochs": 1}))
+    stages = set()
+    context = TrainContext(threads=1, progress=lambda stage, *rest: stages.add(stage))
+    embeddings = entry.fit(Inputs(n_nodes=N_NODES, walks=walks[:5], node2vec_walks=walks), config, context)
+    assert embeddings.model == "node2vec" and stages == {"node2vec"}
+    assert (embeddings.center == _fit(walks, epochs=1).center).all()
+    with pytest.raises(InputError, match="walks"):
+        entry.fit(Inputs(n_nodes=N_NODES, walks=walks), config)
+    with pytest.raises(InputError, match=r"node2vec\.min_learning_rate"):
+        entry.fit(Inputs(n_nodes=N_NODES, node2vec_walks=walks), dataclasses.replace(config, learning_rate=1e-5))
+
+
 @pytest.mark.parametrize("backend", ["compiled", "torch"])
 def test_walks_of_any_length_train(backend):
     walks = np.random.default_rng(0).integers(0, 40, (20, 1000)).astype(np.int32)

@@ -1,6 +1,6 @@
-"""Skip-gram with negative sampling on the walks: its settings and its face.
+"""Skip-gram with negative sampling, on first-order or on node2vec walks: its settings and its face.
 
-Belongs here: what a user sets, and what the registry names. Does not belong here: the training itself
+Belongs here: what a user sets, and the two models that the registry names. Does not belong here: the training itself
 (``core.models.skipgram_training``), which needs torch and Numba; this module is imported for its settings alone.
 """
 
@@ -79,4 +79,11 @@ def train(inputs: Inputs, config: SkipGramConfig, context: TrainContext) -> Embe
     """
     from core.models import skipgram_training
 
-    return skipgram_training.train(inputs, config, context)
+    return skipgram_training.train("skipgram", inputs.walks, inputs.n_nodes, config, context)
+
+
+def train_node2vec(inputs: Inputs, config: SkipGramConfig, context: TrainContext) -> Embeddings:
+    """The same on ``inputs.node2vec_walks``, which makes it node2vec (Grover and Leskovec, KDD 2016)."""
+    from core.models import skipgram_training
+
+    return skipgram_training.train("node2vec", inputs.node2vec_walks, inputs.n_nodes, config, context)

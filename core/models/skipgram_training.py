@@ -22,7 +22,7 @@ import torch
 
 from core import checkpoint
 from core.errors import InputError
-from core.models.base import LEARNING_CURVE, Embeddings, Inputs, TrainContext
+from core.models.base import LEARNING_CURVE, Embeddings, TrainContext
 from core.models.corpus import Objective, build_corpus, keep_probability, noise_table
 from core.models.sgns_cpu import CompiledTrainer
 from core.models.sgns_torch import TorchTrainer, stable_batch
@@ -73,13 +73,23 @@ class _State:
     curve: list[dict[str, Any]] = dataclasses.field(default_factory=list)
 
 
-def train(inputs: Inputs, config: SkipGramConfig, context: TrainContext) -> Embeddings:
-    """See :func:`core.models.skipgram.train`."""
+def train(
+    name: str, walks: np.ndarray | None, n_nodes: int, config: SkipGramConfig, context: TrainContext
+) -> Embeddings:
+    """Train on whichever walks are given; see :func:`core.models.skipgram.train`.
+
+    Args:
+        name: registry name of the model, under which it reports, names its settings and keeps checkpoints.
+        walks: int32 ``[n_walks, walk_length]``, padded with -1.
+        n_nodes: number of products.
+        config: settings.
+        context: circumstances.
+    """
     if config.min_learning_rate > config.learning_rate:
         raise InputError(
-            f"skipgram.min_learning_rate: {config.min_learning_rate} is above learning_rate {config.learning_rate}"
+            f"{name}.min_learning_rate: {config.min_learning_rate} is above learning_rate {config.learning_rate}"
         )
-    corpus = build_corpus(inputs.walks, inputs.n_nodes)
+    corpus = build_corpus(walks, n_nodes)
     seed = context.seed % 2**64
     device = _device(context.device)
     compiled = config.backend == "compiled" or (config.backend == "auto" and device.type == "cpu")
@@ -89,7 +99,7 @@ def train(inputs: Inputs, config: SkipGramConfig, context: TrainContext) -> Embe
     model = SkipGram(corpus.seen, config.dim, seed).to(device)
     key, state = "", _State()
     if context.checkpoints:
-        settings = {"model": "skipgram", "compiled": compiled, "seed": seed, "n_nodes": inputs.n_nodes}
+        settings = {"model": name, "compiled": compiled, "seed": seed, "n_nodes": n_nodes}
         key = checkpoint.fingerprint(settings | dataclasses.asdict(config), corpus.walks)
         if found := checkpoint.load(context.checkpoints, key):
             state = _State(**found.meta)
@@ -118,7 +128,7 @@ def train(inputs: Inputs, config: SkipGramConfig, context: TrainContext) -> Embe
     with _torch_threads(context.threads):
         for epoch in range(state.epoch + 1, config.epochs + 1):
             for first, last in _segments(n_batches, config.probes_per_epoch):
-                _train_segment(trainer, model, state, epoch, first, last, n_batches, total, config, context)
+                _train_segment(name, trainer, model, state, epoch, first, last, n_batches, total, config, context)
             state.epoch = epoch
             if context.checkpoints:
                 arrays = {name: tensor.cpu().numpy() for name, tensor in model.state_dict().items()}
@@ -136,10 +146,11 @@ def train(inputs: Inputs, config: SkipGramConfig, context: TrainContext) -> Embe
         "examples_per_second": state.words / max(state.seconds, 1e-9),
     }
     curve = pa.Table.from_pylist(state.curve, schema=LEARNING_CURVE)
-    return Embeddings("skipgram", corpus.seen, center, contexts, learning_curve=curve, info=info)
+    return Embeddings(name, corpus.seen, center, contexts, learning_curve=curve, info=info)
 
 
 def _train_segment(
+    name: str,
     trainer: CompiledTrainer | TorchTrainer,
     model: SkipGram,
     state: _State,
@@ -160,13 +171,13 @@ def _train_segment(
         state.words += words
         loss += batch_loss
         pairs += batch_pairs
-        context.progress("skipgram", state.words, total, "words")
+        context.progress(name, state.words, total, "words")
     state.seconds += time.perf_counter() - started
     state.batch += last - first
     center, contexts = model.arrays()
     if not (math.isfinite(loss) and np.isfinite(center.sum()) and np.isfinite(contexts.sum())):
         raise InputError(
-            f"skipgram.learning_rate: training diverged in epoch {epoch} with learning rate {config.learning_rate}; "
+            f"{name}.learning_rate: training diverged in epoch {epoch} with learning rate {config.learning_rate}; "
             "choose a lower one"
         )
     state.curve.append(

@@ -1,5 +1,7 @@
 """Stages 2 and 3: pairs and their split, the training graph, its transition matrix and the walks on it."""
 
+from typing import Any
+
 import dagster as dg
 import numpy as np
 import pyarrow as pa
@@ -15,6 +17,7 @@ from orchestration.reporting import StepReport, log_histogram, table
 from orchestration.resources import Machine
 
 PairsForm, SplitForm, WalksForm = form("pairs"), form("split"), form("walks")
+Node2VecForm = form("node2vec_walks")
 _SEED = 42
 
 
@@ -135,5 +138,33 @@ def walks(
     found = random_walks(
         transition_matrix, settings, seed=_SEED, threads=machine.thread_count(), progress=report.progress
     )
+    return report.output(found, **_walk_facts(found))
+
+
+@dg.asset(
+    partitions_def=BY_CATEGORY,
+    group_name="graph",
+    kinds={"numba"},
+    io_manager_key="store",
+    code_version="1",
+)
+def node2vec_walks(
+    context: dg.AssetExecutionContext,
+    config: Node2VecForm,  # type: ignore[valid-type]
+    machine: Machine,
+    product_graph: ProductGraph,
+) -> dg.Output[np.ndarray]:
+    """Second-order random walks with return and in-out parameters p and q (node2vec), as int32 node ids."""
+    from core.walks import node2vec_walks as second_order_walks
+
+    settings = resolve(context, "node2vec_walks", config)
+    report = StepReport(context, settings)
+    found = second_order_walks(
+        product_graph, settings, seed=_SEED, threads=machine.thread_count(), progress=report.progress
+    )
+    return report.output(found, **_walk_facts(found))
+
+
+def _walk_facts(found: np.ndarray) -> dict[str, Any]:
     rows = pa.table({f"step {i}": column for i, column in enumerate(found[:5].T)})
-    return report.output(found, walks=found.shape[0], steps=int(np.count_nonzero(found >= 0)), head=table(rows))
+    return {"walks": found.shape[0], "steps": int(np.count_nonzero(found >= 0)), "head": table(rows)}

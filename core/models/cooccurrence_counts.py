@@ -1,0 +1,120 @@
+"""Counting which products stand near each other on walks, one product at a time.
+
+Belongs here: the index from products to their places on the walks, and the kernel that turns the places of one
+product into one row of the cosine matrix. Does not belong here: what the cosine means (``core.models.cooccurrence``).
+
+A row needs the places of its product only, so that memory is the walks, one place number per word and the rows kept;
+the pairs themselves, ten times as many as words, are never stored. Blocks of products are independent of each other.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import scipy.sparse as sp
+from numba import njit
+
+from core.models.corpus import WalkCorpus
+from core.progress import Progress, silent
+
+_BLOCK = 2_048
+
+
+def cosine(corpus: WalkCorpus, window: int, keep: int, threads: int = 2, progress: Progress = silent) -> sp.csr_matrix:
+    """float32 CSR ``[n_nodes, n_nodes]``: C[i, j] / sqrt(C[i] C[j]), the ``keep`` best of every row.
+
+    Of equal entries those of the smaller column stay. Threads do not change the result.
+
+    Args:
+        corpus: the walks.
+        window: most steps between two occurrences that count as together.
+        keep: most entries per row.
+        threads: CPU threads.
+        progress: reports products done.
+    """
+    walks, n_nodes = corpus.walks, len(corpus.counts)
+    starts = np.concatenate([[0], np.cumsum(corpus.counts)])
+    places, total = _places(walks, window, starts)
+    blocks = [slice(first, min(first + _BLOCK, n_nodes)) for first in range(0, n_nodes, _BLOCK)]
+
+    def work(block: slice) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        return _rows(walks, window, starts, places, total, block.start, block.stop, keep)
+
+    lengths, indices, data = [], [], []
+    with ThreadPoolExecutor(threads) as pool:
+        for block, (length, index, value) in zip(blocks, pool.map(work, blocks), strict=True):
+            lengths.append(length)
+            indices.append(index)
+            data.append(value)
+            progress("co-occurrences", block.stop, n_nodes, "products")
+    indptr = np.concatenate([[0], np.cumsum(np.concatenate(lengths))])
+    shape = (n_nodes, n_nodes)
+    return sp.csr_matrix((np.concatenate(data), np.concatenate(indices), indptr), shape=shape)
+
+
+@njit(nogil=True, cache=True)
+def _places(walks, window, starts):
+    """Where every node stands, and in how many pairs.
+
+    Returns:
+        int64 ``[words]``: flat places in ``walks``, those of node i in ``starts[i]:starts[i + 1]``, ascending; and
+        int64 ``[n_nodes]``: C[i], the number of other products' occurrences near its own.
+    """
+    next_place = starts[:-1].copy()
+    places = np.empty(starts[-1], np.int64)
+    total = np.zeros(len(starts) - 1, np.int64)
+    length = walks.shape[1]
+    for row in range(len(walks)):
+        for column in range(length):
+            node = walks[row, column]
+            if node < 0:
+                continue
+            places[next_place[node]] = row * length + column
+            next_place[node] += 1
+            for other in range(max(column - window, 0), min(column + window + 1, length)):
+                if walks[row, other] >= 0 and walks[row, other] != node:
+                    total[node] += 1
+    return places, total
+
+
+@njit(nogil=True, cache=True)
+def _rows(walks, window, starts, places, total, first, last, keep):
+    """Rows ``first..last-1``: int64 lengths ``[last - first]``, int32 columns (ascending in a row), float32 values."""
+    count = np.zeros(len(total), np.int64)
+    found = np.empty(len(total), np.int32)
+    lengths = np.zeros(last - first, np.int64)
+    capacity = 1024
+    indices, values = np.empty(capacity, np.int32), np.empty(capacity, np.float32)
+    used = 0
+    length = walks.shape[1]
+    for node in range(first, last):
+        n_found = 0
+        for p in range(starts[node], starts[node + 1]):
+            row, column = places[p] // length, places[p] % length
+            for other in range(max(column - window, 0), min(column + window + 1, length)):
+                neighbour = walks[row, other]
+                if neighbour < 0 or neighbour == node:
+                    continue
+                if count[neighbour] == 0:
+                    found[n_found] = neighbour
+                    n_found += 1
+                count[neighbour] += 1
+        columns = np.sort(found[:n_found])
+        scores = np.empty(n_found, np.float32)
+        for f in range(n_found):
+            scores[f] = count[columns[f]] / np.sqrt(float(total[node]) * float(total[columns[f]]))
+            count[columns[f]] = 0
+        if n_found > keep:
+            # Stable, so that of equal scores the smaller columns stay; then back into the order of columns.
+            best = np.sort(np.argsort(-scores, kind="mergesort")[:keep])
+            columns, scores = columns[best], scores[best]
+        n_kept = len(columns)
+        if used + n_kept > capacity:
+            capacity = max(2 * capacity, used + n_kept)
+            more_indices, more_values = np.empty(capacity, np.int32), np.empty(capacity, np.float32)
+            more_indices[:used], more_values[:used] = indices[:used], values[:used]
+            indices, values = more_indices, more_values
+        indices[used : used + n_kept] = columns
+        values[used : used + n_kept] = scores
+        lengths[node - first] = n_kept
+        used += n_kept
+    return lengths, indices[:used].copy(), values[:used].copy()

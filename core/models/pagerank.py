@@ -1,0 +1,47 @@
+"""Personalized PageRank on the training graph: its settings and what is stored for scoring.
+
+Belongs here: the settings and the matrix. Does not belong here: the computation, which happens when a score is asked
+for (``core.models.scorers.PageRankScorer``), because all scores together would be n_nodes² numbers.
+"""
+
+import time
+from dataclasses import asdict, dataclass
+
+from core.models.base import Embeddings, Inputs, TrainContext
+from core.settings import setting
+
+
+@dataclass(frozen=True)
+class PageRankConfig:
+    """Settings of personalized PageRank."""
+
+    damping: float = setting(
+        0.85, "Chance to walk on instead of stopping; lower stays nearer to the product.", ge=0.01, le=0.99
+    )
+    tolerance: float = setting(
+        3e-5,
+        "Largest error of a score, per unit of the target's summed pair weights; ten times less takes up to ten times "
+        "as long.",
+        ge=1e-12,
+        le=1.0,
+    )
+
+
+def train(inputs: Inputs, config: PageRankConfig, context: TrainContext) -> Embeddings:
+    """Score of a list entry = PageRank of j with all restarts at i.
+
+    Page, Brin, Motwani and Winograd, "The PageRank citation ranking" (1999), section 6; as a series, sum over t of
+    (1 - damping) damping**t P**t. A pair scores the mean of both directions.
+
+    Returns:
+        Embeddings whose matrix ``pagerank`` is the adjacency, float32 ``[n_nodes, n_nodes]``.
+    """
+    if inputs.graph is None:
+        raise ValueError("personalized_pagerank needs the training graph")
+    started = time.perf_counter()
+    return Embeddings(
+        model="personalized_pagerank",
+        seen=inputs.graph.degree > 0,
+        matrices={"pagerank": inputs.graph.adjacency()},
+        info={"config": asdict(config), "device": "cpu", "seconds": time.perf_counter() - started},
+    )

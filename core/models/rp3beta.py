@@ -1,0 +1,52 @@
+"""RP3β: three steps of a random walk on the training graph, with popular targets held back.
+
+Belongs here: its setting and the three factors of its score. Does not belong here: how a product of sparse matrices
+is scored and listed without being built (``core.models.scorers``).
+"""
+
+import time
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import scipy.sparse as sp
+
+from core.graph import transition_matrix
+from core.models.base import Embeddings, Inputs, TrainContext
+from core.settings import setting
+
+
+@dataclass(frozen=True)
+class RP3BetaConfig:
+    """Settings of RP3β."""
+
+    beta: float = setting(
+        0.25, "How strongly popular targets are held back; 0 = not at all (P3), 1 = by their full degree.", ge=0, le=2
+    )
+
+
+def train(inputs: Inputs, config: RP3BetaConfig, context: TrainContext) -> Embeddings:
+    """Score of a list entry = (P³)[i, j] / degree(j) ** beta, with P the transition matrix of the training graph.
+
+    Paudel, Christoffel, Newell and Bernstein, "Updatable, Accurate, Diverse, and Scalable Recommendations for
+    Interactive Applications" (ACM TiiS, 2016), section 3.2.3. There, three steps lead from a user over an item and
+    another user to an item; here they lead from a product over one that goes with it and one that is like it to a
+    product that goes with it.
+
+    Returns:
+        Embeddings with ``chain_0`` = ``chain_1`` = P and ``chain_2`` = P D^-beta, float32 ``[n_nodes, n_nodes]``.
+    """
+    if inputs.graph is None:
+        raise ValueError("rp3beta needs the training graph")
+    started = time.perf_counter()
+    graph = inputs.graph
+    step = transition_matrix(graph).astype(np.float32)
+    held_back = np.maximum(graph.degree, 1.0) ** -config.beta  # of isolated products no step leads to
+    last = sp.csr_matrix(
+        ((step.data * held_back[graph.indices]).astype(np.float32), graph.indices, graph.indptr), shape=step.shape
+    )
+    return Embeddings(
+        model="rp3beta",
+        seen=graph.degree > 0,
+        matrices={"chain_0": step, "chain_1": step, "chain_2": last},
+        info={"config": asdict(config), "device": "cpu", "seconds": time.perf_counter() - started},
+    )
