@@ -9,11 +9,14 @@ import subprocess
 import sys
 import time
 import urllib.request
+from pathlib import Path
 
 import psutil
 import pytest
 
 from core.models import MODELS
+from core.store import Store
+from tests import browser
 from tests.conftest import ROOT
 
 NOISE = re.compile(r"deprecat|supersed|warning", re.IGNORECASE)
@@ -86,6 +89,26 @@ def test_a_missing_source_fails_with_its_path_and_remedy(place):
     done = command(place, "materialize", "missing")
     assert done.returncode == 1
     assert "not_there.json.gz" in done.stderr and "RAW_DIR" in done.stderr
+
+
+@pytest.mark.browser
+def test_the_explorer_shows_in_a_browser_what_was_materialized(place, materialized, monkeypatch):
+    home = Path(place["ALSOBOUGHT_HOME"])
+    monkeypatch.setenv("ALSOBOUGHT_HOME", str(home))
+    monkeypatch.setenv("ALSOBOUGHT_CATEGORIES", str(home / "categories.yaml"))
+    store = Store(home / "data" / "store")
+    neighbours = store.read("neighbours/skipgram", "alpha").table.to_pandas()
+    first = neighbours[neighbours.scoring == "center_context"].iloc[0]
+    with browser.chromium() as running, browser.explorer(home / "data" / "store", home / "explorer.log") as address:
+        page = running.new_page()
+        page.goto(f"{address}/?category=alpha&product={first['product']}")
+        browser.settled(page)
+        assert page.get_by_text(first["product"]).count()
+        page.get_by_text("held-out found").first.wait_for(timeout=20_000)
+        page.goto(f"{address}/evaluation?category=alpha")
+        browser.settled(page)
+        assert page.get_by_text("ROC-AUC").count()
+        browser.screenshot(page, "materialized-evaluation")
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
