@@ -16,7 +16,7 @@ class SkipGramConfig:
     """Settings of the skip-gram model.
 
     Epochs and learning rate go together: their product decides, and more of it lowers recall on large categories
-    while small ones need it. 5 x 0.012 is the compromise over two large and two small categories (README).
+    while small ones need it. 5 x 0.012 is the compromise over two large and two small categories.
     """
 
     dim: int = setting(128, "Length of the vectors.", ge=1, le=4096)
