@@ -4,10 +4,10 @@ Belongs here: what a user sets, and the two models that the registry names. Does
 (``core.models.skipgram_training``), which needs torch and Numba; this module is imported for its settings alone.
 """
 
-import math
 from dataclasses import dataclass
 
 from core.models.base import Embeddings, Inputs, TrainContext
+from core.models.schedules import restarting_cosine
 from core.settings import setting
 
 
@@ -51,15 +51,12 @@ class SkipGramConfig:
     probes_per_epoch: int = setting(8, "Rows of the learning curve per epoch.", ge=1, le=1000)
 
     def rate(self, epoch: int, part: float) -> float:
-        """The learning rate after ``part`` (0..1) of an epoch (1-based).
-
-        The restarting cosine is that of Loshchilov and Hutter 2017 (SGDR), equation 5, with one epoch per cycle.
-        """
+        """The learning rate after ``part`` (0..1) of an epoch (1-based)."""
         span = self.learning_rate - self.min_learning_rate
         if self.schedule == "constant":
             return self.learning_rate
         if self.schedule == "cosine_restarts":
-            return self.min_learning_rate + span * (1 + math.cos(math.pi * part)) / 2
+            return restarting_cosine(self.learning_rate, self.min_learning_rate, part)
         return self.learning_rate - span * (epoch - 1 + part) / self.epochs
 
 
