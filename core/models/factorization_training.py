@@ -3,9 +3,9 @@
 Belongs here: the PyTorch module and what it minimizes. Does not belong here: the settings
 (``core.models.matrix_factorization``), how pairs are scored, and the training loop (``core.models.training``).
 
-The models are those of Yan 2020, "Beating the Baseline Recommender with Graph & NLP in PyTorch": one vector per product,
-whose inner products are fitted to what is a pair and what is not (after Koren et al. 2009, "Matrix Factorization
-Techniques for Recommender Systems", with products on both sides).
+The models are those of Yan 2020, "Beating the Baseline Recommender with Graph & NLP in PyTorch": one vector per
+product, whose inner products are fitted to what is a pair and what is not (after Koren et al. 2009, "Matrix
+Factorization Techniques for Recommender Systems", with products on both sides).
 """
 
 import numpy as np
@@ -92,11 +92,18 @@ def train_walks(
 
 
 def pair_corpus(graph: ProductGraph, weighted: bool) -> WalkCorpus:
-    """Every pair of the graph as a walk of two nodes; ``weighted``: labeled with its share of the largest weight."""
+    """Every pair of the graph as a walk of two nodes; ``weighted``: labeled by its weight.
+
+    The label is the share of pairs whose weight is at most the pair's own, which is in (0, 1] and unmoved by a few very
+    large weights; as a share of the largest weight most labels would be near 0, like those of the negatives.
+    """
     source = np.repeat(np.arange(graph.n_nodes, dtype=np.int32), graph.degree)
     once = source < graph.indices
     pairs = np.column_stack([source[once], graph.indices[once]])
-    labels = graph.weights[once] / graph.weights.max() if weighted else None
+    weights = graph.weights[once]
+    labels = None
+    if weighted:
+        labels = (np.searchsorted(np.sort(weights), weights, side="right") / len(weights)).astype(np.float32)
     return WalkCorpus(pairs, graph.degree, labels)
 
 

@@ -47,7 +47,7 @@ class PairsFactorizationConfig(FactorizationConfig):
 
     labels: str = setting(
         "binary",
-        "What a training pair shall score: 1, or its weight as a share of the largest one.",
+        "What a training pair shall score: 1, or the share of training pairs whose weight is at most its own.",
         choices=("binary", "continuous"),
     )
 

@@ -1,8 +1,8 @@
 """The training loop of every model that learns from walks by gradient steps, on whichever back end.
 
 Belongs here: epochs, segments, the learning curve, checkpoints, devices and threads. Does not belong here: modules and
-objectives (``core.models.skipgram_training``, ``core.models.factorization_training``), settings, and the gradient steps,
-which two back ends take behind one face: ``core.models.sgns_cpu`` on CPUs and ``core.models.sgns_torch`` on
+objectives (``core.models.skipgram_training``, ``core.models.factorization_training``), settings, and the gradient
+steps, which two back ends take behind one face: ``core.models.sgns_cpu`` on CPUs and ``core.models.sgns_torch`` on
 accelerators.
 """
 
@@ -28,6 +28,8 @@ from core.models.sgns_torch import TorchTrainer, stable_batch
 _COMPILED_BATCH, _COMPILED_WORDS = 512, 4096
 """Walks (or words, if that is more) per call of the compiled kernel: short enough that threads finish together, long
 enough to hide the call."""
+_FEWEST_BATCHES = 8
+"""Per epoch of a small graph: the learning rate changes between batches only."""
 
 
 class Settings(Protocol):
@@ -139,6 +141,7 @@ def fit(
     trainer: CompiledTrainer | TorchTrainer
     if compiled:
         batch_walks = max(_COMPILED_BATCH, _COMPILED_WORDS // corpus.walks.shape[1])
+        batch_walks = max(1, min(batch_walks, corpus.n_walks // _FEWEST_BATCHES))
         own = None if bias is None else bias.numpy()
         trainer = CompiledTrainer(
             center.numpy(), contexts.numpy(), corpus, objective, batch_walks, seed, context.threads, own
