@@ -7,38 +7,18 @@ Belongs here: what a user sets, and the entries' train functions. Does not belon
 from dataclasses import dataclass
 
 from core.models.base import Embeddings, Inputs, TrainContext
-from core.models.schedules import restarting_cosine
+from core.models.steps import StepsConfig
 from core.settings import setting
 
 
 @dataclass(frozen=True)
-class FactorizationConfig:
+class FactorizationConfig(StepsConfig):
     """Settings of matrix factorization, on whichever pairs. Not used by itself."""
 
-    dim: int = setting(128, "Length of the vectors.", ge=1, le=4096)
-    negatives: float = setting(5.0, "Negatives per positive pair in the objective.", ge=0.01, le=1000)
-    noise_power: float = setting(0.75, "Negatives are drawn in proportion to frequency to this power.", ge=-2, le=2)
     l2: float = setting(0.0, "L2 regularization of the products that a step names, at each step.", ge=0, le=100)
     start: float = setting(0.1, "Standard deviation of the start values.", ge=1e-8, le=10)
     epochs: int = setting(10, "Passes over the pairs; the learning rate restarts with each.", ge=1, le=1000)
     learning_rate: float = setting(0.1, "Learning rate at the start of each epoch.", ge=1e-8, le=1e8)
-    min_learning_rate: float = setting(0.0001, "Learning rate at the end of each epoch.", ge=0, le=1e8)
-    backend: str = setting(
-        "auto",
-        "What takes the steps: compiled runs on CPU threads, torch on any torch device; auto takes compiled on a CPU.",
-        choices=("auto", "compiled", "torch"),
-    )
-    batch_walks: int = setting(
-        1024,
-        "Torch only: pairs (or walks) per step at most; fewer on small graphs, where a large step would diverge.",
-        ge=1,
-        le=1 << 20,
-    )
-    probes_per_epoch: int = setting(4, "Rows of the learning curve per epoch.", ge=1, le=1000)
-
-    def rate(self, epoch: int, part: float) -> float:
-        """The learning rate after ``part`` (0..1) of an epoch: a cosine that restarts with every epoch."""
-        return restarting_cosine(self.learning_rate, self.min_learning_rate, part)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -24,33 +24,13 @@ from core.models.base import LEARNING_CURVE, Embeddings, TrainContext
 from core.models.corpus import Objective, WalkCorpus
 from core.models.sgns_cpu import CompiledTrainer
 from core.models.sgns_torch import TorchTrainer, stable_batch
+from core.models.steps import StepsConfig
 
 _COMPILED_BATCH, _COMPILED_WORDS = 512, 4096
 """Walks (or words, if that is more) per call of the compiled kernel: short enough that threads finish together, long
 enough to hide the call."""
 _FEWEST_BATCHES = 8
 """Per epoch of a small graph: the learning rate changes between batches only."""
-
-
-class Settings(Protocol):
-    """The settings that the loop itself reads; a config has more."""
-
-    @property
-    def epochs(self) -> int: ...
-    @property
-    def learning_rate(self) -> float: ...
-    @property
-    def min_learning_rate(self) -> float: ...
-    @property
-    def backend(self) -> str: ...
-    @property
-    def batch_walks(self) -> int: ...
-    @property
-    def probes_per_epoch(self) -> int: ...
-
-    def rate(self, epoch: int, part: float) -> float:
-        """The learning rate after ``part`` (0..1) of an epoch (1-based)."""
-        ...
 
 
 class WalkModel(torch.nn.Module):
@@ -91,7 +71,7 @@ WORDS = Unit("words", 1)
 PAIRS = Unit("pairs", 2)
 
 
-def check_rates(name: str, config: Settings) -> None:
+def check_rates(name: str, config: StepsConfig) -> None:
     """Raise InputError if the learning rate would rise."""
     if config.min_learning_rate > config.learning_rate:
         raise InputError(
@@ -104,7 +84,7 @@ def fit(
     model: WalkModel,
     corpus: WalkCorpus,
     objective: Objective,
-    config: Any,
+    config: StepsConfig,
     context: TrainContext,
     unit: Unit = WORDS,
 ) -> Embeddings:
@@ -115,7 +95,7 @@ def fit(
         model: with its start values, on the CPU.
         corpus: what to train on.
         objective: what to minimize.
-        config: a dataclass with :class:`Settings`.
+        config: settings; the learning rate is ``config.rate``.
         context: circumstances.
         unit: of examples.
 
@@ -184,7 +164,7 @@ class _Loop:
     state: _State
     n_batches: int
     words_per_epoch: int
-    config: Settings
+    config: StepsConfig
     context: TrainContext
     unit: Unit
 
