@@ -11,6 +11,7 @@ from core.models.baselines import AdamicAdarConfig, PopularityConfig
 from core.models.content_knn import ContentConfig
 from core.models.cooccurrence import CooccurrenceConfig
 from core.models.gensim_word2vec import GensimConfig
+from core.models.matrix_factorization import PairsFactorizationConfig, SequencesFactorizationConfig
 from core.models.pagerank import PageRankConfig
 from core.models.rp3beta import RP3BetaConfig
 from core.models.skipgram import SkipGramConfig
@@ -54,6 +55,9 @@ CONFIGS: dict[str, type] = {
     "gensim_word2vec": GensimConfig,
     "skipgram": SkipGramConfig,
     "node2vec": SkipGramConfig,
+    "matrix_factorization": PairsFactorizationConfig,
+    "matrix_factorization_bias": PairsFactorizationConfig,
+    "matrix_factorization_sequences": SequencesFactorizationConfig,
     "evaluation": EvaluationConfig,
     "neighbours": NeighboursConfig,
 }

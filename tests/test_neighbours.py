@@ -117,10 +117,20 @@ def test_a_model_that_saw_nothing_gives_an_empty_table():
         assert len(table) == 0 and table.schema == NEIGHBOURS
 
 
-@pytest.mark.parametrize("scoring", [CENTER_CENTER, CENTER_CONTEXT])
+def biased_vectors(n: int) -> Embeddings:
+    """Of different lengths, with biases, so that inner products are not in the order of cosines."""
+    rng = np.random.default_rng(1)
+    made = make_vectors(n, dim=16, groups=150)
+    assert made.center is not None
+    rows = made.center * rng.uniform(0.7, 1.3, (n, 1)).astype(np.float32)
+    bias, one = rng.normal(0, 0.5, (n, 1)).astype(np.float32), np.ones((n, 1), np.float32)
+    return Embeddings("vectors", made.seen, np.hstack([rows, bias, one]), np.hstack([rows, one, bias]))
+
+
+@pytest.mark.parametrize("scoring", [CENTER_CENTER, CENTER_CONTEXT, NATIVE])
 def test_approximate_lists_reach_the_promised_recall(scoring):
     n, k = 6000, 20
-    embeddings = make_vectors(n, dim=16, groups=150)
+    embeddings = biased_vectors(n) if scoring == NATIVE else make_vectors(n, dim=16, groups=150)
     model = Model("vectors", "", "", "", (), (scoring,))
     exact = nearest(model, embeddings, product_ids(n), NeighboursConfig(k=k))
     quick = nearest(model, embeddings, product_ids(n), NeighboursConfig(k=k, exact_up_to=1000))

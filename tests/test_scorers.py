@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.models.base import CENTER_CENTER, CENTER_CONTEXT, NATIVE, Embeddings, Model, Scorer
-from core.models.scorers import ChainScorer, RankOneScorer, VectorScorer, scorer
+from core.models.scorers import ChainScorer, DotScorer, RankOneScorer, VectorScorer, scorer
 
 
 def model(*scorings: str) -> Model:
@@ -91,6 +91,25 @@ def test_vector_lists_are_exact(crossed, k):
     # The zero row makes exact ties (all its scores are 0); other scores differ by more than float32 rounding.
     for seed in range(5):
         assert_lists_match(one, np.round(dense, 7), seen, k, seed, positive_only=False)
+
+
+@pytest.mark.parametrize("biased", [False, True])
+def test_native_score_of_vectors_is_their_inner_product(biased):
+    """Integers, so that scores are exact and tie; lengths differ and scores may be negative."""
+    rng = np.random.default_rng(8)
+    n = 60
+    rows = rng.integers(-3, 4, (n, 5)).astype(np.float32)
+    rows[:, 0] *= rng.integers(1, 9, n)
+    bias, one = rng.integers(-9, 10, (n, 1)).astype(np.float32), np.ones((n, 1), np.float32)
+    center, context = (np.hstack([rows, bias, one]), np.hstack([rows, one, bias])) if biased else (rows, None)
+    dense = rows @ rows.T + (bias + bias.T if biased else 0)
+    seen = rng.random(n) < 0.8
+    scored = scorer(model(NATIVE, CENTER_CENTER), Embeddings("test", seen, center, context), NATIVE)
+    assert isinstance(scored, DotScorer)
+    source, target = np.divmod(np.arange(n * n), n)
+    assert np.array_equal(scored.score_pairs(source, target), dense.ravel())
+    for k in (1, 7, 80):
+        assert_lists_match(scored, dense, seen, k, k, positive_only=False)
 
 
 def test_vector_lists_across_blocks_and_tiles():

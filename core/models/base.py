@@ -22,7 +22,7 @@ CENTER_CENTER = "center_center"
 CENTER_CONTEXT = "center_context"
 """cos(center[i], context[j]) + cos(center[j], context[i]): "goes with" (complements)."""
 NATIVE = "native"
-"""The model's own pair score (baselines and rankers without vectors)."""
+"""The model's own pair score: of baselines and rankers without vectors, or a plain inner product of vectors."""
 
 LEARNING_CURVE = pa.schema(
     [

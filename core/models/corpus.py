@@ -27,10 +27,12 @@ class WalkCorpus:
         walks: int32 ``[n_walks, walk_length]`` node ids, -1 after a walk's end; C-contiguous, may be memory-mapped;
             walks longer than :data:`LONGEST` in pieces of that length, of which some may be empty.
         counts: int64 ``[n_nodes]``: how often each node stands in the walks.
+        labels: float32 ``[n_walks]`` in 0..1: what the pairs of each walk shall score; None means 1.
     """
 
     walks: np.ndarray
     counts: np.ndarray
+    labels: np.ndarray | None = None
 
     @property
     def n_walks(self) -> int:
@@ -145,7 +147,9 @@ def _vose(mass):
 
 @dataclass(frozen=True)
 class Objective:
-    """What skip-gram minimizes; written out at :func:`core.models.sgns_cpu.update_walk`.
+    """What is minimized: for skip-gram, as written out at :func:`core.models.sgns_cpu.update_walk`.
+
+    With ``tied`` it is that of matrix factorization, :func:`core.models.tied_cpu.update_tied`.
 
     Attributes:
         keep: float32 ``[n_nodes]``, see :func:`keep_probability`.
@@ -154,6 +158,8 @@ class Objective:
         dynamic_window: draw each center's reach from 1..window, as word2vec does.
         negatives: negatives per positive pair.
         shared_negatives: negatives drawn for a walk; each counts ``negatives / shared_negatives`` per pair.
+        tied: one table is both center and context.
+        l2: weight of the squared length of each row that a step names; tied only.
     """
 
     keep: np.ndarray
@@ -162,6 +168,8 @@ class Objective:
     dynamic_window: bool
     negatives: float
     shared_negatives: int
+    tied: bool = False
+    l2: float = 0.0
 
 
 @dataclass(frozen=True)

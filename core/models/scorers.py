@@ -18,6 +18,9 @@ What a model without vectors leaves in ``Embeddings.matrices``, and the score it
 
 No entry may be negative: an entry of S is 0 if and only if no path of nonzero entries leads from i to j.
 
+A model with vectors and no matrices scores natively by their inner product, center[i] · context[j] (center[j] if there
+is no context). It sees to it that this is symmetric.
+
 A source that the model has not seen gets an empty list.
 
 S is never built: it has up to n_nodes² entries. A row is computed when it is asked for, in a dense
@@ -55,6 +58,8 @@ def scorer(model: Model, embeddings: Embeddings, scoring: str, threads: int = 2)
         return VectorScorer(embeddings.seen, center, None, threads)
     if scoring == CENTER_CONTEXT and center is not None and context is not None:
         return VectorScorer(embeddings.seen, center, context, threads)
+    if scoring == NATIVE and center is not None and not matrices:
+        return DotScorer(embeddings.seen, center, context, threads)
     if scoring == NATIVE and "gram" in matrices:
         if matrices["gram"].shape[1] == 1:
             return RankOneScorer(embeddings.seen, matrices["gram"].toarray()[:, 0])
@@ -132,6 +137,23 @@ class VectorScorer:
         unseen = ~self.seen[sources]
         ids[unseen], scores[unseen] = -1, -np.inf
         return ids, scores
+
+
+class DotScorer(VectorScorer):
+    """Plain inner products: score(i, j) = center[i] · context[j], or center[i] · center[j] without a context.
+
+    Unlike a cosine these grow with a vector's length, so that a product can be popular.
+    """
+
+    def __init__(self, seen: np.ndarray, center: np.ndarray, context: np.ndarray | None, threads: int = 2) -> None:
+        self.seen = np.array(seen, dtype=bool)
+        self._center = np.asarray(center, dtype=np.float32)
+        self._threads = threads
+        self.vectors = self._center if context is None else np.asarray(context, dtype=np.float32)
+
+    def queries(self, nodes: np.ndarray) -> np.ndarray:
+        """float32 ``[len(nodes), d]``: the vectors whose inner product with :attr:`vectors` is the score."""
+        return self._center[nodes]
 
 
 class RankOneScorer:

@@ -1,7 +1,7 @@
 """Skip-gram with negative sampling in batches of walks: the form that runs on an accelerator.
 
 Belongs here: batches made on the device and one gradient step on a batch, in torch operations only. Does not belong
-here: what the settings mean and the training loop (``core.models.skipgram_training``), or the compiled form for CPUs
+here: what the settings mean and the training loop (``core.models.training``), or the compiled form for CPUs
 (``core.models.sgns_cpu``), whose objective this is: per walk, with negatives that the walk shares.
 
 The gradients are written out instead of recorded: a step is six batched matrix products and two scatter-adds, nothing
@@ -34,6 +34,8 @@ def stable_batch(wished: int, corpus: WalkCorpus, objective: Objective, learning
     """
     reach = objective.window + 1 if objective.dynamic_window else 2 * objective.window
     terms = min(reach, corpus.walks.shape[1]) * (1 + objective.negatives)
+    if objective.tied:  # a row moves as a center and as a context
+        terms *= 2
     per_walk = int(corpus.counts.max()) / corpus.n_walks  # times the most frequent node stands in a walk, on average
     return max(1, min(wished, int(_LONGEST_STEP / (learning_rate * terms * per_walk))))
 
@@ -45,6 +47,7 @@ class TorchTrainer:
         center, context: float32 ``[n_nodes, dim]`` on the device that shall train, updated in place.
         corpus, objective, seed: as there.
         batch_walks: walks that make one step.
+        bias: float32 ``[n_nodes]`` there, updated in place; a tied objective only.
     """
 
     def __init__(
@@ -55,14 +58,16 @@ class TorchTrainer:
         objective: Objective,
         batch_walks: int,
         seed: int,
+        bias: Tensor | None = None,
     ) -> None:
         self.batch_walks = batch_walks
-        self._center, self._context = center, context
+        self._center, self._context, self._bias = center, context, bias
         device = center.device
         self._walks = torch.tensor(corpus.walks, device=device)
         self._keep = torch.tensor(objective.keep, device=device) if objective.keep.min() < 1 else None
         self._accept = torch.tensor(objective.noise.accept, device=device)
         self._alias = torch.tensor(objective.noise.alias, device=device)
+        self._labels = None if corpus.labels is None else torch.tensor(corpus.labels, device=device)
         self._objective = objective
         self._seed = seed
         self._random = torch.Generator(device)
@@ -84,9 +89,12 @@ class TorchTrainer:
             tally = torch.zeros(3, device=self._center.device)
             for batch in range(start, min(start + _REPORT_EVERY, last)):
                 nodes, reach, noise, words = self._draw(epoch, batch)
-                loss, pairs = step(
-                    self._center, self._context, nodes, reach, noise, self._objective.negatives, rate(batch)
-                )
+                drawn = nodes, reach, noise, self._objective.negatives, rate(batch)
+                if self._objective.tied:
+                    labels = None if self._labels is None else self._labels[self._places(epoch, batch)]
+                    loss, pairs = tied_step(self._center, self._bias, labels, self._objective.l2, *drawn)
+                else:
+                    loss, pairs = step(self._center, self._context, *drawn)
                 tally += torch.stack([words, loss, pairs])
             words, loss, pairs = tally.tolist()
             yield round(words), loss, round(pairs)
@@ -95,10 +103,7 @@ class TorchTrainer:
         """The walks of a batch after subsampling, and the random numbers of its step."""
         device, random = self._center.device, self._random
         random.manual_seed(int(np.random.SeedSequence([self._seed, epoch, batch]).generate_state(1)[0]))
-        order = walk_order(len(self._walks), self._seed, epoch)
-        first = batch * self.batch_walks
-        position = torch.arange(first, min(first + self.batch_walks, len(self._walks)), device=device)
-        nodes = self._walks[(position * order.stride + order.offset) % len(self._walks)].long()
+        nodes = self._walks[self._places(epoch, batch)].long()
         words = (nodes >= 0).sum().float()
         if self._keep is not None:
             kept = nodes >= 0
@@ -114,6 +119,14 @@ class TorchTrainer:
         coin = torch.rand(shape, device=device, generator=random)
         noise = slot.where(coin < self._accept[slot], self._alias[slot].long())
         return nodes, reach, noise, words
+
+    def _places(self, epoch: int, batch: int) -> Tensor:
+        """int64: which walks make a batch."""
+        order = walk_order(len(self._walks), self._seed, epoch)
+        first = batch * self.batch_walks
+        last = min(first + self.batch_walks, len(self._walks))
+        position = torch.arange(first, last, device=self._center.device)
+        return (position * order.stride + order.offset) % len(self._walks)
 
 
 def step(
@@ -132,12 +145,8 @@ def step(
     Returns:
         the loss before the step and its number of positive pairs, both float32 scalars on the device.
     """
-    valid = nodes >= 0
+    inside = _inside(nodes, reach).float()
     nodes = nodes.clamp(min=0)  # gradients of padding are zero, so it does no harm that it becomes node 0
-    place = torch.arange(nodes.shape[1], device=nodes.device)
-    distance = (place[:, None] - place[None, :]).abs()
-    inside = (distance > 0) & (distance <= reach[:, :, None])  # [B, L, L]
-    inside = (inside & valid[:, :, None] & valid[:, None, :]).float()
     positives = inside.sum(2, keepdim=True)  # [B, L, 1]
     weight = positives * (negatives / noise.shape[1])
 
@@ -154,3 +163,60 @@ def step(
     context.index_add_(0, nodes.flatten(), (pull.mT @ c).view(-1, dim))
     context.index_add_(0, noise.flatten(), (push.mT @ c).view(-1, dim))
     return loss, positives.sum()
+
+
+def tied_step(
+    table: Tensor,
+    bias: Tensor | None,
+    labels: Tensor | None,
+    l2: float,
+    nodes: Tensor,
+    reach: Tensor,
+    noise: Tensor,
+    negatives: float,
+    rate: float,
+) -> tuple[Tensor, Tensor]:
+    """One SGD step of matrix factorization on a batch of walks (see :func:`core.models.tied_cpu.update_tied`).
+
+    Args:
+        table: float32 ``[n_nodes, dim]``, updated in place.
+        bias: float32 ``[n_nodes]``, updated in place, or None.
+        labels: float32 ``[B]``, or None where all are 1.
+        l2: weight of the squared lengths.
+
+    The other arguments and what is returned are as of :func:`step`.
+    """
+    valid = (nodes >= 0).float()
+    label = torch.ones(1, 1, 1, device=table.device) if labels is None else labels[:, None, None]
+    inside = (_inside(nodes, reach) & (nodes[:, :, None] != nodes[:, None, :])).float()
+    positives = inside.sum(2, keepdim=True)  # [B, L, 1]
+    weight = positives * (negatives / noise.shape[1]) * (nodes[:, :, None] != noise[:, None, :])  # [B, L, K]
+    nodes = nodes.clamp(min=0)
+
+    v, n = table[nodes], table[noise]  # [B, L, dim], [B, K, dim]
+    near, far = v @ v.mT, v @ n.mT
+    if bias is not None:
+        b, c = bias[nodes], bias[noise]
+        near = near + b[:, :, None] + b[:, None, :]
+        far = far + b[:, :, None] + c[:, None, :]
+    softplus = torch.nn.functional.softplus
+    loss = ((softplus(near) - label * near) * inside).sum() + (softplus(far) * weight).sum()
+
+    pull = (label - torch.sigmoid(near)) * inside * rate
+    pull = pull + pull.mT  # every row is a center and a context
+    push = torch.sigmoid(far) * weight * -rate
+    dim = table.shape[1]
+    table.index_add_(0, nodes.flatten(), (pull @ v + push @ n - rate * l2 * valid[:, :, None] * v).view(-1, dim))
+    table.index_add_(0, noise.flatten(), (push.mT @ v - rate * l2 * n).view(-1, dim))
+    if bias is not None:
+        bias.index_add_(0, nodes.flatten(), (pull.sum(2) + push.sum(2) - rate * l2 * valid * b).flatten())
+        bias.index_add_(0, noise.flatten(), (push.sum(1) - rate * l2 * c).flatten())
+    return loss, positives.sum()
+
+
+def _inside(nodes: Tensor, reach: Tensor) -> Tensor:
+    """bool ``[B, L, L]``: the second place is in the window of the first, and neither is padding."""
+    valid = nodes >= 0
+    place = torch.arange(nodes.shape[1], device=nodes.device)
+    distance = (place[:, None] - place[None, :]).abs()
+    return (distance > 0) & (distance <= reach[:, :, None]) & valid[:, :, None] & valid[:, None, :]

@@ -4,66 +4,45 @@ Belongs here: what a user sets, and the two models that the registry names. Does
 (``core.models.skipgram_training``), which needs torch and Numba; this module is imported for its settings alone.
 """
 
-import math
 from dataclasses import dataclass
 
 from core.models.base import Embeddings, Inputs, TrainContext
+from core.models.steps import StepsConfig
 from core.settings import setting
 
 
 @dataclass(frozen=True)
-class SkipGramConfig:
+class SkipGramConfig(StepsConfig):
     """Settings of the skip-gram model.
 
     Epochs and learning rate go together: their product decides, and more of it lowers recall on large categories
     while small ones need it. 5 x 0.012 is the compromise over two large and two small categories.
     """
 
-    dim: int = setting(128, "Length of the vectors.", ge=1, le=4096)
     window: int = setting(5, "How far apart on a walk two products may stand to be a pair.", ge=1, le=1000)
     dynamic_window: bool = setting(
         True, "Draw the reach from 1..window for every center, so that near products weigh more (word2vec)."
     )
-    negatives: float = setting(5.0, "Negatives per positive pair in the objective.", ge=0.01, le=1000)
     shared_negatives: int = setting(
         16, "Negatives drawn per walk and shared by its pairs, reweighted to `negatives`.", ge=1, le=4096
     )
-    noise_power: float = setting(0.75, "Negatives are drawn in proportion to frequency to this power.", ge=-2, le=2)
     subsample: float = setting(
         0.0, "Frequency above which occurrences are randomly left out, e.g. 1e-4; 0 keeps all.", ge=0, le=1
     )
-    epochs: int = setting(5, "Passes over the walks.", ge=1, le=1000)
-    learning_rate: float = setting(0.012, "Learning rate at the start.", ge=1e-8, le=1e8)
-    min_learning_rate: float = setting(0.0001, "Learning rate at the end.", ge=0, le=1e8)
     schedule: str = setting(
         "linear",
         "How the learning rate falls: linearly over the whole training, along a cosine that restarts with every "
         "epoch, or not at all.",
         choices=("linear", "cosine_restarts", "constant"),
     )
-    backend: str = setting(
-        "auto",
-        "What takes the steps: compiled runs on CPU threads, torch on any torch device; auto takes compiled on a CPU.",
-        choices=("auto", "compiled", "torch"),
-    )
-    batch_walks: int = setting(
-        1024,
-        "Torch only: walks per step at most; fewer on small graphs, where a large step would diverge.",
-        ge=1,
-        le=1 << 20,
-    )
-    probes_per_epoch: int = setting(8, "Rows of the learning curve per epoch.", ge=1, le=1000)
 
     def rate(self, epoch: int, part: float) -> float:
-        """The learning rate after ``part`` (0..1) of an epoch (1-based).
-
-        The restarting cosine is that of Loshchilov and Hutter 2017 (SGDR), equation 5, with one epoch per cycle.
-        """
+        """The learning rate after ``part`` (0..1) of an epoch (1-based)."""
         span = self.learning_rate - self.min_learning_rate
         if self.schedule == "constant":
             return self.learning_rate
         if self.schedule == "cosine_restarts":
-            return self.min_learning_rate + span * (1 + math.cos(math.pi * part)) / 2
+            return super().rate(epoch, part)
         return self.learning_rate - span * (epoch - 1 + part) / self.epochs
 
 

@@ -1,0 +1,81 @@
+"""Matrix factorization on pairs or on walks: its settings and the models that the registry names.
+
+Belongs here: what a user sets, and the entries' train functions. Does not belong here: the training itself
+(``core.models.factorization_training``), which needs torch and Numba; this module is imported for its settings alone.
+"""
+
+from dataclasses import dataclass
+
+from core.models.base import Embeddings, Inputs, TrainContext
+from core.models.steps import StepsConfig
+from core.settings import setting
+
+
+@dataclass(frozen=True)
+class FactorizationConfig(StepsConfig):
+    """Settings of matrix factorization, on whichever pairs. Not used by itself."""
+
+    epochs: int = setting(20, "Passes over the pairs; the learning rate restarts with each.", ge=1, le=1000)
+    learning_rate: float = setting(0.05, "Learning rate at the start of each epoch.", ge=1e-8, le=1e8)
+    min_learning_rate: float = setting(0.0001, "Learning rate at the end of each epoch.", ge=0, le=1e8)
+    probes_per_epoch: int = setting(4, "Rows of the learning curve per epoch.", ge=1, le=1000)
+    l2: float = setting(0.02, "L2 regularization of the products that a step names, at each step.", ge=0, le=100)
+    start: float = setting(0.02, "Standard deviation of the start values.", ge=1e-8, le=10)
+
+
+@dataclass(frozen=True)
+class PairsFactorizationConfig(FactorizationConfig):
+    """Settings of matrix factorization on training pairs. The defaults were chosen on two real categories."""
+
+    labels: str = setting(
+        "binary",
+        "What a training pair shall score: 1, or the share of training pairs whose weight is at most its own.",
+        choices=("binary", "continuous"),
+    )
+
+
+@dataclass(frozen=True)
+class SequencesFactorizationConfig(FactorizationConfig):
+    """Settings of matrix factorization on walks. The defaults were chosen on two real categories."""
+
+    epochs: int = setting(2, "Passes over the walks; the learning rate restarts with each.", ge=1, le=1000)
+    learning_rate: float = setting(0.01, "Learning rate at the start of each epoch.", ge=1e-8, le=1e8)
+    l2: float = setting(0.01, "L2 regularization of the products that a step names, at each step.", ge=0, le=100)
+    window: int = setting(5, "How far apart on a walk two products may stand to be a pair.", ge=1, le=1000)
+    dynamic_window: bool = setting(
+        True, "Draw the reach from 1..window for every product, so that near products weigh more (word2vec)."
+    )
+    shared_negatives: int = setting(
+        16, "Negatives drawn per walk and shared by its pairs, reweighted to `negatives`.", ge=1, le=4096
+    )
+
+
+def train(inputs: Inputs, config: PairsFactorizationConfig, context: TrainContext) -> Embeddings:
+    """One vector per product; logistic(v_i . v_j) is the chance that i and j are a pair of ``inputs.graph``.
+
+    The learning curve counts pairs as examples; its loss is the mean over positive pairs, each with its share of the
+    negatives. Repeatable bit for bit with one thread on a CPU.
+
+    Raises:
+        InputError: no pairs, settings that contradict each other, a device that is not there, or a learning rate at
+            which training diverges.
+    """
+    from core.models import factorization_training
+
+    return factorization_training.train_pairs("matrix_factorization", inputs.graph, False, config, context)
+
+
+def train_bias(inputs: Inputs, config: PairsFactorizationConfig, context: TrainContext) -> Embeddings:
+    """The same with a bias for every product: logistic(v_i . v_j + b_i + b_j)."""
+    from core.models import factorization_training
+
+    return factorization_training.train_pairs("matrix_factorization_bias", inputs.graph, True, config, context)
+
+
+def train_sequences(inputs: Inputs, config: SequencesFactorizationConfig, context: TrainContext) -> Embeddings:
+    """The same without bias on the pairs that stand near each other on ``inputs.walks``; examples are words."""
+    from core.models import factorization_training
+
+    return factorization_training.train_walks(
+        "matrix_factorization_sequences", inputs.walks, inputs.n_nodes, config, context
+    )

@@ -1,0 +1,42 @@
+"""Settings that every model shares which learns from walks or pairs by gradient steps.
+
+Belongs here: what the training loop (``core.models.training``) and both of its back ends read. Does not belong here:
+what one model alone has; its config adds that and may change a default. Nothing here imports torch or Numba.
+"""
+
+import math
+from dataclasses import dataclass
+
+from core.settings import setting
+
+
+@dataclass(frozen=True)
+class StepsConfig:
+    """Settings of training by steps. Not used by itself."""
+
+    dim: int = setting(128, "Length of the vectors.", ge=1, le=4096)
+    negatives: float = setting(5.0, "Negatives per positive pair in the objective.", ge=0.01, le=1000)
+    noise_power: float = setting(0.75, "Negatives are drawn in proportion to frequency to this power.", ge=-2, le=2)
+    epochs: int = setting(5, "Passes over the data.", ge=1, le=1000)
+    learning_rate: float = setting(0.012, "Learning rate at the start.", ge=1e-8, le=1e8)
+    min_learning_rate: float = setting(0.0001, "Learning rate at the end.", ge=0, le=1e8)
+    backend: str = setting(
+        "auto",
+        "What takes the steps: compiled runs on CPU threads, torch on any torch device; auto takes compiled on a CPU.",
+        choices=("auto", "compiled", "torch"),
+    )
+    batch_walks: int = setting(
+        1024,
+        "Torch only: walks (or pairs) per step at most; fewer on small graphs, where a large step would diverge.",
+        ge=1,
+        le=1 << 20,
+    )
+    probes_per_epoch: int = setting(8, "Rows of the learning curve per epoch.", ge=1, le=1000)
+
+    def rate(self, epoch: int, part: float) -> float:
+        """The learning rate after ``part`` (0..1) of an epoch (1-based): a cosine that restarts with every epoch.
+
+        Loshchilov and Hutter 2017 (SGDR), equation 5, with one epoch per cycle.
+        """
+        span = self.learning_rate - self.min_learning_rate
+        return self.min_learning_rate + span * (1 + math.cos(math.pi * part)) / 2

@@ -1,0 +1,146 @@
+"""The steps of matrix factorization on both back ends against autograd of the loss, pair by pair."""
+
+import numpy as np
+import pytest
+import torch
+
+from core.models import sgns_cpu, sgns_torch
+from core.models.corpus import Objective, WalkCorpus, noise_table
+from core.models.row_kernels import make_scratch
+from core.models.tied_cpu import update_tied
+
+N_NODES, DIM, RATE = 30, 20, np.float32(1e-3)
+
+
+def _tables(seed=0):
+    rng = np.random.default_rng(seed)
+    return rng.normal(0, 0.7, (N_NODES, DIM)).astype(np.float32), rng.normal(0, 0.5, N_NODES).astype(np.float32)
+
+
+def _plain(table, bias, nodes, reach, label, noise, negatives, l2):
+    """Loss of one walk pair by pair in float64 (without l2), gradients with l2 by autograd, number of pairs."""
+    v = torch.tensor(table, dtype=torch.float64, requires_grad=True)
+    b = torch.tensor(bias, dtype=torch.float64, requires_grad=True)
+    cross_entropy = torch.nn.functional.binary_cross_entropy_with_logits
+
+    def h(i, j, y):
+        z = v[i] @ v[j] + b[i] + b[j]
+        return cross_entropy(z, torch.tensor(float(y), dtype=torch.float64))
+
+    loss, pairs = torch.zeros((), dtype=torch.float64), 0
+    for t in range(len(nodes)):
+        for j in range(len(nodes)):
+            if abs(j - t) > reach[t] or nodes[j] == nodes[t]:
+                continue
+            pairs += 1
+            loss = loss + h(nodes[t], nodes[j], label)
+            for k in noise:
+                if k != nodes[t]:
+                    loss = loss + negatives / len(noise) * h(nodes[t], k, 0)
+    places = np.concatenate([nodes, noise])
+    (loss + l2 / 2 * ((v[places] ** 2).sum() + (b[places] ** 2).sum())).backward()
+    return float(loss.detach()), pairs, v.grad.numpy(), b.grad.numpy()
+
+
+def _case(length, shared, seed):
+    rng = np.random.default_rng(seed)
+    nodes = rng.integers(0, 12, length)  # few nodes, so that some stand in the walk twice
+    if length == 2:
+        nodes = np.array([3, 8])
+    noise = rng.integers(0, N_NODES, shared)
+    noise[0] = nodes[0]
+    return nodes, rng.integers(1, 6, length), noise
+
+
+CASES = [(2, 5), (2, 1), (10, 16), (7, 4), (13, 9)]
+
+
+@pytest.mark.parametrize(("label", "with_bias", "l2"), [(1.0, True, 0.3), (0.35, True, 0.3), (0.35, False, 0.0)])
+@pytest.mark.parametrize(("length", "shared"), CASES)
+def test_compiled_step_is_the_gradient_of_the_plain_loss(length, shared, label, with_bias, l2):
+    nodes, reach, noise = _case(length, shared, length)
+    table, bias = _tables()
+    if not with_bias:
+        bias[:] = 0
+    loss, pairs, row_gradient, bias_gradient = _plain(table, bias, nodes, reach, label, noise, 5.0, l2)
+    new, new_bias = table.copy(), bias.copy() if with_bias else np.empty(0, np.float32)
+    scratch = make_scratch(length + 3, shared, DIM)
+    for part in scratch:
+        part[:] = 7.0  # what earlier walks leave there must not matter
+    numbers = [np.float32(x) for x in (5.0, l2, RATE)]
+    got = update_tied(new, new_bias, nodes, reach, np.float32(label), noise, *numbers, scratch, True)
+    assert got == (pytest.approx(loss, rel=1e-4), pairs)
+    np.testing.assert_allclose((table - new) / RATE, row_gradient, atol=3e-3, rtol=1e-3)
+    if with_bias:
+        np.testing.assert_allclose((bias - new_bias) / RATE, bias_gradient, atol=3e-3, rtol=1e-3)
+
+
+@pytest.mark.parametrize("with_bias", [False, True])
+def test_torch_step_is_the_sum_of_the_plain_gradients_of_its_walks(with_bias):
+    table, bias = _tables()
+    if not with_bias:
+        bias[:] = 0
+    labels = np.array([1.0, 0.2, 0.7, 0.5], np.float32)
+    cases = [_case(length, 6, length) for length in (10, 4, 2, 7)]
+    nodes = np.full((4, 10), -1)
+    reach = np.ones((4, 10), np.int64)
+    for row, (walk, walk_reach, _) in enumerate(cases):
+        nodes[row, : len(walk)] = walk
+        reach[row, : len(walk)] = walk_reach
+    noise = np.stack([case[2] for case in cases])
+    expected = [
+        _plain(table, bias, walk, walk_reach, label, drawn, 3.0, 0.3)
+        for (walk, walk_reach, drawn), label in zip(cases, labels, strict=True)
+    ]
+    new, new_bias = torch.tensor(table), torch.tensor(bias) if with_bias else None
+    drawn = torch.tensor(nodes), torch.tensor(reach), torch.tensor(noise)
+    loss, pairs = sgns_torch.tied_step(new, new_bias, torch.tensor(labels), 0.3, *drawn, 3.0, float(RATE))
+    assert float(loss) == pytest.approx(sum(e[0] for e in expected), rel=1e-4)
+    assert int(pairs) == sum(e[1] for e in expected)
+    gradients = [sum(e[part] for e in expected) for part in (2, 3)]
+    np.testing.assert_allclose((table - new.numpy()) / RATE, gradients[0], atol=3e-3, rtol=1e-3)
+    if with_bias:
+        np.testing.assert_allclose((bias - new_bias.numpy()) / RATE, gradients[1], atol=3e-3, rtol=1e-3)
+
+
+@pytest.mark.parametrize("backend", ["compiled", "torch"])
+def test_l2_touches_no_row_outside_the_steps(backend):
+    """Noise is drawn among the first ten products alone; the walks stay there too."""
+    counts = np.r_[np.full(10, 5), np.zeros(N_NODES - 10, int)]
+    walks = np.random.default_rng(0).permuted(np.tile(np.arange(10, dtype=np.int32), (200, 1)), axis=1)[:, :2].copy()
+    corpus = WalkCorpus(walks, counts, np.full(len(walks), 0.5, np.float32))
+    objective = Objective(np.ones(N_NODES, np.float32), noise_table(counts, 0.75), 1, False, 5.0, 5, tied=True, l2=1.0)
+    table, bias = _tables()
+    new, new_bias = table.copy(), bias.copy()
+    trainer: sgns_cpu.CompiledTrainer | sgns_torch.TorchTrainer
+    if backend == "compiled":
+        trainer = sgns_cpu.CompiledTrainer(new, new, corpus, objective, 20, 1, 1, new_bias)
+    else:
+        on_torch = torch.from_numpy(new)
+        trainer = sgns_torch.TorchTrainer(on_torch, on_torch, corpus, objective, 20, 1, torch.from_numpy(new_bias))
+    list(trainer.batches(1, 0, 10, lambda batch: 0.02))
+    assert (new[10:] == table[10:]).all() and (new_bias[10:] == bias[10:]).all()
+    assert (new[:10] != table[:10]).all() and (new_bias[:10] != bias[:10]).all()
+    assert (np.linalg.norm(new[:10], axis=1) < np.linalg.norm(table[:10], axis=1)).all()
+
+
+@pytest.mark.parametrize("backend", ["compiled", "torch"])
+def test_each_pair_is_trained_with_its_own_label(backend):
+    """Apart from each other and nearly without negatives, the pairs' scores go where their labels are."""
+    n_pairs = 40
+    walks = np.arange(2 * n_pairs, dtype=np.int32).reshape(n_pairs, 2)
+    labels = np.linspace(0.1, 0.9, n_pairs).astype(np.float32)
+    counts = np.ones(2 * n_pairs, int)
+    corpus = WalkCorpus(walks, counts, labels)
+    objective = Objective(np.ones(2 * n_pairs, np.float32), noise_table(counts, 0.0), 1, False, 1e-6, 1, tied=True)
+    table = np.random.default_rng(0).normal(0, 0.3, (2 * n_pairs, 8)).astype(np.float32)
+    trainer: sgns_cpu.CompiledTrainer | sgns_torch.TorchTrainer
+    if backend == "compiled":
+        trainer = sgns_cpu.CompiledTrainer(table, table, corpus, objective, 7, 1, 1)
+    else:
+        on_torch = torch.from_numpy(table)
+        trainer = sgns_torch.TorchTrainer(on_torch, on_torch, corpus, objective, 7, 1)
+    for epoch in range(1, 301):
+        list(trainer.batches(epoch, 0, 6, lambda batch: 0.2))
+    score = np.einsum("ij,ij->i", table[::2], table[1::2])
+    np.testing.assert_allclose(1 / (1 + np.exp(-score)), labels, atol=0.01)
