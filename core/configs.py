@@ -13,6 +13,7 @@ from core.models.cooccurrence import CooccurrenceConfig
 from core.models.gensim_word2vec import GensimConfig
 from core.models.pagerank import PageRankConfig
 from core.models.rp3beta import RP3BetaConfig
+from core.models.side_info import SideInfoConfig, WeightedSideInfoConfig
 from core.models.skipgram import SkipGramConfig
 from core.neighbours import NeighboursConfig
 from core.pairs import PairsConfig
@@ -53,6 +54,8 @@ CONFIGS: dict[str, type] = {
     "content_knn": ContentConfig,
     "gensim_word2vec": GensimConfig,
     "skipgram": SkipGramConfig,
+    "skipgram_side_info_mean": SideInfoConfig,
+    "skipgram_side_info_weighted": WeightedSideInfoConfig,
     "node2vec": SkipGramConfig,
     "evaluation": EvaluationConfig,
     "neighbours": NeighboursConfig,
