@@ -13,9 +13,10 @@ KDD 2018, equations 6 and 7), plus a part g that all products share. Minimized i
 
 over p, s and, unless the weights stay equal, t. Unlike the paper's, the vectors are fitted after the walks and not
 along with them. For given weights p has a closed form, which leaves a weighted ridge regression for s: no value takes
-thousands of gradient steps at once for being frequent, which ruins stochastic training of side vectors. The logits
-start at zero and take Gauss-Newton steps. Center and context vectors stand side by side in a row of y, so that a value
-has one of each and a product one set of weights.
+thousands of gradient steps at once for being frequent, which ruins stochastic training of side vectors. What a product
+learned itself then makes up ``n_i a_i0^2 / (n_i a_i0^2 + own)`` of its deviation from its side values: little if it
+was met once, nearly all of it if often. The logits start at zero and take Gauss-Newton steps. Center and context
+vectors stand side by side in a row of y, so that a value has one of each and a product one set of weights.
 """
 
 from dataclasses import dataclass

@@ -17,13 +17,13 @@ class SideInfoConfig(SkipGramConfig):
     """Settings of skip-gram plus side information; the unit of the two strengths is one occurrence on a walk."""
 
     own_strength: float = setting(
-        5.0,
+        1.0,
         "How firmly a product is held to the average of its side values; its occurrences on walks pull against it.",
         ge=1e-3,
         le=1e6,
     )
     side_strength: float = setting(
-        5.0, "How firmly vectors of brands, categories and price bands are held near zero.", ge=1e-3, le=1e6
+        1.0, "How firmly vectors of brands, categories and price bands are held near zero.", ge=1e-3, le=1e6
     )
     price_bands: int = setting(10, "Price bands, of about as many products each.", ge=1, le=1000)
 
