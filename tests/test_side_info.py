@@ -134,7 +134,7 @@ def test_what_a_product_learned_counts_the_more_the_more_often_it_was_met(penalt
     brand = sp.csr_matrix(np.ones((200, 1), np.float32))
     fit = fit_side_vectors(learned, occurrences, [brand], own=5, side=1, penalty=penalty, rounds=5)
     gap = np.linalg.norm(fit.vectors - learned, axis=1).reshape(4, 50).mean(1)
-    assert gap[0] > 1.5 * gap[1] > 3 * gap[2] > 6 * gap[3]
+    assert (gap[:-1] > 1.2 * gap[1:]).all()
 
 
 def test_progress_counts_rounds():
