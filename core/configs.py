@@ -14,6 +14,7 @@ from core.models.gensim_word2vec import GensimConfig
 from core.models.matrix_factorization import PairsFactorizationConfig, SequencesFactorizationConfig
 from core.models.pagerank import PageRankConfig
 from core.models.rp3beta import RP3BetaConfig
+from core.models.side_info import SideInfoConfig, WeightedSideInfoConfig
 from core.models.skipgram import SkipGramConfig
 from core.neighbours import NeighboursConfig
 from core.pairs import PairsConfig
@@ -54,6 +55,8 @@ CONFIGS: dict[str, type] = {
     "content_knn": ContentConfig,
     "gensim_word2vec": GensimConfig,
     "skipgram": SkipGramConfig,
+    "skipgram_side_info_mean": SideInfoConfig,
+    "skipgram_side_info_weighted": WeightedSideInfoConfig,
     "node2vec": SkipGramConfig,
     "matrix_factorization": PairsFactorizationConfig,
     "matrix_factorization_bias": PairsFactorizationConfig,

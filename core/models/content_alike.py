@@ -13,11 +13,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import scipy.sparse as sp
 from numba import njit
 
-from core.catalog.clean import PLACEHOLDER_BRANDS
+from core.models.metadata import brands, categories, distinct
 from core.progress import Progress, silent
 
 _BLOCK = 1_024
@@ -40,14 +39,7 @@ def features(products: pa.Table) -> sp.csr_matrix:
         numbers rise with the number of products that have the feature.
     """
     n_nodes = products.num_rows
-    brand = pc.utf8_lower(pc.utf8_trim_whitespace(products["brand"].combine_chunks().cast(pa.string())))
-    unusable = pa.array(["", *sorted(PLACEHOLDER_BRANDS)])
-    brand = pc.if_else(pc.is_in(brand, value_set=unusable), pa.scalar(None, pa.string()), brand)
-    lists = products["categories"].combine_chunks()
-    parts = [
-        _weighted(np.arange(n_nodes), brand),
-        _weighted(pc.list_parent_indices(lists).to_numpy(), pc.list_flatten(lists).cast(pa.string())),
-    ]
+    parts = [distinct(*brands(products)), distinct(*categories(products))]
     rows = np.concatenate([part[0] for part in parts])
     columns = np.concatenate([parts[0][1], parts[1][1] + len(parts[0][2])])
     weight = np.concatenate([part[2] for part in parts])
@@ -64,26 +56,6 @@ def features(products: pa.Table) -> sp.csr_matrix:
     matrix.data /= np.repeat(length, np.diff(matrix.indptr))
     matrix.sort_indices()
     return matrix.astype(np.float32)
-
-
-def _weighted(owner: np.ndarray, value: pa.Array) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Distinct (product, feature) pairs of one field, and the IDF of its features.
-
-    Args:
-        owner: int ``[m]`` nodes.
-        value: string ``[m]``; null is no value.
-
-    Returns:
-        int64 nodes and feature numbers, of equal length; float64 IDF per feature.
-    """
-    present = value.is_valid().to_numpy(zero_copy_only=False)
-    owner = owner[present].astype(np.int64)
-    encoded = value.drop_null().dictionary_encode()
-    n_values = len(encoded.dictionary)
-    keys = np.unique(owner * max(n_values, 1) + encoded.indices.to_numpy())
-    node, number = keys // max(n_values, 1), keys % max(n_values, 1)
-    owners = len(np.unique(node))
-    return node, number, np.log(owners / np.bincount(number, minlength=n_values))
 
 
 def alike(

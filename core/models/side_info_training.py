@@ -1,0 +1,70 @@
+"""From walks and metadata to the vectors of skip-gram with side information.
+
+Belongs here: the two stages one after the other, and what is reported of them. Does not belong here: the stages
+themselves, ``core.models.skipgram_training`` and ``core.models.side_fit``.
+"""
+
+import dataclasses
+import time
+
+import numpy as np
+import pyarrow as pa
+
+from core.models import skipgram_training
+from core.models.base import LEARNING_CURVE, Embeddings, Inputs, TrainContext
+from core.models.corpus import build_corpus
+from core.models.side_fields import side_fields
+from core.models.side_fit import fit_side_vectors
+from core.models.side_info import SideInfoConfig
+
+_FIELDS = ("product", "brand", "categories", "price_band")
+
+
+def train(
+    name: str, inputs: Inputs, config: SideInfoConfig, context: TrainContext, penalty: float | None, rounds: int
+) -> Embeddings:
+    """See :func:`core.models.side_info.train_mean`.
+
+    Args:
+        name: registry name of the model.
+        inputs: with ``walks`` and ``products``.
+        config: settings.
+        context: circumstances.
+        penalty: strength that holds the weights near equal; None keeps them equal.
+        rounds: alternations between vectors and weights.
+    """
+    if inputs.products is None:
+        raise ValueError(f"{name} needs the products")
+    plain = skipgram_training.train(name, inputs.walks, inputs.n_nodes, config, context)
+
+    started = time.perf_counter()
+    occurrences = build_corpus(inputs.walks, inputs.n_nodes).counts
+    fields = side_fields(inputs.products, config.price_bands)
+    learned = np.hstack([half for half in (plain.center, plain.context) if half is not None])
+    fit = fit_side_vectors(
+        learned, occurrences, fields, config.own_strength, config.side_strength, penalty, rounds, context.progress
+    )
+    center, contexts = (np.ascontiguousarray(half) for half in np.hsplit(fit.vectors, 2))
+    placed = center.any(axis=1) & contexts.any(axis=1)
+    seconds = time.perf_counter() - started
+
+    last = plain.learning_curve.slice(plain.learning_curve.num_rows - 1).to_pylist()[0]
+    last |= {"seconds": last["seconds"] + seconds, "loss": None}
+    last["roc_auc"] = context.probe(center, contexts) if context.probe else None
+    curve = pa.concat_tables([plain.learning_curve, pa.Table.from_pylist([last], schema=LEARNING_CURVE)])
+    described = plain.seen & (fit.weights[:, 0] < 1)
+    mean_weights = fit.weights[described].mean(axis=0, dtype=np.float64) if described.any() else np.zeros(len(_FIELDS))
+    info = plain.info | {
+        "seconds": plain.info["seconds"] + seconds,
+        "side_seconds": seconds,
+        "placed_by_side_information": int((placed & ~plain.seen).sum()),
+        "mean_weights": dict(zip(_FIELDS, mean_weights.tolist(), strict=True)),
+    }
+    return dataclasses.replace(
+        plain,
+        seen=plain.seen | placed,
+        center=center,
+        context=contexts,
+        learning_curve=curve.combine_chunks(),
+        info=info,
+    )
