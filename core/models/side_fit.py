@@ -3,17 +3,17 @@
 Belongs here: the objective below and its minimization, in plain arrays. Does not belong here: where the product vectors
 come from (``core.models.skipgram_training``) and what the fields are (``core.models.side_fields``).
 
-Product i stands ``n_i`` times in the walks and learned ``y_i``. It is to be the weighted average of a vector of its own
-and one of each field it has: ``h_i = a_i0 p_i + sum_k a_ik f_ik``, where ``f_ik`` averages the vectors ``s_v`` of its
-values v in field k. The weights are a softmax over the fields that the product has, ``a_i = softmax(t_i)`` with
+Product i stands ``n_i`` times in the walks and learned ``y_i``. It is to be the weighted average of a vector of its
+own and one of each field it has: ``h_i = a_i0 p_i + sum_k a_ik f_ik``, where ``f_ik`` averages the vectors ``s_v`` of
+its values v in field k. The weights are a softmax over the fields that the product has, ``a_i = softmax(t_i)`` with
 ``t_ik = g_k + d_ik``: EGES (Wang et al., "Billion-scale Commodity Embedding for E-commerce Recommendation in Alibaba",
-KDD 2018, equations 6 and 7), plus a part g that all products share. Minimized is
+KDD 2018, on GES with weights), plus a part g that all products share. Minimized is
 
     sum_i [ n_i |y_i - h_i|^2 + own |p_i|^2 ] + side sum_v |s_v|^2 + penalty (sum_ik d_ik^2 + sum_k g_k^2)
 
 over p, s and, unless the weights stay equal, t. Unlike the paper's, the vectors are fitted after the walks and not
 along with them. For given weights p has a closed form, which leaves a weighted ridge regression for s: no value takes
-thousands of gradient steps at once for being frequent, which ruins stochastic training of side vectors. What a product
+thousands of gradient steps at once for being frequent, which makes large stochastic steps diverge. What a product
 learned itself then makes up ``n_i a_i0^2 / (n_i a_i0^2 + own)`` of its deviation from its side values: little if it
 was met once, nearly all of it if often. The logits start at zero and take Gauss-Newton steps. Center and context
 vectors stand side by side in a row of y, so that a value has one of each and a product one set of weights.
