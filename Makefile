@@ -10,7 +10,7 @@ export ALSOBOUGHT_HOME := $(CURDIR)
 export RAW_DIR ?= data/raw
 export DAGSTER_DISABLE_TELEMETRY := yes
 
-.PHONY: help demo test lint format materialize leaderboard ui explorer bench clean
+.PHONY: help demo test lint format materialize leaderboard ui clean
 .DEFAULT_GOAL := help
 
 help:  ## show this list
