@@ -244,7 +244,7 @@ def test_a_file_that_is_mostly_useless_is_given_up_early(tmp_path, monkeypatch):
         read(tmp_path, reviews, max_bad_share=0.01)
 
 
-@pytest.mark.parametrize("content", [b"", b"\n\n \n", gzip.compress(b"")])
+@pytest.mark.parametrize("content", [b"", b"\n\n \n", gzip.compress(b"")], ids=["empty", "blank", "gzip"])
 def test_an_empty_file_is_an_input_error(tmp_path, content):
     with pytest.raises(InputError, match="holds no product and no pair"):
         read(tmp_path, content)
