@@ -16,7 +16,7 @@ class _ShortFormatter(logging.Formatter):
         facts = getattr(record, "dagster_meta", {}) or {}
         step = facts.get("step_key") or ""
         message = facts.get("orig_message") or record.getMessage()
-        text = f"{self.formatTime(record, '%H:%M:%S')}  {step:<28} {message}"
+        text = f"{self.formatTime(record, '%H:%M:%S')}  {step:<38} {message}"
         return f"{text}  [{record.levelname}]" if record.levelno >= logging.WARNING else text
 
 
