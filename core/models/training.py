@@ -6,6 +6,7 @@ steps, which two back ends take behind one face: ``core.models.sgns_cpu`` on CPU
 accelerators.
 """
 
+import abc
 import contextlib
 import dataclasses
 import math
@@ -33,19 +34,19 @@ _FEWEST_BATCHES = 8
 """Per epoch of a small graph: the learning rate changes between batches only."""
 
 
-class WalkModel(torch.nn.Module):
+class WalkModel(torch.nn.Module, abc.ABC):
     """What the loop needs of a module."""
 
     cosine = True
     """Whether the probe compares vectors by their cosine, or else by their inner product."""
 
+    @abc.abstractmethod
     def tables(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
         """Center vectors, context vectors (the same tensor if tied) and biases, all trained in place."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def arrays(self) -> tuple[np.ndarray, np.ndarray | None]:
         """What is kept as :class:`Embeddings`: center and context vectors."""
-        raise NotImplementedError
 
 
 @dataclass
@@ -246,11 +247,7 @@ def _device(name: str) -> torch.device:
     try:
         device = torch.device(name)
         torch.empty(1, device=device)
-    except (
-        RuntimeError,
-        AssertionError,
-        NotImplementedError,
-    ) as error:  # what torch raises depends on the device and build
+    except (RuntimeError, AssertionError) as error:  # which of them depends on the device and the build
         raise InputError(f"device {name!r} cannot be used ({error}); choose cpu") from error
     return device
 
