@@ -27,6 +27,9 @@ _LABEL = 100
 _HEADING = 160
 _ROW_PIXELS = 35
 
+_SHOWN_FIRST = ("skipgram", "rp3beta", "gensim_word2vec")
+"""The two models side by side until somebody chooses: learned vectors beside the strongest plain walk."""
+
 
 def search(index: ProductIndex) -> None:
     """The search box and its hits; choosing one opens it."""
@@ -135,7 +138,7 @@ def _badges(product: dict[str, Any], known: Known | None) -> list[tuple[str, str
 
 def choices(available: list[str]) -> tuple[list[str], str, int]:
     """Which of the available models, which view and how many neighbours."""
-    default = [name for name in available if MODELS.get(name) and MODELS[name].learns][-2:] or available[:2]
+    default = [name for name in _SHOWN_FIRST if name in available][:2] or available[:2]
     with st.container(horizontal=True, vertical_alignment="bottom"):
         models = st.multiselect(
             "Models",
