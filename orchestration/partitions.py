@@ -11,3 +11,5 @@ from core.paths import categories_file
 
 CATEGORIES: dict[str, Category] = load_categories(categories_file())
 BY_CATEGORY = dg.StaticPartitionsDefinition(list(CATEGORIES))
+SEED = 42
+"""Seed of all randomness in the assets; only training on several threads (hogwild) is not repeatable bit for bit."""

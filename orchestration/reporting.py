@@ -29,7 +29,6 @@ class StepReport:
     def __init__(self, context: dg.AssetExecutionContext, config: Any = None) -> None:
         self._started = time.perf_counter()
         self._config = config
-        self.log = context.log
         self.progress = ProgressLine(context.log.info, _LOG_EVERY_SECONDS)
 
     def metadata(self, **facts: Any) -> dict[str, Any]:

@@ -9,14 +9,13 @@ floor, cannot reach it alone (prefix filtering; Bayardo, Ma and Srikant, "Scalin
 2007). So common categories are mostly not searched at all, exactly; where one must be, ``fan_out`` bounds the search.
 """
 
-from concurrent.futures import ThreadPoolExecutor
-
 import numpy as np
 import pyarrow as pa
 import scipy.sparse as sp
 from numba import njit
 
 from core.models.metadata import brands, categories, distinct
+from core.models.row_blocks import Rows, matrix_by_blocks
 from core.progress import Progress, silent
 
 _BLOCK = 1_024
@@ -94,24 +93,14 @@ def alike(
         for matrix in (described, described[by_degree], owners)
         for array, kind in ((matrix.indptr, np.int64), (matrix.indices, np.int32), (matrix.data, np.float32))
     )
-    blocks = [slice(first, min(first + _BLOCK, n_nodes)) for first in range(0, n_nodes, _BLOCK)]
 
-    def work(block: slice) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def rows(first: int, last: int) -> Rows:
         return _rows(
             arrays[0:3], arrays[3:6], arrays[6:8], n_features, by_degree, degree > 0,
-            block.start, block.stop, floor, power, keep, fan_out,
+            first, last, floor, power, keep, fan_out,
         )  # fmt: skip
 
-    lengths, indices, data = [], [], []
-    with ThreadPoolExecutor(threads) as pool:
-        for block, (length, index, value) in zip(blocks, pool.map(work, blocks), strict=True):
-            lengths.append(length)
-            indices.append(index)
-            data.append(value)
-            progress("alike products", block.stop, n_nodes, "products")
-    indptr = np.concatenate([[0], np.cumsum(np.concatenate(lengths))])
-    shape = (n_nodes, n_nodes)
-    matrix = sp.csr_matrix((np.concatenate(data), np.concatenate(indices), indptr), shape=shape)
+    matrix = matrix_by_blocks(n_nodes, _BLOCK, rows, threads, "alike products", progress)
     matrix.sort_indices()
     return matrix
 

@@ -7,13 +7,12 @@ A row needs the places of its product only, so that memory is the walks, one pla
 the pairs themselves, ten times as many as words, are never stored. Blocks of products are independent of each other.
 """
 
-from concurrent.futures import ThreadPoolExecutor
-
 import numpy as np
 import scipy.sparse as sp
 from numba import njit
 
 from core.models.corpus import WalkCorpus
+from core.models.row_blocks import Rows, matrix_by_blocks
 from core.progress import Progress, silent
 
 _BLOCK = 2_048
@@ -34,21 +33,11 @@ def cosine(corpus: WalkCorpus, window: int, keep: int, threads: int = 2, progres
     walks, n_nodes = corpus.walks, len(corpus.counts)
     starts = np.concatenate([[0], np.cumsum(corpus.counts)])
     places, total = _places(walks, window, starts)
-    blocks = [slice(first, min(first + _BLOCK, n_nodes)) for first in range(0, n_nodes, _BLOCK)]
 
-    def work(block: slice) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        return _rows(walks, window, starts, places, total, block.start, block.stop, keep)
+    def rows(first: int, last: int) -> Rows:
+        return _rows(walks, window, starts, places, total, first, last, keep)
 
-    lengths, indices, data = [], [], []
-    with ThreadPoolExecutor(threads) as pool:
-        for block, (length, index, value) in zip(blocks, pool.map(work, blocks), strict=True):
-            lengths.append(length)
-            indices.append(index)
-            data.append(value)
-            progress("co-occurrences", block.stop, n_nodes, "products")
-    indptr = np.concatenate([[0], np.cumsum(np.concatenate(lengths))])
-    shape = (n_nodes, n_nodes)
-    return sp.csr_matrix((np.concatenate(data), np.concatenate(indices), indptr), shape=shape)
+    return matrix_by_blocks(n_nodes, _BLOCK, rows, threads, "co-occurrences", progress)
 
 
 @njit(nogil=True, cache=True)

@@ -12,13 +12,12 @@ from core.graph import transition_matrix as normalize
 from core.pairs import ProductPairs, build_pairs
 from core.split import PairSplit, split_pairs
 from orchestration.launchpad import form, resolve
-from orchestration.partitions import BY_CATEGORY
+from orchestration.partitions import BY_CATEGORY, SEED
 from orchestration.reporting import StepReport, log_histogram, table
 from orchestration.resources import Machine
 
 PairsForm, SplitForm, WalksForm = form("pairs"), form("split"), form("walks")
 Node2VecForm = form("node2vec_walks")
-_SEED = 42
 
 
 @dg.asset(
@@ -66,7 +65,7 @@ def pair_split(
     report = StepReport(context, settings)
     p = product_pairs
     has_metadata = p.products["has_metadata"].to_numpy()
-    split = split_pairs(len(has_metadata), p.source, p.target, p.weight, has_metadata, settings, seed=_SEED)
+    split = split_pairs(len(has_metadata), p.source, p.target, p.weight, has_metadata, settings, seed=SEED)
     return report.output(
         split,
         training_pairs=len(split.train_source),
@@ -136,7 +135,7 @@ def walks(
     settings = resolve(context, "walks", config)
     report = StepReport(context, settings)
     found = random_walks(
-        transition_matrix, settings, seed=_SEED, threads=machine.thread_count(), progress=report.progress
+        transition_matrix, settings, seed=SEED, threads=machine.thread_count(), progress=report.progress
     )
     return report.output(found, **_walk_facts(found))
 
@@ -160,7 +159,7 @@ def node2vec_walks(
     settings = resolve(context, "node2vec_walks", config)
     report = StepReport(context, settings)
     found = second_order_walks(
-        product_graph, settings, seed=_SEED, threads=machine.thread_count(), progress=report.progress
+        product_graph, settings, seed=SEED, threads=machine.thread_count(), progress=report.progress
     )
     return report.output(found, **_walk_facts(found))
 

@@ -17,11 +17,10 @@ from core.models.base import Embeddings, Inputs, Model, TrainContext
 from core.pairs import ProductPairs
 from core.split import PairSplit
 from orchestration.launchpad import form, resolve
-from orchestration.partitions import BY_CATEGORY
+from orchestration.partitions import BY_CATEGORY, SEED
 from orchestration.reporting import StepReport, table
 from orchestration.resources import Machine, TorchDevice
 
-_SEED = 42
 _UPSTREAM = {
     "products": "product_pairs",
     "graph": "product_graph",
@@ -69,7 +68,7 @@ def _embeddings(model: Model) -> dg.AssetsDefinition:
             _inputs(split.n_nodes, inputs),
             settings,
             TrainContext(
-                seed=_SEED,
+                seed=SEED,
                 threads=machine.thread_count(),
                 device=torch_device.resolve() if model.gpu else "cpu",
                 progress=report.progress,
@@ -91,7 +90,7 @@ def _inputs(n_nodes: int, inputs: dict[str, Any]) -> Inputs:
 def _probe(split: PairSplit) -> Any:
     from core.evaluation import auc_probe
 
-    return auc_probe(split, seed=_SEED)
+    return auc_probe(split, seed=SEED)
 
 
 def _facts(trained: Embeddings, checkpoints: Path) -> dict[str, Any]:
@@ -133,7 +132,7 @@ def _metrics(model: Model) -> dg.AssetsDefinition:
         report = StepReport(context, settings)
         found = evaluate(
             model, embeddings, split, graph, settings,
-            seed=_SEED, threads=machine.thread_count(), progress=report.progress,
+            seed=SEED, threads=machine.thread_count(), progress=report.progress,
         )  # fmt: skip
         context.log.info(summary_line(found.metrics))
         return report.output(found, metrics=table(found.metrics, 60), evaluation=dg.MetadataValue.json(found.info))
@@ -166,7 +165,7 @@ def _neighbours(model: Model) -> dg.AssetsDefinition:
         ids = pairs.products["product_id"].combine_chunks()
         found = nearest(
             model, embeddings, ids, settings,
-            threads=machine.thread_count(), seed=_SEED, progress=report.progress,
+            threads=machine.thread_count(), seed=SEED, progress=report.progress,
         )  # fmt: skip
         return report.output(
             found,

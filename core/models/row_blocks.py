@@ -1,0 +1,31 @@
+"""Building a square sparse matrix block of rows by block of rows, in threads.
+
+Belongs here: handing out blocks and putting their rows together in order. Does not belong here: what a row holds.
+"""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import scipy.sparse as sp
+
+from core.progress import Progress
+
+Rows = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""int64 lengths of the rows, and their columns and values one row after the other."""
+
+
+def matrix_by_blocks(
+    n_nodes: int, size: int, rows: Callable[[int, int], Rows], threads: int, stage: str, progress: Progress
+) -> sp.csr_matrix:
+    """CSR ``[n_nodes, n_nodes]`` of ``rows(first, last)`` by blocks of ``size`` rows, for any ``threads`` alike."""
+    blocks = [(first, min(first + size, n_nodes)) for first in range(0, n_nodes, size)]
+    lengths, indices, data = [], [], []
+    with ThreadPoolExecutor(threads) as pool:
+        for (_, last), (length, index, value) in zip(blocks, pool.map(lambda b: rows(*b), blocks), strict=True):
+            lengths.append(length)
+            indices.append(index)
+            data.append(value)
+            progress(stage, last, n_nodes, "products")
+    indptr = np.concatenate([[0], np.cumsum(np.concatenate(lengths))])
+    return sp.csr_matrix((np.concatenate(data), np.concatenate(indices), indptr), shape=(n_nodes, n_nodes))
