@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from core.evaluation.result import EvaluationConfig
 from core.models.baselines import AdamicAdarConfig, PopularityConfig
+from core.models.blend import BlendConfig
 from core.models.content_knn import ContentConfig
 from core.models.cooccurrence import CooccurrenceConfig
 from core.models.gensim_word2vec import GensimConfig
@@ -47,6 +48,7 @@ CONFIGS: dict[str, type] = {
     "split": SplitConfig,
     "walks": WalksConfig,
     "node2vec_walks": Node2VecConfig,
+    "blend": BlendConfig,
     "popularity": PopularityConfig,
     "adamic_adar": AdamicAdarConfig,
     "rp3beta": RP3BetaConfig,
