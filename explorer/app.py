@@ -31,10 +31,22 @@ page = st.navigation(
             help="How good each model is: leaderboard, curves, learning, cost.",
         ),
         st.Page(
+            "app_pages/map.py",
+            title="Map",
+            icon=":material/scatter_plot:",
+            help="All products of a model on one sheet: what lies near what.",
+        ),
+        st.Page(
             "app_pages/data.py",
-            title="Data and freshness",
+            title="Graph and data",
+            icon=":material/account_tree:",
+            help="What the pairs, the metadata and the models' lists are like.",
+        ),
+        st.Page(
+            "app_pages/freshness.py",
+            title="Freshness",
             icon=":material/inventory_2:",
-            help="What is materialized, what is missing, and what the data is like.",
+            help="What is materialized, when, by which run, and what is missing.",
         ),
     ]
 )

@@ -182,6 +182,29 @@ def learning(curves: pd.DataFrame, models: Sequence[str], measure: str, x: str) 
     return Figure(chart, text)
 
 
+def groups(names: Sequence[str], sizes: Sequence[int], colours: Sequence[str]) -> Figure:
+    """Points of a map by group, in the colours of the map: its legend."""
+    frame = pd.DataFrame({"group": names, "products": sizes})
+    frame = frame[frame["products"] > 0]
+    largest = frame.iloc[frame["products"].argmax()] if len(frame) else None
+    text = "No products." if largest is None else (
+        f"{frame['products'].sum():,} products in {len(frame)} groups; the largest is {largest['group']} with "
+        f"{largest['products']:,}."
+    )  # fmt: skip
+    chart = (
+        alt.Chart(frame)
+        .mark_bar()
+        .encode(
+            y=alt.Y("group:N", sort=list(names), title=None, axis=alt.Axis(labelLimit=150)),
+            x=alt.X("products:Q", title="Products", axis=alt.Axis(format="~s", tickCount=4)),
+            color=alt.Color("group:N", scale=alt.Scale(domain=list(names), range=list(colours)), legend=None),
+            tooltip=["group", alt.Tooltip("products:Q", format=",")],
+        )
+        .properties(height=50 + 24 * len(frame))
+    )
+    return Figure(chart, text)
+
+
 def degrees(degree: np.ndarray) -> Figure:
     """Products by number of training pairs, in bins that double in width; products without a pair are a bin."""
     edges = [0, 1]

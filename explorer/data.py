@@ -19,7 +19,9 @@ from core import paths
 from core.categories import load_categories
 from core.errors import InputError
 from core.models import MODELS
+from core.projection import Projection
 from core.store import Manifest, Store
+from explorer.maps import Grouping, group_by
 from explorer.neighbours import NeighbourFile
 from explorer.relations import Relations
 from explorer.search import ProductIndex
@@ -94,6 +96,23 @@ def neighbour_file(model: str, category: str) -> NeighbourFile | None:
     return _neighbour_file(str(store().root), model, category, current.version) if current else None
 
 
+def projection(model: str, category: str) -> Projection | None:
+    """The model's map, or None if it is not materialized or numbers the products of an earlier product_pairs."""
+    current, pairs = manifest(f"projection/{model}", category), manifest("product_pairs", category)
+    if current is None or pairs is None or current.created < pairs.created:
+        return None
+    found = _projection(str(store().root), model, category, current.version)
+    return found if int(found.nodes[-1] if len(found.nodes) else -1) < pairs.fields["products"]["rows"] else None
+
+
+def grouping(model: str, category: str, field: str) -> Grouping | None:
+    """The groups by which the points of a map are coloured; None without a map."""
+    current, pairs = manifest(f"projection/{model}", category), manifest("product_pairs", category)
+    if current is None or pairs is None or projection(model, category) is None:
+        return None
+    return _grouping(str(store().root), model, category, field, current.version, pairs.version)
+
+
 def models_with(stage: str, category: str) -> list[str]:
     """Models of which ``stage`` (embeddings, metrics, neighbours) is materialized, in the registry's order.
 
@@ -132,6 +151,17 @@ def _products(root: str, category: str, version: str) -> ProductIndex:
 def _relations(root: str, category: str, split_version: str, graph_version: str) -> Relations:
     at = Store(root)
     return Relations(at.read("product_graph", category), at.read("pair_split", category))
+
+
+@st.cache_resource(max_entries=8, show_spinner="Reading the map …")
+def _projection(root: str, model: str, category: str, version: str) -> Projection:
+    return Store(root).read(f"projection/{model}", category)
+
+
+@st.cache_resource(max_entries=8, show_spinner="Grouping products …")
+def _grouping(root: str, model: str, category: str, field: str, version: str, pairs_version: str) -> Grouping:
+    nodes = Store(root).read(f"projection/{model}", category).nodes
+    return group_by(_products(root, category, pairs_version).table, nodes, field)
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)

@@ -1,0 +1,3 @@
+"""Freshness."""
+import streamlit as st
+st.title("Freshness")
