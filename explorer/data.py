@@ -18,9 +18,12 @@ import streamlit as st
 from core import paths
 from core.categories import load_categories
 from core.errors import InputError
+from core.graph_statistics import GraphStatistics, graph_statistics
 from core.models import MODELS
-from core.projection import Projection
+from core.projection import Projection, ProjectionConfig
+from core.projection import wanted as projection_models
 from core.store import Manifest, Store
+from explorer.list_statistics import Lists, read_lists, stretches
 from explorer.maps import Grouping, group_by
 from explorer.neighbours import NeighbourFile
 from explorer.relations import Relations
@@ -113,6 +116,32 @@ def grouping(model: str, category: str, field: str) -> Grouping | None:
     return _grouping(str(store().root), model, category, field, current.version, pairs.version)
 
 
+def mapped_models(category: str) -> tuple[list[str], str | None]:
+    """Models whose map this installation makes of a category or has made; and what is wrong with its settings."""
+    wanted, problem = [], None
+    try:
+        known = load_categories(paths.categories_file())
+        wanted = projection_models(known[category].config("projection") if category in known else ProjectionConfig())
+    except InputError as error:
+        problem = str(error)
+    made = [name for name in models_with("projection", category) if name in MODELS]
+    return [name for name in MODELS if name in wanted or name in made], problem
+
+
+def statistics(category: str) -> GraphStatistics | None:
+    """What the training graph is like, or None if it is not materialized."""
+    current = manifest("product_graph", category)
+    return _statistics(str(store().root), category, current.version) if current else None
+
+
+def lists(model: str, scoring: str, category: str) -> Lists | None:
+    """The first neighbours of a fixed sample of products, or None if they are not materialized."""
+    current, pairs = manifest(f"neighbours/{model}", category), manifest("product_pairs", category)
+    if current is None or pairs is None:
+        return None
+    return _lists(str(store().root), model, scoring, category, current.version, pairs.version)
+
+
 def models_with(stage: str, category: str) -> list[str]:
     """Models of which ``stage`` (embeddings, metrics, neighbours) is materialized, in the registry's order.
 
@@ -162,6 +191,17 @@ def _projection(root: str, model: str, category: str, version: str) -> Projectio
 def _grouping(root: str, model: str, category: str, field: str, version: str, pairs_version: str) -> Grouping:
     nodes = Store(root).read(f"projection/{model}", category).nodes
     return group_by(_products(root, category, pairs_version).table, nodes, field)
+
+
+@st.cache_resource(max_entries=3, show_spinner="Describing the graph …")
+def _statistics(root: str, category: str, version: str) -> GraphStatistics:
+    return graph_statistics(Store(root).read("product_graph", category))
+
+
+@st.cache_resource(max_entries=64, show_spinner="Reading lists …")
+def _lists(root: str, model: str, scoring: str, category: str, version: str, pairs_version: str) -> Lists:
+    ids = _products(root, category, pairs_version).table["product_id"].combine_chunks()
+    return read_lists(Store(root).file(f"neighbours/{model}", category, "table"), scoring, ids, stretches(len(ids)))
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)

@@ -16,7 +16,7 @@ import pyarrow.csv as pa_csv
 import streamlit as st
 
 from core.models import MODELS
-from explorer.freshness import AssetState
+from explorer.freshness import AssetState, asset_page
 from explorer.relations import HELD_OUT, TRAIN
 from explorer.search import ProductIndex
 from explorer.texts import shorten, size
@@ -192,11 +192,15 @@ def training_rows(facts: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
             "seconds": _number(info.get("seconds")),
             "examples_per_second": _number(info.get("examples_per_second")),
             "peak_memory": _number(info.get("peak_memory_mb")),
+            "evaluation_seconds": _number(info.get("evaluation_seconds")),
+            "neighbours_seconds": _number(info.get("neighbours_seconds")),
             "device": str(info.get("device", "")),
         }
         for model, info in facts.items()
     ]
-    columns = ["model", "seconds", "examples_per_second", "peak_memory", "device"]
+    columns = [
+        "model", "seconds", "examples_per_second", "peak_memory", "evaluation_seconds", "neighbours_seconds", "device",
+    ]  # fmt: skip
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -208,16 +212,29 @@ def training_columns() -> dict[str, Any]:
         "seconds": column.NumberColumn("Training", format="%.2f s", help="Wall time"),
         "examples_per_second": column.NumberColumn("Examples / s", format="compact"),
         "peak_memory": column.NumberColumn("Peak memory", format="%.0f MB", help="Of the training process"),
+        "evaluation_seconds": column.NumberColumn("Evaluation", format="%.1f s", help="Wall time of its metrics"),
+        "neighbours_seconds": column.NumberColumn("Neighbours", format="%.1f s", help="Wall time of its lists"),
         "device": column.TextColumn("Device"),
     }
+
+
+def cost_rows(costs: pd.DataFrame, board: pd.DataFrame) -> pd.DataFrame:
+    """Training time of every model beside its best value of the leaderboard's first metric.
+
+    Args:
+        costs: columns model and seconds.
+        board: :func:`leaderboard_rows`.
+    """
+    best = board.groupby("model", sort=False)[board.columns[2]].max().rename("value").reset_index()
+    return costs.reindex(columns=["model", "seconds"]).merge(best, on="model")
 
 
 def _number(value: Any) -> float | None:
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
-def state_rows(states: Iterable[AssetState]) -> pd.DataFrame:
-    """What was materialized when: one row per asset."""
+def state_rows(states: Iterable[AssetState], category: str) -> pd.DataFrame:
+    """What was materialized when: one row per asset of a category."""
     rows = []
     for s in states:
         m = s.manifest
@@ -230,7 +247,7 @@ def state_rows(states: Iterable[AssetState]) -> pd.DataFrame:
                 "size": size(m.bytes) if m else None,
                 "run": str(m.info.get("run_id") or "")[:8] if m else None,
                 "code": str(m.info.get("code_version") or "") if m else None,
-                "version": m.version if m else None,
+                "dagster": asset_page(s.asset, category),
             }
         )
     return pd.DataFrame(rows)
@@ -247,14 +264,14 @@ def state_columns() -> dict[str, Any]:
     """Column settings for :func:`state_rows`."""
     column = st.column_config
     return {
-        "asset": column.TextColumn("Asset", pinned=True),
+        "asset": column.TextColumn("Asset", pinned=True, width=260),
         "state": column.TextColumn("State"),
         "created": column.TextColumn("Materialized (UTC)"),
         "rows": column.NumberColumn("Rows", format="localized", help="Length of its longest table or array"),
         "size": column.TextColumn("Size", alignment="right"),
         "run": column.TextColumn("Run", help="First signs of the Dagster run id"),
         "code": column.TextColumn("Code", help="Code version"),
-        "version": column.TextColumn("Version"),
+        "dagster": column.LinkColumn("Dagster", display_text="open", help="The asset's page in the Dagster UI"),
     }
 
 

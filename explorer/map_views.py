@@ -57,7 +57,7 @@ def sheet(index: ProductIndex, category: str, model: str, field: str) -> None:
             notes.append(f"{placed:,} products were placed beside their nearest ones instead of laid out.")
         st.caption(" ".join(notes))
     with right:
-        _about(index, model, node, chosen, rows)
+        _about(index, category, model, node, chosen, rows)
         views.figure(charts.groups(grouping.names, grouping.sizes, [maps.hex_colour(c) for c in colour_of]))
 
 
@@ -128,32 +128,33 @@ def _draw(index: ProductIndex, found: Projection, scene: maps.Scene, model: str,
     st.pydeck_chart(scene.deck, height=_HEIGHT, key=key, on_select=clicked, alt=text)
 
 
-def _about(index: ProductIndex, model: str, node: int | None, chosen: int | None, rows: pa.Table | None) -> None:
+def _about(
+    index: ProductIndex, category: str, model: str, node: int | None, chosen: int | None, rows: pa.Table | None
+) -> None:
     if node is None:
         st.caption("Click a point, or find a product above, to see what it is and what lies near it.")
         return
-    product = index.product(node)
+    product: dict[str, Any] = index.product(node)
     product_id = str(product["product_id"])
     st.subheader(plain(shorten(str(product["title"] or product_id), _LABEL)), anchor=False)
     facts = [str(product["brand"] or ""), " › ".join(str(p) for p in product["categories"] or [] if p)]
     st.caption(plain(" · ".join(part for part in (*facts, product_id) if part)))
     if chosen is None:
         st.info(f"{plain(model)} has not seen this product: it is not on the map.", icon=":material/visibility_off:")
-    st.page_link(
-        "app_pages/neighbours.py",
-        label="Open in Neighbours",
-        icon=":material/hub:",
-        query_params={"category": st.session_state["category"].name, "product": product_id},
-    )
+    views.open_in_neighbours(category, product_id, [model])
     if rows is None or not rows.num_rows:
         st.caption("It has no list of alike products by this model.")
         return
     ids = rows["neighbour"].to_pylist()
-    about = index.table.select(["title", "brand"]).take(pa.array(index.nodes(ids), mask=index.nodes(ids) < 0))
-    titles = [shorten(str(t or i), _LABEL) for t, i in zip(about["title"].to_pylist(), ids, strict=True)]
+    nodes = index.nodes(ids)
+    titles = index.table["title"].take(pa.array(nodes, mask=nodes < 0)).to_pylist()
+    names = [shorten(str(title or product_id), _LABEL) for title, product_id in zip(titles, ids, strict=True)]
     st.dataframe(
-        {"Most alike": titles, "Brand": about["brand"].to_pylist(), "Score": rows["score"].to_pylist()},
-        column_config={"Score": st.column_config.NumberColumn(format="%.3f", width=60)},
+        {"Most alike": names, "Score": rows["score"].to_pylist()},
+        column_config={
+            "Most alike": st.column_config.TextColumn(width=150),
+            "Score": st.column_config.NumberColumn(format="%.2f", width=50),
+        },
         hide_index=True,
         alt=f"Products most alike {product_id} according to {model}",
     )

@@ -170,7 +170,7 @@ def scene(
         places |= {"neighbours": near, "chosen": np.array([chosen])}
         layers.append(_points("neighbours", points[near], mark, 3.0, 230, smallest=4))
         layers.append(_points("chosen", points[[chosen]], mark, 5.0, 255, smallest=8))
-    view = {"target": [0, 0], "zoom": -0.65, "minZoom": -2, "maxZoom": 9}
+    view = {"target": [0, 0], "zoom": -0.75, "minZoom": -2, "maxZoom": 9}
     return Scene(_Deck(layers, view), places)
 
 
@@ -178,8 +178,9 @@ def _points(
     name: str, points: np.ndarray, colour: tuple[int, int, int], radius: float, alpha: int, smallest: float = 1.5
 ) -> dict[str, Any]:
     return {
-        "@@type": "ScatterplotLayer", "id": name, "data": points, "getPosition": "@@=-", "getFillColor": [*colour, alpha],
-        "getRadius": radius, "radiusMinPixels": smallest, "radiusMaxPixels": 12, "pickable": True,
+        "@@type": "ScatterplotLayer", "id": name, "data": points, "getPosition": "@@=-",
+        "getFillColor": [*colour, alpha], "getRadius": radius, "radiusMinPixels": smallest, "radiusMaxPixels": 12,
+        "pickable": True,
     }  # fmt: skip
 
 

@@ -35,7 +35,6 @@ def _projection(model: Model) -> dg.AssetsDefinition:
         "Made only for the models that the setting projection.models names.",
         io_manager_key="store",
         code_version="1",
-        dagster_type=Projection,
         output_required=False,  # a map of every model would double the time of a rebuild: the others yield nothing
     )
     def projection(
