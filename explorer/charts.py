@@ -427,8 +427,8 @@ def popularity_bias(rows: pd.DataFrame, models: Sequence[str]) -> Figure | None:
     first, last = top.iloc[0], top.iloc[-1]
     text = (
         "Who is listed: the percentage of list entries that go to each tenth of the products, the least popular on "
-        f"the left. The most popular tenth gets {first['share']:.0%} of {first['model']}'s entries and {last['share']:.0%} "
-        f"of {last['model']}'s; without bias it would be 10%."
+        f"the left. The most popular tenth gets {first['share']:.0%} of {first['model']}'s entries and "
+        f"{last['share']:.0%} of {last['model']}'s; without bias it would be 10%."
     )
     present = [name for name in models if name in set(rows["model"])]
     base = alt.Chart(rows).encode(

@@ -11,6 +11,7 @@ from core.graph import build_graph, transition_matrix
 from core.models.base import LEARNING_CURVE, Embeddings
 from core.neighbours import NEIGHBOURS, Neighbours
 from core.pairs import ProductPairs
+from core.projection import Projection
 from core.split import PairSplit, SplitConfig, split_pairs
 from core.store import Store
 
@@ -146,7 +147,7 @@ def embeddings(model: str, seen: np.ndarray, learns: bool) -> Embeddings:
                 "batch": [10, 20, 30, 40],
                 "examples": [1000, 2000, 3000, 4000],
                 "seconds": [0.1, 0.2, 0.3, 0.4],
-                "learning_rate": [0.025, 0.02, 0.01, 0.005],
+                "learning_rate": [0.025, 0.005, 0.025, 0.005],
                 "loss": [3.0, 2.5, 2.2, 2.1],
                 "roc_auc": [0.6, 0.8, 0.9, 0.91],
             }
@@ -154,6 +155,14 @@ def embeddings(model: str, seen: np.ndarray, learns: bool) -> Embeddings:
     info = {"config": {}, "device": "cpu", "seconds": 0.4} | ({"examples_per_second": 1e4} if learns else {})
     vectors = np.zeros((N, 4), np.float32)
     return Embeddings(model, seen, vectors, vectors, learning_curve=curve, info=info)
+
+
+def projection(model: str, seen: np.ndarray) -> Projection:
+    """A map on which the seen products stand on a lattice, each at a place of its own."""
+    nodes = np.flatnonzero(seen).astype(np.int32)
+    x, y = np.divmod(np.arange(len(nodes)), 8)
+    position = np.stack([x / 4 - 0.9, y / 4 - 0.9], axis=1).astype(np.float32)
+    return Projection(model, nodes, position, np.arange(len(nodes)) % 5 > 0, {"products": len(nodes)})
 
 
 def quarantine() -> pa.Table:
@@ -178,6 +187,7 @@ def write(root, category: str = CATEGORY) -> Store:
     store.write("product_graph", category, graph, run)
     store.write("transition_matrix", category, transition_matrix(graph), run)
     store.write("walks", category, np.zeros((4, 3), np.int32), run)
+    store.write("projection/skipgram", category, projection("skipgram", seen), run | {"config": {"models": "skipgram"}})
     boards = []
     for number, (model, scorings) in enumerate(MODELS.items()):
         store.write(f"embeddings/{model}", category, embeddings(model, seen, model != "popularity"), run)

@@ -2,23 +2,27 @@
 
 import csv
 import io
+import json
 import os
+import shutil
 import subprocess
 import sys
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from dagster import AssetKey
 from streamlit.testing.v1 import AppTest
 
 from core.pairs import ProductPairs
 from core.store import MANIFEST, Store
-from explorer import display
+from explorer import display, freshness
 from tests import explorer_fixture as fixture
 from tests.conftest import ROOT
 
 APP = str(ROOT / "explorer" / "app.py")
-PAGES = ("app_pages/neighbours.py", "app_pages/evaluation.py", "app_pages/data.py")
+PAGES = tuple(f"app_pages/{name}.py" for name in ("neighbours", "evaluation", "map", "data", "freshness"))
+NEIGHBOURS, EVALUATION, MAP, DATA, FRESHNESS = PAGES
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +92,10 @@ print(*sorted(set(sys.modules) & {{"dagster", "torch", "gensim", "numba", "sklea
 def test_every_page_draws_without_complaint(full, start, page):
     at = start(full, page)
     assert not at.error and not at.warning
-    assert at.dataframe
+    assert at.dataframe or at.get("deck_gl_json_chart")
+    for kind in ("vega_lite_chart", "deck_gl_json_chart"):
+        assert all(len(chart.proto.alt) > 30 for chart in at.get(kind))
+    assert all(frame.proto.alt for frame in at.dataframe)
 
 
 def test_the_first_product_is_the_most_popular(full, start):
@@ -215,8 +222,8 @@ def test_category_titles_come_from_the_file_and_switching_forgets_the_product(fu
 
 def test_the_product_survives_a_look_at_another_page(full, start):
     at = start(full, product=fixture.WARM)
-    at.switch_page(PAGES[1]).run()
-    at.switch_page(PAGES[0]).run()
+    at.switch_page(EVALUATION).run()
+    at.switch_page(NEIGHBOURS).run()
     assert not at.exception
     assert fixture.WARM in [t.value for t in at.text]
 
@@ -237,7 +244,7 @@ def test_a_category_of_one_product(tmp_path, start, page):
     )
     at = start(store, page)
     assert "make materialize CATEGORY=alpha" in texts(at)
-    if page == PAGES[0]:
+    if page == NEIGHBOURS:
         assert fixture.LISTED in [t.value for t in at.text]
 
 
@@ -268,7 +275,7 @@ def test_in_the_middle_of_a_rebuild_no_marks_are_shown(tmp_path, start):
     at = start(store, product=fixture.WARM, models="skipgram")
     assert "Split unknown" in texts(at)
     assert set(at.dataframe[0].value["mark"]) == {""}
-    at = start(store, PAGES[2])
+    at = start(store, FRESHNESS)
     state = at.dataframe[0].value.set_index("asset")["state"]
     assert state["pair_split"] == "out of date: product_pairs changed" and state["product_pairs"] == "up to date"
 
@@ -289,7 +296,7 @@ def test_a_broken_categories_file_hides_nothing(full, start, monkeypatch, tmp_pa
 
 
 def test_leaderboard_numbers_and_the_articles(full, start):
-    at = start(full, PAGES[1])
+    at = start(full, EVALUATION)
     frame = at.dataframe[0].value.set_index(["model", "scoring"])
     assert frame.loc[("skipgram", "center_context"), "roc_auc"] == pytest.approx(0.91)
     assert frame.loc[("skipgram", "center_context"), "± roc_auc"] == pytest.approx(0.01)
@@ -303,9 +310,20 @@ def test_leaderboard_numbers_and_the_articles(full, start):
     assert frame.loc[("gensim_word2vec", "center_center"), "article"] == 0.9735
 
 
+def test_evaluation_across_categories(tmp_path, start):
+    fixture.write(tmp_path)
+    store = fixture.write(tmp_path, "beta")
+    at = start(store, EVALUATION, protocol="ranking")
+    at.selectbox(key="across metric").set_value("ndcg@10")
+    rerun(at)
+    table = at.dataframe[-1].value.set_index(["model", "scoring"])
+    assert list(table.columns) == ["Alpha (synthetic)", "Beta"]
+    assert table.loc[("skipgram", "center_context"), "Beta"] == pytest.approx(0.91 / 4)
+
+
 @pytest.mark.parametrize("protocol", ["published", "degree_matched", "ranking", "cold_start"])
 def test_every_protocol_draws(full, start, protocol):
-    at = start(full, PAGES[1], protocol=protocol)
+    at = start(full, EVALUATION, protocol=protocol)
     columns = at.dataframe[0].value.columns
     assert ("article" in columns) == (protocol == "published")
     charts = at.get("vega_lite_chart")
@@ -316,20 +334,136 @@ def test_every_protocol_draws(full, start, protocol):
 def test_a_leaderboard_is_put_together_where_it_is_missing_or_old(tmp_path, start):
     store = fixture.write(tmp_path)
     store.write("metrics/skipgram", "alpha", fixture.evaluation("skipgram", fixture.MODELS["skipgram"], 0.5))
-    frame = start(store, PAGES[1]).dataframe[0].value.set_index(["model", "scoring"])
+    frame = start(store, EVALUATION).dataframe[0].value.set_index(["model", "scoring"])
     assert frame.loc[("skipgram", "center_context"), "roc_auc"] == pytest.approx(0.5)
 
 
-def test_freshness_names_what_is_missing_and_what_was_left_out(full, start):
-    at = start(full, PAGES[2])
+def test_freshness_names_what_is_missing(full, start, monkeypatch):
+    monkeypatch.setenv("ALSOBOUGHT_DAGSTER_URL", "https://dagster.example/")
+    at = start(full, FRESHNESS, asset="embeddings/skipgram")
     state = at.dataframe[0].value.set_index("asset")
     assert state.loc["neighbours/adamic_adar", "state"] == "missing"
     assert state.loc["neighbours/skipgram", "state"] == "up to date"
     assert state.loc["neighbours/skipgram", "run"] == "0f1e2d3c"
-    assert "make materialize CATEGORY=alpha" in [code.value for code in at.code]
-    reasons = at.dataframe[1].value
-    assert reasons["lines"].sum() == 2
-    assert at.dataframe[2].value["excerpt"].tolist() == ["<script>alert(1)</script>", "{}"]
+    assert state.loc["neighbours/skipgram", "dagster"].startswith("https://dagster.example/assets/neighbours/skipgram?")
+    assert "projection/skipgram" in state.index and "projection/node2vec" not in state.index
+    everything, chosen = (code.value for code in at.code)
+    assert everything == "make materialize CATEGORY=alpha"
+    assert 'key:"neighbours/adamic_adar"' in chosen and 'key:"neighbours/skipgram"' not in chosen
+    links = [link.proto.url for link in at.get("link_button")]
+    assert links[1] == "https://dagster.example/runs/0f1e2d3c-0000"
+
+
+def test_the_command_for_what_is_missing_is_one_that_dagster_understands():
+    import dagster as dg
+
+    from orchestration.definitions import defs
+
+    wanted = ["embeddings/skipgram", "product_pairs"]
+    selection = freshness.command("alpha", wanted).split("--select ")[1].strip("'")
+    found = dg.AssetSelection.from_string(selection).resolve(defs.resolve_asset_graph())
+    assert {key.to_user_string() for key in found} == set(wanted)
+
+
+def test_the_upstream_of_every_asset_is_that_of_the_asset_graph():
+    """The explorer knows the stages without Dagster: they must not drift apart."""
+    from orchestration.definitions import defs
+
+    graph = defs.resolve_asset_graph()
+    for asset, inputs in freshness.upstream(["skipgram"]).items():
+        node = graph.get(AssetKey(asset.split("/")))
+        assert {key.to_user_string() for key in node.parent_keys} == set(inputs), asset
+
+
+def test_embeddings_of_an_earlier_code_version_are_out_of_date(tmp_path, start):
+    store = fixture.write(tmp_path)
+    seen = np.ones(fixture.N, bool)
+    store.write("embeddings/skipgram", "alpha", fixture.embeddings("skipgram", seen, True), {"code_version": "0"})
+    state = start(store, FRESHNESS).dataframe[0].value.set_index("asset")["state"]
+    assert state["embeddings/skipgram"] == "out of date: code changed"
+    assert state["metrics/skipgram"] == "out of date: embeddings/skipgram changed"
+
+
+def test_provenance_shows_the_settings(full, start):
+    at = start(full, FRESHNESS, asset="projection/skipgram")
+    assert at.json and "skipgram" in at.json[0].value
+    at.selectbox(key="asset").set_value("quarantine")
+    rerun(at)
+    assert not at.json and "It has no settings" in texts(at)
+
+
+def test_quarantined_lines_have_reasons(full, start):
+    frames = start(full, DATA).dataframe
+    assert frames[0].value["lines"].sum() == 2
+    assert frames[1].value["excerpt"].tolist() == ["<script>alert(1)</script>", "{}"]
+
+
+def test_agreement_is_that_of_the_lists(full, start):
+    at = start(full, DATA)
+    at.selectbox(key="model a").set_value("gensim_word2vec")
+    at.selectbox(key="model b").set_value("skipgram")
+    rerun(at)
+    lists = {}
+    for model in ("gensim_word2vec", "skipgram"):
+        scoring = fixture.MODELS[model][0]
+        for row in full.read(f"neighbours/{model}", fixture.CATEGORY).table.to_pylist():
+            if row["scoring"] == scoring and row["rank"] <= 10:
+                lists.setdefault(row["product"], {}).setdefault(model, set()).add(row["neighbour"])
+    shared = sorted(len(both["gensim_word2vec"] & both["skipgram"]) for both in lists.values())
+    least, most = (frame.value["shared"].tolist() for frame in at.dataframe[2:4])
+    assert least == shared[:10] and most == shared[::-1][:10]
+    assert f"share {np.mean(shared):.1f} of" in texts(at)
+
+
+def test_the_map_shows_the_product_of_the_address_and_its_neighbours(full, start):
+    at = start(full, MAP, product=fixture.WARM)
+    (chart,) = at.get("deck_gl_json_chart")
+    layers = {layer["id"]: layer for layer in json.loads(chart.proto.json)["layers"]}
+    found = full.read("projection/skipgram", fixture.CATEGORY)
+    ids = fixture.products()["product_id"].to_pylist()
+    drawn = sum(len(layer["data"]) for name, layer in layers.items() if name.startswith("group"))
+    assert drawn == len(found.nodes)
+    place = found.nodes.tolist().index(ids.index(fixture.WARM))
+    assert layers["chosen"]["data"] == [pytest.approx((found.position[place] * 400).tolist(), abs=0.1)]
+    assert len(layers["neighbours"]["data"]) == len(layers["lines"]["data"]) == 10
+    assert "Gadget 007" in at.subheader[0].value
+    assert "placed beside their nearest" in texts(at)
+
+
+def test_the_map_is_searched_with_the_keyboard(full, start):
+    at = start(full, MAP)
+    at.text_input(key="map search").set_value("gadget 007").run()
+    at.selectbox(key="map hit").select_index(0)
+    rerun(at)
+    assert at.query_params["product"] == fixture.WARM
+    at.segmented_control(key="colour").set_value("brand")
+    rerun(at)
+    assert "coloured by brand" in at.get("deck_gl_json_chart")[0].proto.alt
+
+
+def test_a_product_that_is_not_on_the_map(full, start):
+    at = start(full, MAP, product=fixture.LONELY)
+    assert "has not seen this product" in at.info[0].value
+    at = start(full, MAP, product=fixture.SCRIPT)
+    assert "\\<script\\>" in at.subheader[0].value
+
+
+def test_no_map_is_shown_while_its_numbers_mean_other_products(tmp_path, start):
+    store = fixture.write(tmp_path)
+    store.write("product_pairs", "alpha", fixture.pairs())
+    at = start(store, MAP)
+    assert not at.get("deck_gl_json_chart") and "There are no maps" in at.info[0].value
+
+
+@pytest.mark.parametrize(
+    "missing", ["product_graph", "neighbours", "quarantine", "embeddings", "metrics", "projection"]
+)
+@pytest.mark.parametrize("page", PAGES)
+def test_a_category_half_materialized(tmp_path, start, page, missing):
+    store = fixture.write(tmp_path)
+    shutil.rmtree(tmp_path / missing)
+    at = start(store, page)
+    assert not at.error
 
 
 def test_coverage_counts_only_products_that_have_metadata():
