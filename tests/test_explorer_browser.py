@@ -140,28 +140,103 @@ def test_hostile_text_is_only_text(page):
     browser.screenshot(page, "arabic")
 
 
-def test_evaluation_draws_its_charts(page):
+def drawn(page, count):
+    """All charts of a page, each with a drawing: one that failed has none."""
+    charts = page.locator('[data-testid="stVegaLiteChart"]:visible')  # a closed expander holds one that is not
+    charts.nth(count - 1).wait_for()
+    for i in range(count):
+        charts.nth(i).locator("canvas, svg").first.wait_for()
+    return charts
+
+
+def test_evaluation_draws_its_charts_and_filters(page):
     open_page(page, "/evaluation")
-    charts = page.locator('[data-testid="stVegaLiteChart"]')
-    charts.nth(6).wait_for()
-    assert charts.count() == 7
-    page.wait_for_timeout(500)
-    for i in range(7):
-        # A chart that failed shows no drawing.
-        assert charts.nth(i).locator("canvas, svg").count() >= 1
+    # Intervals, two curves, thresholds, scores, two learning curves, cost, categories.
+    assert drawn(page, 9).count() == 9
     browser.screenshot(page, "evaluation")
     page.get_by_role("radio", name="degree_matched").or_(page.get_by_role("button", name="degree_matched")).click()
     page.wait_for_url("**protocol=degree_matched**")
+    browser.settled(page)
+    expect(page.get_by_text("popularity alone is worth 0.5")).to_be_visible()
+    page.get_by_role("radio", name="seen").or_(page.get_by_role("button", name="seen", exact=True)).click()
+    page.wait_for_url("**subset=seen**")
+    browser.settled(page)
+    drawn(page, 9)
+
+
+def test_a_protocol_in_the_address(page):
+    open_page(page, "/evaluation?protocol=ranking")
+    expect(page.get_by_text("What a shop sees")).to_be_visible()
+    drawn(page, 9)
+
+
+def test_a_click_on_the_map_opens_the_product(page, tmp_path_factory):
+    open_page(page, "/map")
+    canvas = page.locator('[data-testid="stDeckGlJsonChart"] canvas').last
+    canvas.wait_for()
+    page.wait_for_timeout(1500)  # the software renderer draws its first frame
+    store = explorer_fixture.write(tmp_path_factory.mktemp("same"))
+    found = store.read("projection/skipgram", "alpha")
+    ids = explorer_fixture.products()["product_id"].to_pylist()
+    place = len(found.nodes) // 2
+    x, y = (found.position[place] * _MAP_PIXELS).tolist()
+    box = canvas.bounding_box()
+    page.mouse.click(box["x"] + box["width"] / 2 + x, box["y"] + box["height"] / 2 - y)
+    page.wait_for_url(f"**product={ids[found.nodes[place]]}**")
+    browser.settled(page)
+    link = page.get_by_test_id("stPageLink-NavLink").first
+    expect(link).to_contain_text("Open in Neighbours")
+    page.wait_for_timeout(1000)
+    browser.screenshot(page, "map")
+
+    link.click()
+    expect(page.get_by_test_id("stHeading").first).to_contain_text("Neighbours")
+    assert f"product={ids[found.nodes[place]]}" in page.url
+
+
+_MAP_PIXELS = 400 * 2**-0.75
+"""Pixels from the map's centre to 1: ``explorer.maps`` draws 400 units, seen at zoom -0.75."""
+
+
+def test_the_map_without_a_mouse(page):
+    open_page(page, "/map")
+    page.get_by_label("Find a product on the map").fill("gadget 007")
+    expect(page.get_by_text("1 match")).to_be_visible()
+    chosen = page.get_by_label("1 match")
+    chosen.focus()
+    page.keyboard.press("ArrowDown")
+    page.get_by_role("option").first.wait_for()
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**product={explorer_fixture.WARM}**")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_data_page_in_both_appearances(chromium, address, scheme):
-    context = chromium.new_context(viewport={"width": 1440, "height": 1100}, base_url=address, color_scheme=scheme)
+def test_pages_in_both_appearances(chromium, address, scheme):
+    context = chromium.new_context(viewport={"width": 1280, "height": 1100}, base_url=address, color_scheme=scheme)
     page = context.new_page()
-    open_page(page, "/data")
-    expect(page.get_by_test_id("stCode")).to_contain_text("make materialize CATEGORY=alpha")
-    colour = page.locator('[data-testid="stApp"]').evaluate("e => getComputedStyle(e).backgroundColor")
-    brightness = sum(int(part) for part in re.findall(r"\d+", colour)[:3])
-    assert (brightness > 600) == (scheme == "light")
-    browser.screenshot(page, f"data-{scheme}")
+    for path in ("freshness", "data", "map"):
+        open_page(page, f"/{path}")
+        colour = page.locator('[data-testid="stApp"]').evaluate("e => getComputedStyle(e).backgroundColor")
+        brightness = sum(int(part) for part in re.findall(r"\d+", colour)[:3])
+        assert (brightness > 600) == (scheme == "light")
+        page.wait_for_timeout(1000)
+        browser.screenshot(page, f"{path}-{scheme}")
+    context.close()
+
+
+def test_freshness_shows_the_command_and_leads_to_dagster(page):
+    open_page(page, "/freshness")
+    expect(page.get_by_test_id("stCode").first).to_contain_text("make materialize CATEGORY=alpha")
+    link = page.get_by_role("link", name="The asset in Dagster")
+    assert link.get_attribute("href").startswith("http://localhost:3000/assets/raw_products?")
+
+
+def test_on_a_phone_nothing_is_wider_than_the_screen(chromium, address):
+    context = chromium.new_context(viewport={"width": 390, "height": 800}, base_url=address, has_touch=True)
+    page = context.new_page()
+    for path in ("", "evaluation", "map", "data", "freshness"):
+        open_page(page, f"/{path}")
+        page.wait_for_timeout(300)
+        assert page.get_by_test_id("stMain").evaluate("e => e.scrollWidth - e.clientWidth") <= 1, path
+        browser.screenshot(page, f"phone-{path or 'neighbours'}")
     context.close()
