@@ -4,6 +4,7 @@ Belongs here: the few questions about one pair of nodes that a person asks, answ
 them. Does not belong here: scoring or ranking products (``core.models``) and how an answer is shown.
 """
 
+import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -84,7 +85,7 @@ class GraphPaths:
 
     def _one_of_each_length(self, source: int, target: int) -> Iterator[GraphPath]:
         first, _ = self._row(source)
-        if len(first) and first[min(np.searchsorted(first, target), len(first) - 1)] == target:
+        if target in first:
             yield self._path(source, target)
         shared = self.shared(source, target, 1)
         if shared.total:
@@ -139,7 +140,7 @@ class GraphPaths:
 
     def _path(self, *nodes: int) -> GraphPath:
         weights = []
-        for a, b in zip(nodes, nodes[1:], strict=False):
+        for a, b in itertools.pairwise(nodes):
             ends, weight = self._row(a)
             weights.append(float(weight[np.searchsorted(ends, b)]))
         steps = [weight / float(self._strength[node]) for weight, node in zip(weights, nodes, strict=False)]

@@ -19,7 +19,7 @@ from core import paths
 from core.categories import load_categories
 from core.errors import InputError
 from core.models import MODELS
-from core.store import Manifest, Store
+from core.store import MANIFEST, Manifest, Store
 from explorer.neighbours import NeighbourFile
 from explorer.relations import Relations
 from explorer.search import ProductIndex
@@ -102,7 +102,8 @@ def models_with(stage: str, category: str) -> list[str]:
     base = store().root / stage
     stored = sorted(p.name for p in base.iterdir() if p.is_dir()) if base.exists() else []
     names = [*MODELS, *(name for name in stored if name not in MODELS)]
-    return [name for name in names if manifest(f"{stage}/{name}", category)]
+    # Reading comes later: one damaged manifest must not hide the other models.
+    return [name for name in names if (store().folder(f"{stage}/{name}", category) / MANIFEST).exists()]
 
 
 def table(asset: str, category: str, field: str = "value") -> pa.Table | None:

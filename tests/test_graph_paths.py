@@ -1,5 +1,7 @@
 """Shared neighbours and strongest paths against networkx, and against every simple path there is."""
 
+from itertools import pairwise
+
 import networkx as nx
 import numpy as np
 import pytest
@@ -36,7 +38,7 @@ def test_strongest_paths_against_all_simple_paths(seed):
                 continue
             best = {}
             for nodes in nx.all_simple_paths(reference, source, target, cutoff=3):
-                product = np.prod([step[a, b] for a, b in zip(nodes, nodes[1:], strict=False)])
+                product = np.prod([step[a, b] for a, b in pairwise(nodes)])
                 best[len(nodes) - 1] = max(best.get(len(nodes) - 1, 0), product)
             found = paths.strongest(source, target)
             assert [p.probability for p in found] == sorted((p.probability for p in found), reverse=True)
@@ -44,7 +46,7 @@ def test_strongest_paths_against_all_simple_paths(seed):
             for path in found:
                 assert len(set(path.nodes)) == len(path.nodes)
                 assert (path.nodes[0], path.nodes[-1]) == (source, target)
-                ends = list(zip(path.nodes, path.nodes[1:], strict=False))
+                ends = list(pairwise(path.nodes))
                 assert path.steps == pytest.approx([step[a, b] for a, b in ends])
                 assert path.weights == pytest.approx([reference.edges[e]["weight"] for e in ends])
             lengths |= set(best)
@@ -73,7 +75,7 @@ def test_shared_neighbours_against_networkx(seed):
 def test_any_graph_has_the_paths_that_networkx_says(n, data):
     pair = st.tuples(st.integers(0, n - 1), st.integers(0, n - 1)).filter(lambda e: e[0] < e[1])
     edges = data.draw(st.lists(st.tuples(pair, st.sampled_from([0.5, 1.0, 1.2])), min_size=1, max_size=14))
-    unique = {ends: weight for ends, weight in edges}
+    unique = dict(edges)
     graph = made(n, [(a, b, w) for (a, b), w in unique.items()])
     reference = nx.from_scipy_sparse_array(graph.adjacency())
     lengths = {len(p) - 1 for p in nx.all_simple_paths(reference, 0, n - 1, cutoff=3)}
