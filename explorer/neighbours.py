@@ -18,16 +18,18 @@ LIST_COLUMNS = ("neighbour", "rank", "score")
 class NeighbourFile:
     """The table of ``core.neighbours.Neighbours``: sorted by scoring, product and rank.
 
-    Opening reads the file's footer; the smallest and largest product of every row group stay in memory.
+    Opening reads the file's footer; it and the smallest and largest product of every row group stay in memory. Lookups
+    may run in several threads: Arrow's readers must not be shared, so each makes its own over the same footer.
 
     Args:
         path: a local Parquet file with at least the columns of ``core.neighbours.NEIGHBOURS``.
     """
 
     def __init__(self, path: Path) -> None:
-        self._file = pq.ParquetFile(path, memory_map=True)
-        meta = self._file.metadata
-        names = self._file.schema_arrow.names
+        self._path = path
+        file = pq.ParquetFile(path, memory_map=True)
+        self._footer = meta = file.metadata
+        names = file.schema_arrow.names
         self._ranges = [
             tuple(_range(meta.row_group(group).column(names.index(name))) for name in ("scoring", "product"))
             for group in range(meta.num_row_groups)
@@ -46,19 +48,23 @@ class NeighbourFile:
         ]
         # Decoding a group's neighbours takes most of the time, and the group in which two scorings meet spans all
         # products: so first see which groups really hold the list.
-        rows = {group: self._rows(group, product_id, scoring) for group in groups}
-        parts = [self._read(group, LIST_COLUMNS).take(where) for group, where in rows.items() if len(where)]
-        table = pa.concat_tables(parts) if parts else self._file.schema_arrow.empty_table().select(list(LIST_COLUMNS))
+        with pq.ParquetFile(self._path, metadata=self._footer, memory_map=True, pre_buffer=False) as file:
+            rows = {group: _rows(file, group, product_id, scoring) for group in groups}
+            parts = [_read(file, group, LIST_COLUMNS).take(where) for group, where in rows.items() if len(where)]
+            parts = parts or [file.schema_arrow.empty_table().select(list(LIST_COLUMNS))]
+        table = pa.concat_tables(parts)
         table = table.set_column(0, "neighbour", table["neighbour"].cast(pa.string()))
         return table.sort_by("rank").slice(0, k)
 
-    def _rows(self, group: int, product_id: str, scoring: str) -> pa.Array:
-        """Places of a list within a row group."""
-        keys = self._read(group, ("product", "scoring"))
-        return pc.indices_nonzero(pc.and_(_equal(keys["product"], product_id), _equal(keys["scoring"], scoring)))
 
-    def _read(self, group: int, columns: tuple[str, ...]) -> pa.Table:
-        return self._file.read_row_group(group, columns=list(columns), use_threads=False).select(list(columns))
+def _rows(file: pq.ParquetFile, group: int, product_id: str, scoring: str) -> pa.Array:
+    """Places of a list within a row group."""
+    keys = _read(file, group, ("product", "scoring"))
+    return pc.indices_nonzero(pc.and_(_equal(keys["product"], product_id), _equal(keys["scoring"], scoring)))
+
+
+def _read(file: pq.ParquetFile, group: int, columns: tuple[str, ...]) -> pa.Table:
+    return file.read_row_group(group, columns=list(columns), use_threads=False).select(list(columns))
 
 
 def _equal(column: pa.ChunkedArray, value: str) -> pa.ChunkedArray:
