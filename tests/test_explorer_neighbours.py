@@ -192,7 +192,9 @@ def test_a_model_that_is_not_materialized_says_how_to_make_it(full, start):
 
 def test_a_product_without_lists_says_who_has_one(tmp_path, start):
     store = fixture.write(tmp_path)
-    store.write("neighbours/gensim_word2vec", "alpha", fixture.neighbours(("center_context",), np.ones(fixture.N, bool)))
+    store.write(
+        "neighbours/gensim_word2vec", "alpha", fixture.neighbours(("center_context",), np.ones(fixture.N, bool))
+    )
     at = start(store, product=fixture.LONELY, models=["popularity", "skipgram"])
     assert len(at.info) == 2 and "A list of it is in: gensim" in texts(at)
     assert not at.dataframe and not at.get("download_button")

@@ -196,7 +196,7 @@ def test_only_row_groups_that_can_hold_the_product_are_read(lists, monkeypatch):
 
 
 def test_lookups_from_many_sessions_at_once(lists):
-    table, file = lists
+    _, file = lists
     ids = fixture.products()["product_id"].to_pylist()
     alone = [file.lookup(product_id, "native", 5).to_pylist() for product_id in ids]
     with ThreadPoolExecutor(8) as pool:
