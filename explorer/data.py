@@ -22,7 +22,7 @@ from core.graph_statistics import GraphStatistics, graph_statistics
 from core.models import MODELS
 from core.projection import Projection, ProjectionConfig
 from core.projection import wanted as projection_models
-from core.store import Manifest, Store
+from core.store import MANIFEST, Manifest, Store
 from explorer.list_statistics import Lists, read_lists, stretches
 from explorer.maps import Grouping, group_by
 from explorer.neighbours import NeighbourFile
@@ -150,7 +150,8 @@ def models_with(stage: str, category: str) -> list[str]:
     base = store().root / stage
     stored = sorted(p.name for p in base.iterdir() if p.is_dir()) if base.exists() else []
     names = [*MODELS, *(name for name in stored if name not in MODELS)]
-    return [name for name in names if manifest(f"{stage}/{name}", category)]
+    # Reading comes later: one damaged manifest must not hide the other models.
+    return [name for name in names if (store().folder(f"{stage}/{name}", category) / MANIFEST).exists()]
 
 
 def table(asset: str, category: str, field: str = "value") -> pa.Table | None:

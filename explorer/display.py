@@ -5,10 +5,9 @@ Belongs here: choosing, naming and formatting columns. Does not belong here: loa
 
 import io
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,15 +16,7 @@ import streamlit as st
 
 from core.models import MODELS
 from explorer.freshness import AssetState, asset_page
-from explorer.relations import HELD_OUT, TRAIN
-from explorer.search import ProductIndex
-from explorer.texts import shorten, size
-
-_CELL = 300
-"""Characters of a title in a table; the whole title is on the product's own page and in the download."""
-
-MARKS = {TRAIN: "●", HELD_OUT: "★", "": ""}
-MARKS_NOTE = "● known pair the model was trained on · ★ held-out pair the model found by itself"
+from explorer.texts import for_spreadsheet, size
 
 ARTICLE = {
     ("gensim_word2vec", "all"): 0.9082,
@@ -50,59 +41,12 @@ _HEADLINES = {
 """Columns that come first; whatever else a protocol measures follows."""
 
 
-def neighbour_rows(index: ProductIndex, found: pa.Table, nodes: np.ndarray, marks: Sequence[str]) -> pa.Table:
-    """One model's list with what is known about each neighbour.
-
-    Args:
-        index: the products.
-        found: columns neighbour, rank, score.
-        nodes: int64 node of each neighbour, -1 if the products do not hold it.
-        marks: name of each neighbour's mark (``explorer.relations``).
-    """
-    place = pa.array(nodes, mask=nodes < 0)
-    about = index.table.select(["title", "brand", "price"]).take(place)
-    return pa.table(
-        {
-            "rank": found["rank"],
-            "score": found["score"],
-            "neighbour": found["neighbour"],
-            "title": about["title"],
-            "brand": about["brand"],
-            "price": about["price"],
-            "mark": pa.array(marks, pa.string()),
-        }
-    )
-
-
-def for_screen(rows: pa.Table) -> pa.Table:
-    """The same list with the id in place of a missing title, long titles cut and readable marks."""
-    name = [shorten(title or product_id, _CELL) for title, product_id in _pairs(rows, "title", "neighbour")]
-    rows = rows.set_column(rows.column_names.index("title"), "title", pa.array(name, pa.string()))
-    marks = pa.array([MARKS.get(mark, mark) for mark in rows["mark"].to_pylist()], pa.string())
-    rows = rows.set_column(rows.column_names.index("mark"), "mark", marks)
-    return rows.select(list(neighbour_columns()))
-
-
-def _pairs(rows: pa.Table, a: str, b: str) -> Iterable[tuple[Any, Any]]:
-    return zip(rows[a].to_pylist(), rows[b].to_pylist(), strict=True)
-
-
-def neighbour_columns() -> dict[str, Any]:
-    """Column settings for :func:`for_screen`, in the order of the columns; half a page must hold them all."""
-    column = st.column_config
-    return {
-        "rank": column.NumberColumn("#", width=30, help="Place in the model's list"),
-        "mark": column.TextColumn("Pair", width=42, help=MARKS_NOTE, alignment="center"),
-        "score": column.NumberColumn("Score", format="%.3g", width=56, help="Comparable within one model and view"),
-        "title": column.TextColumn("Product", width=175),
-        "brand": column.TextColumn("Brand", width=75),
-        "price": column.NumberColumn("Price", format="%.2f", width=60),
-        "neighbour": column.TextColumn("Id", width=110),
-    }
-
-
 def to_csv(rows: pa.Table) -> bytes:
-    """UTF-8 CSV with a header."""
+    """UTF-8 CSV with a header. Text that a spreadsheet would run as a formula is marked as text."""
+    for place, column in enumerate(rows.schema):
+        if pa.types.is_string(column.type):
+            safe = [None if text is None else for_spreadsheet(text) for text in rows.column(place).to_pylist()]
+            rows = rows.set_column(place, column, pa.array(safe, column.type))
     out = io.BytesIO()
     pa_csv.write_csv(rows, out)
     return out.getvalue()

@@ -98,12 +98,14 @@ def _calls_for(source: AssetState | None, created: float) -> bool:
     return source.state == OUTDATED or source.manifest.created > created
 
 
-def command(category: str, assets: Iterable[str] = ()) -> str:
-    """The command that materializes a category, or only some of its assets."""
-    chosen = " or ".join(f'key:"{asset}"' for asset in assets)
-    if not chosen:
-        return f"make materialize CATEGORY={category}"
-    return f".venv/bin/alsobought materialize {category} --select '{chosen}'"
+def command(category: str, select: str | None = None) -> str:
+    """The command that materializes a category, or a part of it; ``select`` is a Dagster asset selection."""
+    return f"make materialize CATEGORY={category}" + ("" if select is None else f" SELECT='{select}'")
+
+
+def selection(assets: Iterable[str]) -> str:
+    """The Dagster asset selection of exactly these assets."""
+    return " or ".join(f'key:"{asset}"' for asset in assets)
 
 
 def dagster_url() -> str:

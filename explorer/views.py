@@ -35,6 +35,7 @@ def pick_category() -> data.CategoryEntry | None:
     def chosen() -> None:
         links.write("category", st.session_state["category choice"])
         links.write("product", None)
+        links.write("why", None)
 
     st.sidebar.selectbox(
         "Category",

@@ -24,6 +24,10 @@ JAPANESE = "B000000JAPAN"
 UNTITLED = "B000UNTITLED"  # has metadata, but neither title nor brand nor price
 LISTED = "A0ONLYLISTED"  # only listed by others: no metadata at all
 LONELY = "Z0000LONELY0"  # has metadata, but no pair and so no neighbours
+FORMULA = "B000000003"  # a title that a spreadsheet would run
+PICTURED = "B000000005"  # has the address of a picture
+STOLEN = "B000000006"  # its picture is a file of the server
+PICTURE = "http://127.0.0.1:9/picture.png"
 HOSTILE_TITLE = "<script>window.hacked=1</script><b>bold</b> ![x](http://127.0.0.1:9/x.png) **fat** :red[red] $x^2$"
 TITLES = {
     SCRIPT: HOSTILE_TITLE,
@@ -31,6 +35,7 @@ TITLES = {
     ARABIC: "سماعات لاسلكية مع ميكروفون",
     JAPANESE: "ワイヤレスヘッドホン　マイク付き",
     LONELY: "Lonely lamp",
+    FORMULA: '=HYPERLINK("http://127.0.0.1:9/","x")',
 }
 MODELS = {
     "popularity": ("native",),
@@ -55,7 +60,7 @@ def products() -> pa.Table:
             "price": pa.array([None if b else 1.5 * n for n, b in enumerate(bare)], pa.float32()),
             "categories": [[] if b else ["Electronics", "Audio"] for b in bare],
             "sales_rank": nothing,
-            "image_url": nothing.cast(pa.string()),
+            "image_url": pa.array([{PICTURED: PICTURE, STOLEN: "/etc/passwd"}.get(i) for i in ids], pa.string()),
             "has_metadata": [i != LISTED for i in ids],
         }
     )

@@ -37,7 +37,7 @@ if stale:
     st.markdown("Bring everything of this category up to date with")
     st.code(freshness.command(category), language="bash")
     st.markdown("or only what is missing or out of date with")
-    st.code(freshness.command(category, stale), language="bash", wrap_lines=True)
+    st.code(freshness.command(category, freshness.selection(stale)), language="bash", wrap_lines=True)
     if by_state[freshness.MISSING]:
         st.caption(f"Missing: {plain(', '.join(by_state[freshness.MISSING]))}.")
 st.dataframe(
