@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 from explorer.display import METRIC_TITLES
 
 _HEIGHT = 380
+_TALL = 440
 _LARGEST_COSINES = 2.0  # of center_context scores, which are the sum of two
 _CLIFF = 0.05
 """Share of the pairs that has to be gained at one threshold to speak of a cliff."""
@@ -70,14 +71,14 @@ def roc(curves: pd.DataFrame, models: Sequence[str]) -> Figure:
         .encode(x="x:Q", y="y:Q")
     )
     lines = _curve(curves, models, "false_positive_rate", "recall", "False positive rate", "Recall")
-    return Figure((diagonal + lines).properties(height=_HEIGHT), text)
+    return Figure((diagonal + lines).properties(height=_TALL), text)
 
 
 def precision_recall(curves: pd.DataFrame, models: Sequence[str]) -> Figure:
     """Precision over recall."""
     text = f"Precision-recall curves of {_series(curves)}. {_best_f1(curves)}"
     lines = _curve(curves, models, "recall", "precision", "Recall", "Precision")
-    return Figure(lines.properties(height=_HEIGHT), text)
+    return Figure(lines.properties(height=_TALL), text)
 
 
 def _curve(curves: pd.DataFrame, models: Sequence[str], x: str, y: str, x_title: str, y_title: str) -> alt.Chart:
@@ -508,7 +509,7 @@ def _color(models: Sequence[str], shown: pd.DataFrame) -> alt.Color:
     return alt.Color(
         "model:N",
         scale=alt.Scale(domain=list(models)),
-        legend=alt.Legend(title=None, orient="bottom", columns=2, values=present, labelLimit=200),
+        legend=alt.Legend(title=None, orient="bottom", columns=2, values=present, labelLimit=150),
     )
 
 

@@ -10,7 +10,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from explorer import data
+from core.models import MODELS
+from explorer import charts, data
 
 PROTOCOLS = {
     "published": "Held-out pairs against as many uniformly drawn non-pairs, as in the article. These negatives are "
@@ -56,6 +57,19 @@ def foremost(points: pd.DataFrame, count: int = 5) -> list[str]:
     floor = best[best["model"] == points["model"].iloc[0]]
     chosen = pd.concat([best.head(count), floor]).drop_duplicates("model")
     return (chosen["model"] + " · " + chosen["scoring"]).tolist()
+
+
+def first_with_cliff(points: pd.DataFrame, series: list[str]) -> int:
+    """Place of the series whose thresholds are shown first: a model that learns and has a cliff, else the first.
+
+    The cliff is what no average shows.
+    """
+    for place, name in enumerate(series):
+        model, scoring = name.split(" · ")
+        curve = points[(points["model"] == model) & (points["scoring"] == scoring)]
+        if model in MODELS and MODELS[model].learns and charts.cliff(curve) is not None:
+            return place
+    return 0
 
 
 def scores(category: str, model: str) -> pd.DataFrame | None:

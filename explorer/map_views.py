@@ -152,7 +152,7 @@ def _about(
     st.dataframe(
         {"Most alike": names, "Score": rows["score"].to_pylist()},
         column_config={
-            "Most alike": st.column_config.TextColumn(width=150),
+            "Most alike": st.column_config.TextColumn(width=112),
             "Score": st.column_config.NumberColumn(format="%.2f", width=50),
         },
         hide_index=True,

@@ -168,8 +168,10 @@ def scene(
         }  # fmt: skip
         layers.append(lines)
         places |= {"neighbours": near, "chosen": np.array([chosen])}
-        layers.append(_points("neighbours", points[near], mark, 3.0, 230, smallest=4))
-        layers.append(_points("chosen", points[[chosen]], mark, 5.0, 255, smallest=8))
+        layers.append(_points("neighbours", points[near], mark, 2.5, 230, smallest=3))
+        # A ring: it must not hide the neighbours, which often lie within it.
+        ring = {"filled": False, "stroked": True, "getLineColor": [*mark, 255], "lineWidthMinPixels": 3}
+        layers.append(_points("chosen", points[[chosen]], mark, 6.0, 255, smallest=11) | ring)
     view = {"target": [0, 0], "zoom": -0.75, "minZoom": -2, "maxZoom": 9}
     return Scene(_Deck(layers, view), places)
 
@@ -179,7 +181,7 @@ def _points(
 ) -> dict[str, Any]:
     return {
         "@@type": "ScatterplotLayer", "id": name, "data": points, "getPosition": "@@=-",
-        "getFillColor": [*colour, alpha], "getRadius": radius, "radiusMinPixels": smallest, "radiusMaxPixels": 12,
+        "getFillColor": [*colour, alpha], "getRadius": radius, "radiusMinPixels": smallest, "radiusMaxPixels": 14,
         "pickable": True,
     }  # fmt: skip
 

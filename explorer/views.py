@@ -86,11 +86,13 @@ def evaluation_curves(category: str, curves: pd.DataFrame, models: Sequence[str]
     with right:
         figure(charts.precision_recall(chosen, models))
 
-    one = st.selectbox("Thresholds and scores of", series, key="threshold series")
-    model, scoring = str(one).split(" · ")
+    names = part["model"] + " · " + part["scoring"]
+    first = evaluations.first_with_cliff(part, series)
+    one = str(st.selectbox("Thresholds and scores of", series, index=first, key="threshold series"))
+    model, scoring = one.split(" · ")
     left, right = st.columns(2)
     with left:
-        figure(charts.by_threshold(part[(part["model"] == model) & (part["scoring"] == scoring)]))
+        figure(charts.by_threshold(part[names == one]))
     with right:
         scores = evaluations.scores(category, model)
         mine = None if scores is None else scores[(scores["protocol"] == protocol) & (scores["scoring"] == scoring)]
