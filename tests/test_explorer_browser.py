@@ -141,6 +141,19 @@ def test_a_click_on_a_name_walks_on_also_in_a_sorted_list(page):
     page.wait_for_url(f"**product={ids[9]}**")
 
 
+def test_back_to_the_product_that_nobody_chose(page):
+    open_page(page, "/")
+    page.wait_for_function("location.search.includes('product=') && location.search.includes('category=alpha')")
+    first, name = page.url, heading(page)
+    options(page, "Walk on to a neighbour").nth(2).click()
+    page.wait_for_url(lambda url: url != first)
+    browser.settled(page)
+    assert heading(page) != name
+    page.go_back()
+    page.wait_for_url(first)
+    expect(page.locator('[data-testid="stHeading"] h3').first).to_have_text(name)
+
+
 def test_why_opens_and_closes(page):
     ids = listed("skipgram")
     open_page(page, f"/?product={explorer_fixture.WARM}&models=skipgram")
