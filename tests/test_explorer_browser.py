@@ -228,6 +228,11 @@ def test_the_download_is_the_list_and_runs_nothing(page, tmp_path):
     waiting.value.save_as(tmp_path / "list.csv")
     with (tmp_path / "list.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
+    assert list(rows[0]) == [
+        "category", "product", "model", "scoring", "rank", "score", "neighbour", "title", "brand", "price",
+        "categories", "pair", "in_training", "lists",
+    ]  # fmt: skip
+    assert {row["category"] for row in rows} == {"alpha"}
     assert [row["rank"] for row in rows] == [str(i) for i in (*range(1, 11), *range(1, 11))]
     assert {row["model"] for row in rows} == {"popularity", "skipgram"}
     assert {row["product"] for row in rows} == {partner}
