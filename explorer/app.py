@@ -5,10 +5,12 @@ Belongs here: page setup and navigation. Does not belong here: anything that a p
 
 from pathlib import Path
 
+import pyarrow as pa
 import streamlit as st
 
 from core.errors import InputError
 from explorer import views
+from explorer.texts import plain
 
 HERE = Path(__file__).parent
 # Files of our own: the icon of a named symbol would be fetched from outside.
@@ -57,3 +59,7 @@ try:
         page.run()
 except InputError as error:
     st.error(str(error), icon=":material/error:")
+except (OSError, pa.ArrowException) as error:
+    st.error(
+        f"Something in the store cannot be read; materialize it again. {plain(str(error))}", icon=":material/error:"
+    )

@@ -46,7 +46,7 @@ def rows(
     table = table.append_column("title", about["title"].cast(pa.string()))
     table = table.append_column("brand", about["brand"].cast(pa.string()))
     table = table.append_column("price", about["price"])
-    table = table.append_column("category", pa.array(paths, pa.string()))
+    table = table.append_column("categories", pa.array(paths, pa.string()))
     table = table.append_column("pair", pa.array(marks, pa.string()))
     table = table.append_column("in_training", pa.array([not alone for alone in without_pair], pa.bool_()))
     for column in found.column_names:
@@ -85,14 +85,14 @@ def for_screen(table: pa.Table, index: ProductIndex, nodes: np.ndarray, shown: i
     }
     if "basket_lists" in table.column_names:
         columns["basket_lists"] = table["basket_lists"].to_pylist()
+    columns["why"] = [_WHY] * table.num_rows
     if shown > 1:
         columns["lists"] = [in_lists(holding, shown) for holding in table["lists"].to_pylist()]
     return columns | {
-        "why": [_WHY] * table.num_rows,
         "score": table["score"].to_pylist(),
         "brand": _cells(table["brand"]),
         "price": table["price"].to_pylist(),
-        "category": _cells(table["category"]),
+        "category": _cells(table["categories"]),
         "id": _cells(table["neighbour"]),
     }
 
@@ -101,19 +101,22 @@ def _cells(column: pa.ChunkedArray) -> list[str | None]:
     return [None if text is None else shorten(for_grid(str(text)), _CELL) for text in column.to_pylist()]
 
 
-def columns(key: str, ids: Sequence[str], opened: Callable[..., None], asked: Callable[..., None]) -> dict[str, Any]:
+def columns(
+    key: str, ids: Sequence[str], opened: Callable[..., None], asked: Callable[..., None], score_help: str
+) -> dict[str, Any]:
     """Column settings for :func:`for_screen`; half a page must hold those that matter.
 
     Args:
         key: tells this table's buttons from those of others.
         ids: neighbour of each row.
         opened, asked: called with the key of the click and ``ids`` when a name, or a "Why?", is clicked.
+        score_help: what the scores are.
     """
     column = st.column_config
     return {
         "rank": column.NumberColumn("#", width=28, help="Place in the model's list"),
         "product": column.ButtonColumn(
-            "Product", width=190, type="tertiary", alignment="left", help="Click to walk on",
+            "Product", width=210, type="tertiary", alignment="left", help="Click to walk on",
             on_click=opened, args=(f"open {key}", tuple(ids)), key=f"open {key}",
         ),
         "pair": column.TextColumn("Pair", width=42, help=MARKS_NOTE, alignment="center"),
@@ -123,7 +126,7 @@ def columns(key: str, ids: Sequence[str], opened: Callable[..., None], asked: Ca
             "Why", width=40, type="tertiary", help="Shared neighbours and the strongest path",
             on_click=asked, args=(f"why {key}", tuple(ids)), key=f"why {key}",
         ),
-        "score": column.NumberColumn("Score", format="%.3g", width=68, help="Comparable within one model and view"),
+        "score": column.NumberColumn("Score", format="%.3g", width=68, help=score_help),
         "brand": column.TextColumn("Brand", width=90),
         "price": column.NumberColumn("Price", format="%.2f", width=60),
         "category": column.TextColumn("Category", width=200),

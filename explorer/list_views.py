@@ -18,6 +18,8 @@ from explorer.texts import plain
 
 _ROW_PIXELS = 35
 _MOST_NAMED = 3
+_MODELS_OWN = "Comparable within one model and view"
+_FUSED = "Sum of 1 / (60 + rank) over the lists of the basket's products: near the top of several lists comes first"
 _LENGTHS = [10, 20, 50]
 
 
@@ -65,7 +67,8 @@ def side_by_side(index: ProductIndex, question: Question, shown: list[ModelList]
                 else:
                     _instead_of_a_list(question, one, known)
     if not with_rows:
-        _who_else(question, [one.model for one in shown])
+        if not question.basket:
+            _who_else(question, [one.model for one in shown])
         return
     st.caption(list_tables.MARKS_NOTE)
     _way_on(index, with_rows)
@@ -79,7 +82,9 @@ def _list(index: ProductIndex, question: Question, one: ModelList, known: Known 
     key = f"{one.model} {one.scoring} {' '.join(question.sources)}"
     st.dataframe(
         pd.DataFrame(list_tables.for_screen(one.rows, index, one.nodes, n_lists)),
-        column_config=list_tables.columns(key, ids, moves.clicked_product, moves.clicked_why),
+        column_config=list_tables.columns(
+            key, ids, moves.clicked_product, moves.clicked_why, _FUSED if question.basket else _MODELS_OWN
+        ),
         hide_index=True,
         height=_ROW_PIXELS * (one.rows.num_rows + 1) + 3,
         key=f"list {key}",

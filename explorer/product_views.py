@@ -72,7 +72,6 @@ def crumbs(index: ProductIndex, category: str, product_id: str) -> None:
                 plain(called),
                 key=f"crumb {place}",
                 type="tertiary",
-                icon=":material/arrow_back:" if place == len(trail) - 2 else None,
                 help=f"Back to {plain(crumb)}",
                 on_click=moves.open_product,
                 args=(crumb,),

@@ -36,6 +36,7 @@ def pick_category() -> data.CategoryEntry | None:
         links.write("category", st.session_state["category choice"])
         links.write("product", None)
         links.write("why", None)
+        links.write_all("basket", [])
 
     st.sidebar.selectbox(
         "Category",

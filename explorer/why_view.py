@@ -10,7 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from core.graph_paths import GraphPath
-from explorer import moves, names
+from explorer import links, moves, names
 from explorer.relations import HELD_OUT, TRAIN, Relations
 from explorer.search import ProductIndex
 from explorer.texts import for_grid, plain, shorten
@@ -87,7 +87,9 @@ def _alike(a: dict[str, Any], b: dict[str, Any]) -> str:
     # The first category is that of everything here: it says nothing about two products.
     common = [str(part) for part in (a["categories"] or [])[1:] if part in theirs]
     if common:
-        parts.append(f"the categories {', '.join(shorten(part, 60) for part in common)}")
+        parts.append(
+            f"the {'category' if len(common) == 1 else 'categories'} {', '.join(shorten(part, 60) for part in common)}"
+        )
     return f"In common: {' and '.join(parts)}." if parts else ""
 
 
@@ -141,9 +143,8 @@ def _shared(index: ProductIndex, pairs: Relations, source: int, neighbour: int) 
 def _ways_on(product_id: str) -> None:
     with st.container(horizontal=True):
         _open_button("Open this product", product_id, "open from why", primary=True)
-        if st.button(
-            "Add to basket or take out", key="basket from why", on_click=moves.toggle_basket, args=(product_id,)
-        ):
+        what = "Take out of the basket" if product_id in links.read_all("basket") else "Add to basket"
+        if st.button(what, key="basket from why", on_click=moves.toggle_basket, args=(product_id,)):
             st.rerun()
 
 

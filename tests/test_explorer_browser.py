@@ -141,6 +141,19 @@ def test_a_click_on_a_name_walks_on_also_in_a_sorted_list(page):
     page.wait_for_url(f"**product={ids[9]}**")
 
 
+def test_back_to_the_product_that_nobody_chose(page):
+    open_page(page, "/")
+    page.wait_for_function("location.search.includes('product=') && location.search.includes('category=alpha')")
+    first, name = page.url, heading(page)
+    options(page, "Walk on to a neighbour").nth(2).click()
+    page.wait_for_url(lambda url: url != first)
+    browser.settled(page)
+    assert heading(page) != name
+    page.go_back()
+    page.wait_for_url(first)
+    expect(page.locator('[data-testid="stHeading"] h3').first).to_have_text(name)
+
+
 def test_why_opens_and_closes(page):
     ids = listed("skipgram")
     open_page(page, f"/?product={explorer_fixture.WARM}&models=skipgram")
@@ -215,6 +228,11 @@ def test_the_download_is_the_list_and_runs_nothing(page, tmp_path):
     waiting.value.save_as(tmp_path / "list.csv")
     with (tmp_path / "list.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
+    assert list(rows[0]) == [
+        "category", "product", "model", "scoring", "rank", "score", "neighbour", "title", "brand", "price",
+        "categories", "pair", "in_training", "lists",
+    ]  # fmt: skip
+    assert {row["category"] for row in rows} == {"alpha"}
     assert [row["rank"] for row in rows] == [str(i) for i in (*range(1, 11), *range(1, 11))]
     assert {row["model"] for row in rows} == {"popularity", "skipgram"}
     assert {row["product"] for row in rows} == {partner}

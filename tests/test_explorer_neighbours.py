@@ -261,6 +261,15 @@ def test_a_damaged_model_does_not_hide_the_others(tmp_path, start, damage):
     assert at.dataframe[0].value["id"].tolist() == stored(store, "popularity", fixture.WARM, "native")
 
 
+@pytest.mark.parametrize("damage", [damage_manifest, lose_version])
+@pytest.mark.parametrize("asset", ["product_pairs", "pair_split", "product_graph"])
+def test_damage_below_the_models_is_an_error_in_words(tmp_path, start, asset, damage):
+    store = fixture.write(tmp_path)
+    damage(store.folder(asset, "alpha"))
+    at = start(store, product=fixture.WARM)
+    assert len(at.error) == 1 and asset in at.error[0].value.replace("\\", "")
+
+
 # The way
 
 

@@ -17,6 +17,9 @@ product_views.search(index)
 product_id = links.read("product")
 if product_id is None:
     product_id = str(index.product(int(index.find("", 1).nodes[0]))["product_id"])
+    # Into the address with it: this place, too, can be sent to others and is found again by the back button.
+    links.write("category", category)
+    links.write("product", product_id)
     st.caption("The most popular product, to begin with.")
 node = index.node(product_id)
 if node is None:
