@@ -50,6 +50,9 @@ class ProjectionConfig:
     )
     neighbours: int = setting(15, "neighbours of a product that the layout keeps near", ge=2, le=200)
 
+    def __post_init__(self) -> None:
+        wanted(self)  # a wrong name is refused when the settings are read, not in the middle of a rebuild
+
 
 @dataclass(frozen=True)
 class Projection:

@@ -56,8 +56,8 @@ def intervals(long: pa.Table, protocol: str, subset: str, metric: str) -> Figure
     )
     best, last = frame.iloc[0], frame.iloc[-1]
     text = (
-        f"{title} of {len(frame)} models with 95 % intervals: best {best['series']} with {best['value']:.3f}, "
-        f"last {last['series']} with {last['value']:.3f}."
+        f"{title} of {len(frame)} models and scorings with 95 % intervals: best {best['series']} with "
+        f"{best['value']:.3f}, last {last['series']} with {last['value']:.3f}."
     )
     return Figure((bar + dot).properties(height=40 + 30 * len(frame)), text)
 
@@ -314,7 +314,10 @@ def across(rows: pd.DataFrame, metric: str) -> Figure | None:
     order = frame.groupby("series")["value"].mean().sort_values(ascending=False).index.tolist()
     leaders = frame.sort_values("value", ascending=False).drop_duplicates("category")
     best = [f"{row.series} in {row.category}" for row in leaders.itertuples()]
-    text = f"{title} of {len(order)} models in {frame['category'].nunique()} categories; best: {', '.join(best)}."
+    text = (
+        f"{title} of {len(order)} models and scorings in {frame['category'].nunique()} categories; best: "
+        f"{', '.join(best)}."
+    )
     chart = (
         alt.Chart(frame)
         .mark_point(filled=True, size=80, opacity=0.9)

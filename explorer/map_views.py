@@ -25,7 +25,14 @@ FIELDS = ("category", "brand")
 def choices(available: list[str]) -> tuple[str, str]:
     """Which model's map, and what its points are coloured by."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        model = st.selectbox("Model", available, key="map model", bind="query-params")
+        model = st.selectbox(
+            "Model",
+            available,
+            key="map model",
+            bind="query-params",
+            help="A rebuild makes the maps of the models that the setting `models` of the section `projection` names, "
+            "in categories.yaml or in the launchpad of Dagster; `all` makes every one.",
+        )
         field = st.segmented_control(
             "Colour by", FIELDS, default=FIELDS[0], required=True, key="colour", bind="query-params"
         )
@@ -46,9 +53,11 @@ def sheet(index: ProductIndex, category: str, model: str, field: str) -> None:
     palette = list(st.get_option(f"theme.{theme}.chartCategoricalColors") or ["#0f6b6b"])
     colour_of = maps.colours(palette, theme, len(grouping.names) - 2)
     shown = maps.sample(len(found.nodes))
+    names = _names(index, found.nodes[shown]) if len(shown) <= maps.NAMED else None
     left, right = st.columns([3, 1], gap="medium")
     with left:
-        _draw(index, found, maps.scene(found.position, shown, grouping, colour_of, theme, chosen, near), model, field)
+        scene = maps.scene(found.position, shown, grouping, colour_of, theme, chosen, near, names)
+        _draw(index, found, scene, model, field)
         notes = [f"Each point is a product that {plain(model)} has seen; near means alike. Far apart means little."]
         if len(shown) < len(found.nodes):
             notes.append(f"A random {len(shown):,} of {len(found.nodes):,} products are drawn.")
@@ -89,6 +98,13 @@ def _label(index: ProductIndex, node: int) -> str:
     product = index.product(node)
     parts = (shorten(str(product["title"] or ""), _LABEL), shorten(str(product["brand"] or ""), 40))
     return " · ".join(part for part in (*parts, str(product["product_id"])) if part)
+
+
+def _names(index: ProductIndex, nodes: np.ndarray) -> list[str]:
+    """Title, or else id, of every product."""
+    about = index.table.select(["title", "product_id"]).take(pa.array(np.maximum(nodes, 0)))
+    pairs = zip(about["title"].to_pylist(), about["product_id"].to_pylist(), strict=True)
+    return [shorten(str(title or product_id), _LABEL) for title, product_id in pairs]
 
 
 def _place(found: Projection, node: int | None) -> int | None:
@@ -147,8 +163,7 @@ def _about(
         return
     ids = rows["neighbour"].to_pylist()
     nodes = index.nodes(ids)
-    titles = index.table["title"].take(pa.array(nodes, mask=nodes < 0)).to_pylist()
-    names = [shorten(str(title or product_id), _LABEL) for title, product_id in zip(titles, ids, strict=True)]
+    names = [name if node >= 0 else i for name, node, i in zip(_names(index, nodes), nodes, ids, strict=True)]
     st.dataframe(
         {"Most alike": names, "Score": rows["score"].to_pylist()},
         column_config={

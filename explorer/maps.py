@@ -16,6 +16,8 @@ import pydeck
 
 SHOWN = 100_000
 """Most points that are sent to the browser."""
+NAMED = 20_000
+"""Most points that carry a name for the mouse to show: names are several times as long as places."""
 GROUPS = 8
 """Groups that get a colour of their own; the palette has as many that can be told apart."""
 OTHER, UNKNOWN = "Other", "Not known"
@@ -137,6 +139,7 @@ def scene(
     theme: str,
     chosen: int | None = None,
     neighbours: np.ndarray | None = None,
+    names: Sequence[str] | None = None,
 ) -> Scene:
     """One layer of points per group, the least known at the bottom; on top the chosen product and its neighbours.
 
@@ -148,16 +151,19 @@ def scene(
         theme: light or dark.
         chosen: place of the chosen product.
         neighbours: int places of its neighbours.
+        names: what the mouse shows for each of ``shown``; plain text, never markup.
     """
     points = (np.asarray(position) * _EXTENT).round(1)
     layers, places = [], {}
     radius = float(np.clip(40 / np.sqrt(max(len(shown), 1)) * 4, 0.6, 5))
     for group in reversed(range(len(grouping.names))):
-        mine = shown[grouping.of[shown] == group]
-        if len(mine):
-            name = f"group {group}"
-            places[name] = mine
-            layers.append(_points(name, points[mine], colour_of[group], radius, 190))
+        which = np.flatnonzero(grouping.of[shown] == group)
+        if len(which):
+            layer, places[f"group {group}"] = f"group {group}", shown[which]
+            layers.append(_points(layer, points[shown[which]], colour_of[group], radius, 190))
+            if names is not None:
+                rows = zip(points[shown[which]].tolist(), which.tolist(), strict=True)
+                layers[-1] |= {"data": [{"at": at, "name": names[i]} for at, i in rows], "getPosition": "@@=at"}
     if chosen is not None:
         near = np.empty(0, int) if neighbours is None else neighbours
         mark = _MARK[theme]
@@ -173,7 +179,7 @@ def scene(
         ring = {"filled": False, "stroked": True, "getLineColor": [*mark, 255], "lineWidthMinPixels": 3}
         layers.append(_points("chosen", points[[chosen]], mark, 6.0, 255, smallest=11) | ring)
     view = {"target": [0, 0], "zoom": -0.75, "minZoom": -2, "maxZoom": 9}
-    return Scene(_Deck(layers, view), places)
+    return Scene(_Deck(layers, view, {"text": "{name}"} if names is not None else None), places)
 
 
 def _points(
@@ -189,8 +195,8 @@ def _points(
 class _Deck(pydeck.Deck):
     """A scene whose data are NumPy arrays: pydeck's own encoder takes seconds for 100,000 rows."""
 
-    def __init__(self, layers: list[dict[str, Any]], view: dict[str, Any]) -> None:
-        super().__init__(layers=[], map_provider=None)
+    def __init__(self, layers: list[dict[str, Any]], view: dict[str, Any], tooltip: dict[str, str] | None) -> None:
+        super().__init__(layers=[], map_provider=None, tooltip=tooltip or False)
         self._spec = {
             "initialViewState": view,
             "views": [{"@@type": "OrthographicView", "id": "map", "controller": True, "flipY": False}],

@@ -354,7 +354,7 @@ def test_a_protocol_in_the_address(page):
     drawn(page, 9)
 
 
-def test_a_click_on_the_map_opens_the_product(page, tmp_path_factory):
+def test_mouse_on_the_map_names_a_product_and_opens_it(page, tmp_path_factory):
     open_page(page, "/map")
     canvas = page.locator('[data-testid="stDeckGlJsonChart"] canvas').last
     canvas.wait_for()
@@ -362,11 +362,20 @@ def test_a_click_on_the_map_opens_the_product(page, tmp_path_factory):
     store = explorer_fixture.write(tmp_path_factory.mktemp("same"))
     found = store.read("projection/skipgram", "alpha")
     ids = explorer_fixture.products()["product_id"].to_pylist()
-    place = len(found.nodes) // 2
-    x, y = (found.position[place] * _MAP_PIXELS).tolist()
     box = canvas.bounding_box()
-    page.mouse.click(box["x"] + box["width"] / 2 + x, box["y"] + box["height"] / 2 - y)
-    page.wait_for_url(f"**product={ids[found.nodes[place]]}**")
+
+    def place_of(product):
+        x, y = (found.position[found.nodes.tolist().index(ids.index(product))] * _MAP_PIXELS).tolist()
+        return box["x"] + box["width"] / 2 + x, box["y"] + box["height"] / 2 - y
+
+    # Names are shown as they are, whatever they look like.
+    page.mouse.move(*place_of(explorer_fixture.SCRIPT))
+    tooltip = page.locator(".deck-tooltip")
+    expect(tooltip).to_contain_text("<script>window.hacked=1</script><b>bold</b>")
+    assert tooltip.locator("b, script, img").count() == 0 and page.evaluate("window.hacked") is None
+
+    page.mouse.click(*place_of(explorer_fixture.WARM))
+    page.wait_for_url(f"**product={explorer_fixture.WARM}**")
     browser.settled(page)
     link = page.get_by_test_id("stPageLink-NavLink").first
     expect(link).to_contain_text("Open in Neighbours")
@@ -375,7 +384,7 @@ def test_a_click_on_the_map_opens_the_product(page, tmp_path_factory):
 
     link.click()
     expect(page.get_by_test_id("stHeading").first).to_contain_text("Neighbours")
-    assert f"product={ids[found.nodes[place]]}" in page.url
+    assert f"product={explorer_fixture.WARM}" in page.url
 
 
 _MAP_PIXELS = 400 * 2**-0.75
