@@ -1,10 +1,9 @@
-"""The charts, each with a text that says the same to those who cannot see it.
+"""The charts of the evaluation page, each with a text that says the same to those who cannot see it.
 
-Belongs here: Altair specifications and their descriptions. Does not belong here: loading, and colours: those come
-from the theme, which has a light and a dark palette.
+Belongs here: Altair specifications and their descriptions. Does not belong here: loading, the charts of other pages
+(``explorer.data_charts``), and colours: those come from the theme, which has a light and a dark palette.
 """
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,13 +14,12 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from explorer.curves import cliff, restarts
 from explorer.display import METRIC_TITLES
 
 _HEIGHT = 380
 _TALL = 440
 _LARGEST_COSINES = 2.0  # of center_context scores, which are the sum of two
-_CLIFF = 0.05
-"""Share of the pairs that has to be gained at one threshold to speak of a cliff."""
 _PADDED = alt.Scale(zero=False, padding=20)
 
 
@@ -142,46 +140,6 @@ def by_threshold(curve: pd.DataFrame) -> Figure:
     return Figure((lines + rules).properties(height=_HEIGHT), text)
 
 
-@dataclass(frozen=True)
-class Cliff:
-    """A threshold at which many pairs are gained at once.
-
-    Attributes:
-        threshold: the score that they share.
-        positives, negatives: share of the positive and of the negative pairs gained there.
-        before, after: precision just above it and at it.
-    """
-
-    threshold: float
-    positives: float
-    negatives: float
-    before: float
-    after: float
-
-
-def cliff(curve: pd.DataFrame) -> Cliff | None:
-    """The widest step of a curve, or None if no step gains a twentieth of all pairs.
-
-    Curves have a point for every 1 % or less of the pairs, unless pairs share a score: those a model cannot place.
-    """
-    if len(curve) < 2:
-        return None
-    steps = curve[["recall", "false_positive_rate"]].diff()
-    width = steps.sum(axis="columns").to_numpy()
-    place = int(np.argmax(width))
-    row, above = curve.iloc[place], curve.iloc[place - 1]
-    if width[place] < 2 * _CLIFF or not np.isfinite(row["threshold"]):
-        return None
-    gained = steps.iloc[place]
-    return Cliff(
-        float(row["threshold"]),
-        float(gained["recall"]),
-        float(gained["false_positive_rate"]),
-        float(above["precision"]),
-        float(row["precision"]),
-    )
-
-
 def score_histogram(scores: pd.DataFrame) -> Figure:
     """Scores of positive and negative pairs of one model; columns low, high, label, count."""
     total = scores.groupby("label")["count"].sum()
@@ -246,12 +204,6 @@ def learning(curves: pd.DataFrame, models: Sequence[str], measure: str, x: str) 
         .encode(**place, color=color, tooltip=tooltip)
     )
     return Figure((lines + diamonds).properties(height=_HEIGHT), text)
-
-
-def restarts(curves: pd.DataFrame) -> pd.DataFrame:
-    """The rows of learning curves at which the learning rate is higher than in the row before, by a hundredth."""
-    before = curves.groupby("model", sort=False)["learning_rate"].shift()
-    return curves[curves["learning_rate"] > before * 1.01]
 
 
 def cost_and_quality(rows: pd.DataFrame, models: Sequence[str], metric: str) -> Figure | None:
@@ -329,168 +281,6 @@ def across(rows: pd.DataFrame, metric: str) -> Figure | None:
             tooltip=["category", "series", *(alt.Tooltip(f"{c}:Q", format=".4f") for c in ("value", "low", "high"))],
         )
         .properties(height=60 + 24 * len(order))
-    )
-    return Figure(chart, text)
-
-
-def groups(names: Sequence[str], sizes: Sequence[int], colours: Sequence[str]) -> Figure:
-    """Points of a map by group, in the colours of the map: its legend."""
-    frame = pd.DataFrame({"group": names, "products": sizes})
-    frame = frame[frame["products"] > 0]
-    largest = frame.iloc[int(frame["products"].argmax())] if len(frame) else None
-    text = "No products." if largest is None else (
-        f"{frame['products'].sum():,} products in {len(frame)} groups; the largest is {largest['group']} with "
-        f"{largest['products']:,}."
-    )  # fmt: skip
-    y = alt.Y("group:N", sort=list(names), title=None, axis=alt.Axis(labelLimit=150, domain=False, ticks=False))
-    base = alt.Chart(frame).encode(y=y, tooltip=["group", alt.Tooltip("products:Q", format=",")])
-    squares = base.mark_square(size=160, opacity=1).encode(
-        x=alt.value(8),
-        color=alt.Color("group:N", scale=alt.Scale(domain=list(names), range=list(colours)), legend=None),
-    )
-    counts = base.mark_text(align="left", color="gray").encode(x=alt.value(24), text=alt.Text("products:Q", format=","))
-    return Figure((squares + counts).properties(height=24 * len(frame)), text)
-
-
-def degrees(degree: np.ndarray) -> Figure:
-    """Products by number of training pairs, in bins that double in width; products without a pair are a bin."""
-    edges = [0, 1]
-    while edges[-1] <= degree.max(initial=0):
-        edges.append(edges[-1] * 2)
-    counts = np.histogram(degree, [*edges])[0]
-    labels = [str(a) if b - a == 1 else f"{a:,}–{b - 1:,}" for a, b in itertools.pairwise(edges)]
-    frame = pd.DataFrame({"pairs": labels, "products": counts})
-    some = degree[degree > 0]
-    text = (
-        f"{len(degree):,} products: {int((degree == 0).sum()):,} have no training pair; those that have one have "
-        f"{np.median(some) if len(some) else 0:.0f} in the median and {int(degree.max(initial=0)):,} at most."
-    )
-    chart = (
-        alt.Chart(frame)
-        .mark_bar()
-        .encode(
-            x=alt.X("pairs:N", sort=labels, title="Training pairs of a product", axis=alt.Axis(labelAngle=-40)),
-            y=alt.Y("products:Q", title="Products", axis=alt.Axis(format="~s")),
-            tooltip=["pairs", alt.Tooltip("products:Q", format=",")],
-        )
-        .properties(height=_HEIGHT)
-    )
-    return Figure(chart, text)
-
-
-def weights(edges: np.ndarray, counts: np.ndarray) -> Figure:
-    """Pairs by weight; ``edges [n + 1]`` in doubling steps, ``counts [n]``."""
-    labels = [f"{a:g}–{b:g}" for a, b in itertools.pairwise(edges.tolist())]
-    frame = pd.DataFrame({"weight": labels, "pairs": counts})
-    most = labels[int(np.argmax(counts))] if len(labels) else "–"
-    text = f"{int(counts.sum()):,} training pairs by weight; most weigh {most}."
-    chart = (
-        alt.Chart(frame)
-        .mark_bar()
-        .encode(
-            x=alt.X("weight:N", sort=labels, title="Weight of a pair", axis=alt.Axis(labelAngle=-40)),
-            y=alt.Y("pairs:Q", title="Pairs", axis=alt.Axis(format="~s")),
-            tooltip=["weight", alt.Tooltip("pairs:Q", format=",")],
-        )
-        .properties(height=_HEIGHT)
-    )
-    return Figure(chart, text)
-
-
-def components(sizes: np.ndarray) -> Figure:
-    """Connected components by size, descending ``sizes``; the largest apart, the rest in doubling bins."""
-    rest = sizes[1:]
-    bins = np.bincount(np.log2(rest).astype(int)) if len(rest) else np.empty(0, int)
-    labels = ["2–3" if i == 1 else f"{2**i:,}–{2 ** (i + 1) - 1:,}" for i in range(len(bins))]
-    frame = pd.DataFrame({"size": labels, "components": bins})
-    frame = frame[frame["components"] > 0]
-    total = int(sizes.sum())
-    largest = int(sizes[0]) if len(sizes) else 0
-    text = (
-        f"{len(sizes):,} components of products that have a pair. The largest holds {largest:,} products, "
-        f"{largest / max(total, 1):.1%} of them; the chart counts the others."
-    )
-    chart = (
-        alt.Chart(frame)
-        .mark_bar()
-        .encode(
-            x=alt.X("size:N", sort=labels, title="Products in the component", axis=alt.Axis(labelAngle=-40)),
-            y=alt.Y("components:Q", title="Components"),
-            tooltip=["size", alt.Tooltip("components:Q", format=",")],
-        )
-        .properties(height=_HEIGHT)
-    )
-    return Figure(chart, text)
-
-
-def popularity_bias(rows: pd.DataFrame, models: Sequence[str]) -> Figure | None:
-    """What share of each model's list entries falls on each tenth of the products; columns model, tenth, share."""
-    if rows.empty:
-        return None
-    top = rows[rows["tenth"] == 10].sort_values("share", ascending=False)
-    first, last = top.iloc[0], top.iloc[-1]
-    text = (
-        "Who is listed: the percentage of list entries that go to each tenth of the products, the least popular on "
-        f"the left. The most popular tenth gets {first['share']:.0%} of {first['model']}'s entries and "
-        f"{last['share']:.0%} of {last['model']}'s; without bias it would be 10%."
-    )
-    present = [name for name in models if name in set(rows["model"])]
-    base = alt.Chart(rows).encode(
-        x=alt.X("tenth:O", title="Products by popularity, in tenths", axis=alt.Axis(labelAngle=0)),
-        y=alt.Y("model:N", sort=present, title=None, axis=alt.Axis(labelLimit=220)),
-        tooltip=["model", "tenth", alt.Tooltip("share:Q", format=".1%")],
-    )
-    cells = base.mark_rect().encode(
-        color=alt.Color(
-            "share:Q",
-            scale=alt.Scale(type="sqrt", scheme="teals", domain=[0, 1]),
-            legend=None,
-        )
-    )
-    dark_cell = alt.condition("datum.share > 0.35", alt.value("white"), alt.value("#16242b"))
-    numbers = (
-        base.transform_calculate(percent="round(100 * datum.share)")
-        .mark_text(fontSize=10)
-        .encode(text="percent:Q", color=dark_cell)
-    )
-    return Figure((cells + numbers).properties(height=60 + 26 * len(present)), text)
-
-
-def agreement(overlap: np.ndarray, k: int, a: str, b: str) -> Figure:
-    """Products by how many of their first ``k`` neighbours two models share; ``overlap`` int ``[s]``."""
-    counts = np.bincount(overlap, minlength=k + 1)
-    frame = pd.DataFrame({"shared": np.arange(k + 1), "products": counts})
-    text = (
-        f"{a} and {b} share {overlap.mean() if len(overlap) else 0:.1f} of a product's first {k} neighbours on "
-        f"average; {counts[0]:,} of {len(overlap):,} products share none."
-    )
-    chart = (
-        alt.Chart(frame)
-        .mark_bar()
-        .encode(
-            x=alt.X("shared:O", title=f"Neighbours shared among the first {k}", axis=alt.Axis(labelAngle=0)),
-            y=alt.Y("products:Q", title="Products", axis=alt.Axis(format="~s")),
-            tooltip=["shared", alt.Tooltip("products:Q", format=",")],
-        )
-        .properties(height=260)
-    )
-    return Figure(chart, text)
-
-
-def coverage(rows: pd.DataFrame) -> Figure:
-    """Share of products with each piece of metadata; columns field, products, share."""
-    text = "Metadata coverage: " + ", ".join(f"{r.field} {r.share:.0%}" for r in rows.itertuples()) + "."
-    chart = (
-        alt.Chart(rows)
-        .mark_bar()
-        .encode(
-            y=alt.Y("field:N", sort=rows["field"].tolist(), title=None),
-            x=alt.X(
-                "share:Q", title="Products that have it", axis=alt.Axis(format="%"), scale=alt.Scale(domain=[0, 1])
-            ),
-            tooltip=["field", alt.Tooltip("products:Q", format=","), alt.Tooltip("share:Q", format=".1%")],
-        )
-        .properties(height=_HEIGHT)
     )
     return Figure(chart, text)
 

@@ -10,7 +10,7 @@ import streamlit as st
 
 from core.graph_statistics import GraphStatistics
 from core.models import MODELS
-from explorer import charts, data, display, list_statistics, views
+from explorer import data, data_charts, display, list_statistics, views
 from explorer.search import ProductIndex
 from explorer.texts import plain, shorten
 
@@ -23,13 +23,13 @@ def graph(found: GraphStatistics) -> None:
     left, right = st.columns(2)
     with left:
         st.subheader("Pairs per product", anchor=False)
-        views.figure(charts.degrees(found.degree))
+        views.figure(data_charts.degrees(found.degree))
     with right:
         st.subheader("Weights", anchor=False)
-        views.figure(charts.weights(found.weight_edges, found.weight_counts) if len(found.weight_counts) else None)
+        views.figure(data_charts.weights(found.weight_edges, found.weight_counts) if len(found.weight_counts) else None)
     st.subheader("Components", anchor=False)
     if len(found.component_sizes) > 1:
-        views.figure(charts.components(found.component_sizes))
+        views.figure(data_charts.components(found.component_sizes))
     elif len(found.component_sizes):
         st.caption(f"All {found.component_sizes[0]:,} products that have a pair hang together.")
     else:
@@ -68,7 +68,7 @@ def popularity(index: ProductIndex, category: str) -> None:
         for model, part in present.items()
         for tenth, share in enumerate(list_statistics.by_popularity(part, found.degree).tolist())
     ]
-    views.figure(charts.popularity_bias(pd.DataFrame(rows), list(dict.fromkeys([*MODELS, *present]))))
+    views.figure(data_charts.popularity_bias(pd.DataFrame(rows), list(dict.fromkeys([*MODELS, *present]))))
     st.caption(_sampled(max(len(part.products) for part in present.values())))
 
 
@@ -91,7 +91,7 @@ def agreement(index: ProductIndex, category: str) -> None:
     if not len(products):
         st.caption("The two models have lists of no product in common.")
         return
-    views.figure(charts.agreement(shared, list_statistics.K, plain(a), plain(b)))
+    views.figure(data_charts.agreement(shared, list_statistics.K, plain(a), plain(b)))
     rows = list_statistics.extremes(products, shared, index.popularity)
     about = index.table.select(["product_id", "title"]).take(pa.array(rows["node"]))
     ids, titles = about["product_id"].to_pylist(), about["title"].to_pylist()

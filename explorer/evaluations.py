@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from core.models import MODELS
-from explorer import charts, data
+from explorer import data
+from explorer.curves import cliff
 
 PROTOCOLS = {
     "published": "Held-out pairs against as many uniformly drawn non-pairs, as in the article. These negatives are "
@@ -67,7 +68,7 @@ def first_with_cliff(points: pd.DataFrame, series: list[str]) -> int:
     for place, name in enumerate(series):
         model, scoring = name.split(" · ")
         curve = points[(points["model"] == model) & (points["scoring"] == scoring)]
-        if model in MODELS and MODELS[model].learns and charts.cliff(curve) is not None:
+        if model in MODELS and MODELS[model].learns and cliff(curve) is not None:
             return place
     return 0
 

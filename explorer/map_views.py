@@ -11,7 +11,7 @@ import streamlit as st
 
 from core.models.base import CENTER_CENTER
 from core.projection import Projection
-from explorer import charts, data, links, maps, views
+from explorer import data, data_charts, links, maps, views
 from explorer.search import ProductIndex
 from explorer.texts import plain, shorten
 
@@ -67,7 +67,7 @@ def sheet(index: ProductIndex, category: str, model: str, field: str) -> None:
         st.caption(" ".join(notes))
     with right:
         _about(index, category, model, node, chosen, rows)
-        views.figure(charts.groups(grouping.names, grouping.sizes, [maps.hex_colour(c) for c in colour_of]))
+        views.figure(data_charts.groups(grouping.names, grouping.sizes, [maps.hex_colour(c) for c in colour_of]))
 
 
 def find(index: ProductIndex) -> None:

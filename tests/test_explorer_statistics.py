@@ -10,7 +10,7 @@ from core.evaluation.link import operating_points, thresholds
 from core.graph import build_graph
 from core.graph_statistics import graph_statistics
 from core.store import Store
-from explorer import charts, list_statistics, maps
+from explorer import charts, curves, list_statistics, maps
 from explorer.list_statistics import Lists
 from tests import explorer_fixture as fixture
 
@@ -115,9 +115,9 @@ def curve(positive, negative):
 def test_the_cliff_is_where_many_pairs_share_a_score():
     rng = np.random.default_rng(0)
     positive, negative = rng.normal(1, 1, 5_000), rng.normal(-1, 1, 5_000)
-    assert charts.cliff(curve(positive, negative)) is None
+    assert curves.cliff(curve(positive, negative)) is None
     positive[:500], negative[:2_000] = 0.25, 0.25
-    found = charts.cliff(curve(positive, negative))
+    found = curves.cliff(curve(positive, negative))
     assert found.threshold == pytest.approx(0.25)
     assert found.positives == pytest.approx(0.1, abs=0.01) and found.negatives == pytest.approx(0.4, abs=0.01)
     assert found.after < found.before
@@ -136,7 +136,7 @@ def test_restarts_are_where_the_learning_rate_rises():
             for i, r in enumerate(values)
         ]
     )
-    found = charts.restarts(frame)
+    found = curves.restarts(frame)
     assert found[["model", "batch"]].to_numpy().tolist() == [["a", 2]]
     assert (
         "Restarts of the learning rate, marked by diamonds: a 1."

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from explorer import charts, data, data_views, display, views
+from explorer import data, data_charts, data_views, display, views
 
 category = st.session_state["category"].name
 st.title("Graph and data", anchor=False)
@@ -25,7 +25,7 @@ st.caption(
     f"{len(index):,} products; {len(index) - own:,} of them are only listed by others and have no metadata. "
     f"Of the {own:,} others:"
 )
-views.figure(charts.coverage(display.coverage_rows(index.table)))
+views.figure(data_charts.coverage(display.coverage_rows(index.table)))
 
 st.header("Quarantine", anchor=False)
 data_views.quarantine(category)
