@@ -397,6 +397,7 @@ def test_the_map_without_a_mouse(page):
     expect(page.get_by_text("1 match")).to_be_visible()
     chosen = page.get_by_label("1 match")
     chosen.focus()
+    page.wait_for_timeout(500)  # focus scrolls, and scrolling closes a list
     page.keyboard.press("ArrowDown")
     page.get_by_role("option").first.wait_for()
     page.keyboard.press("Enter")
