@@ -192,7 +192,6 @@ def write(root, category: str = CATEGORY) -> Store:
     store.write("product_graph", category, graph, run)
     store.write("transition_matrix", category, transition_matrix(graph), run)
     store.write("walks", category, np.zeros((4, 3), np.int32), run)
-    store.write("projection/skipgram", category, projection("skipgram", seen), run | {"config": {"models": "skipgram"}})
     boards = []
     for number, (model, scorings) in enumerate(MODELS.items()):
         store.write(f"embeddings/{model}", category, embeddings(model, seen, model != "popularity"), run)
@@ -200,5 +199,6 @@ def write(root, category: str = CATEGORY) -> Store:
         store.write(f"metrics/{model}", category, measured, run)
         store.write(f"neighbours/{model}", category, neighbours(scorings, seen, seed=number), run)
         boards.append(measured.metrics.add_column(0, "category", pa.repeat(category, measured.metrics.num_rows)))
+    store.write("projection/skipgram", category, projection("skipgram", seen), run | {"config": {"models": "skipgram"}})
     store.write("leaderboard", category, pa.concat_tables(boards).combine_chunks(), run)
     return store

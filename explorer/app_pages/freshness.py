@@ -36,8 +36,8 @@ stale = by_state[freshness.OUTDATED] + by_state[freshness.MISSING]
 if stale:
     st.markdown("Bring everything of this category up to date with")
     st.code(freshness.command(category), language="bash")
-    st.markdown("or only what is missing or out of date with")
-    st.code(freshness.command(category, freshness.selection(stale)), language="bash", wrap_lines=True)
+    with st.expander("Only what is missing or out of date"):
+        st.code(freshness.command(category, freshness.selection(stale)), language="bash", wrap_lines=True)
     if by_state[freshness.MISSING]:
         st.caption(f"Missing: {plain(', '.join(by_state[freshness.MISSING]))}.")
 st.dataframe(
