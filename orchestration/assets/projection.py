@@ -45,7 +45,7 @@ def _projection(model: Model) -> dg.AssetsDefinition:
     ) -> Iterator[dg.Output[Projection]]:
         settings = resolve(context, "projection", config)
         if model.name not in wanted(settings):
-            context.log.info(f"no map of {model.name}: add it to the setting projection.models to have one")
+            context.log.debug(f"no map of {model.name}: add it to the setting projection.models to have one")
             return
         report = StepReport(context, settings)
         found = project(embeddings, settings, threads=machine.thread_count(), seed=SEED, progress=report.progress)
