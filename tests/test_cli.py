@@ -111,7 +111,7 @@ def test_the_explorer_shows_in_a_browser_what_was_materialized(place, materializ
         browser.screenshot(page, "materialized-evaluation")
         page.goto(f"{address}/map?category=alpha")
         browser.settled(page)
-        assert page.get_by_test_id("stDeckGlJsonChart").count() == 1
+        page.get_by_test_id("stDeckGlJsonChart").wait_for(timeout=20_000)  # its library comes after the page
         page.goto(f"{address}/freshness?category=alpha")
         browser.settled(page)
         assert page.get_by_text("Missing:").count() == 0
