@@ -116,7 +116,7 @@ def columns(
     return {
         "rank": column.NumberColumn("#", width=28, help="Place in the model's list"),
         "product": column.ButtonColumn(
-            "Product", width=210, type="tertiary", alignment="left", help="Click to walk on",
+            "Product", width=178, type="tertiary", alignment="left", help="Click to walk on",
             on_click=opened, args=(f"open {key}", tuple(ids)), key=f"open {key}",
         ),
         "pair": column.TextColumn("Pair", width=42, help=MARKS_NOTE, alignment="center"),

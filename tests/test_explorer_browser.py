@@ -99,7 +99,7 @@ def grid(page, number=0):
     return box["x"], box["y"]
 
 
-PRODUCT, WHY, SCORE = 120, 336, 390
+PRODUCT, WHY, SCORE = 120, 320, 380
 """Places of columns in a single list, in pixels from its left."""
 
 
@@ -258,7 +258,10 @@ def test_the_keyboard_reaches_everything(page):
     ):  # fmt: skip
         assert any(what in name for name in reached), (what, reached)
 
-    page.get_by_label("Why this one?").focus()
+    box = page.get_by_label("Why this one?")
+    box.scroll_into_view_if_needed()
+    box.focus()
+    page.wait_for_timeout(500)  # focus scrolls, and scrolling closes a list
     page.keyboard.press("ArrowDown")
     page.get_by_role("option").first.wait_for()
     page.keyboard.press("Enter")
@@ -313,6 +316,19 @@ def test_hostile_text_is_only_text(page):
     inside = page.locator('[data-testid="stHeading"] h3').first
     assert inside.locator("b, strong, img, a, script, .katex").count() == 0
     browser.screenshot(page, "hostile")
+
+    # The same title as a crumb, in the basket and as the answer to "why".
+    options(page, "Walk on to a neighbour").first.click()
+    page.get_by_role("button", name="Add to basket").wait_for()
+    crumb = page.get_by_test_id("stBaseButton-tertiary").first
+    expect(crumb).to_contain_text("<script>window")
+    open_page(page, f"/?product={explorer_fixture.WARM}&basket={explorer_fixture.SCRIPT}&why={explorer_fixture.SCRIPT}")
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("<script>window")
+    expect(page.get_by_test_id("stMultiSelect").first).to_contain_text("<script>window")
+    assert page.evaluate("window.hacked") is None
+    assert dialog.locator("b, em, img, script, .katex").count() == 0
+    browser.screenshot(page, "hostile-why")
 
     open_page(page, "/?product=" + quote("<img src=x onerror=window.hacked=2>"))
     assert page.get_by_text("There is no product").count() == 1
