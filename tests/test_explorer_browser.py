@@ -108,12 +108,12 @@ def row(number):
     return 35 * number + 17
 
 
-def listed(store_model, product=explorer_fixture.WARM, scoring="center_context"):
+def listed(model, product=explorer_fixture.WARM, scoring="center_context"):
     """Ids in the fixture's list of a model, best first."""
     parts = explorer_fixture.split(explorer_fixture.pairs())
     seen = np.isin(np.arange(explorer_fixture.N), np.r_[parts.train_source, parts.train_target])
-    number = list(explorer_fixture.MODELS).index(store_model)
-    rows = explorer_fixture.neighbours(explorer_fixture.MODELS[store_model], seen, seed=number).table.to_pylist()
+    number = list(explorer_fixture.MODELS).index(model)
+    rows = explorer_fixture.neighbours(explorer_fixture.MODELS[model], seen, seed=number).table.to_pylist()
     return [r["neighbour"] for r in rows if r["product"] == product and r["scoring"] == scoring]
 
 
@@ -220,7 +220,7 @@ def test_a_basket_is_filled_shared_and_emptied(page):
 
 
 def test_the_download_is_the_list_and_runs_nothing(page, tmp_path):
-    partner = next(i for i in explorer_fixture.products()["product_id"].to_pylist() if runs_first(i))
+    partner = next(i for i in explorer_fixture.products()["product_id"].to_pylist() if lists_the_formula(i))
     open_page(page, f"/?product={partner}&models=popularity&models=skipgram")
     with page.expect_download() as waiting:
         page.get_by_role("button", name="Download CSV").click()
@@ -240,7 +240,7 @@ def test_the_download_is_the_list_and_runs_nothing(page, tmp_path):
     assert title == "'" + explorer_fixture.TITLES[explorer_fixture.FORMULA]
 
 
-def runs_first(product):
+def lists_the_formula(product):
     """Whether the formula stands among a product's first ten neighbours."""
     return explorer_fixture.FORMULA in listed("skipgram", product)[:10]
 
