@@ -19,6 +19,7 @@ from core.models.side_info import SideInfoConfig, WeightedSideInfoConfig
 from core.models.skipgram import SkipGramConfig
 from core.neighbours import NeighboursConfig
 from core.pairs import PairsConfig
+from core.projection import ProjectionConfig
 from core.settings import setting
 from core.split import SplitConfig
 from core.walks.config import Node2VecConfig, WalksConfig
@@ -65,5 +66,6 @@ CONFIGS: dict[str, type] = {
     "matrix_factorization_sequences": SequencesFactorizationConfig,
     "evaluation": EvaluationConfig,
     "neighbours": NeighboursConfig,
+    "projection": ProjectionConfig,
 }
 """Section name → config class."""

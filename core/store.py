@@ -46,6 +46,7 @@ _ARTEFACTS = {
     "Embeddings": "core.models.base",
     "Evaluation": "core.evaluation",
     "Neighbours": "core.neighbours",
+    "Projection": "core.projection",
 }
 """Dataclasses that may be stored, with their modules; a manifest can name no other type."""
 
