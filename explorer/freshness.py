@@ -58,7 +58,8 @@ def upstream(maps: Iterable[str] = ()) -> dict[str, tuple[str, ...]]:
     }
     assets |= {name: (source,) for name, source in _WALKS.items()}
     for model in MODELS.values():
-        assets[f"embeddings/{model.name}"] = ("pair_split", *(_INPUTS[name] for name in model.inputs))
+        parts = (f"embeddings/{name}" for name in model.models)
+        assets[f"embeddings/{model.name}"] = ("pair_split", *(_INPUTS[name] for name in model.inputs), *parts)
     for name in MODELS:
         assets[f"metrics/{name}"] = (f"embeddings/{name}", "pair_split", "product_graph")
     for name in MODELS:

@@ -8,18 +8,6 @@ from core.models.base import CENTER_CENTER, CENTER_CONTEXT, NATIVE, Model
 
 _ENTRIES = (
     Model(
-        name="blend",
-        description="Candidates and scores of several models, paths and metadata, ranked by small networks: the best.",
-        train="core.models.blend:train",
-        config="core.models.blend:BlendConfig",
-        inputs=("products", "graph", "walks"),
-        models=("content_knn", "matrix_factorization_bias", "skipgram_side_info_mean"),
-        scorings=(NATIVE,),
-        gpu=True,
-        fallback="own",
-        kinds=("pytorch",),
-    ),
-    Model(
         name="popularity",
         description="Product of the two degrees: what popularity alone achieves, the floor for every model.",
         train="core.models.baselines:train_popularity",
@@ -161,6 +149,18 @@ _ENTRIES = (
         scorings=(NATIVE, CENTER_CENTER),
         gpu=True,
         learns=True,
+        kinds=("pytorch",),
+    ),
+    Model(
+        name="blend",
+        description="Candidates and scores of several models, paths and metadata, ranked by small networks: the best.",
+        train="core.models.blend:train",
+        config="core.models.blend:BlendConfig",
+        inputs=("products", "graph", "walks"),
+        models=("content_knn", "matrix_factorization_bias", "skipgram_side_info_mean"),
+        scorings=(NATIVE,),
+        gpu=True,
+        fallback="own",
         kinds=("pytorch",),
     ),
 )
