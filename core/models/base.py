@@ -159,6 +159,7 @@ class Model:
         fallback: how a pair with an unseen product is scored: ``median`` of its scores of seen pairs (the
             article's rule) or ``own`` (the model has a real answer, e.g. degree 0 or side information).
         learns: whether it trains by steps, so that a learning curve is measured with a probe.
+        article: whether its default settings are the article's; else they are what measurement recommends.
         version: raised whenever its results change; Dagster then shows older embeddings as out of date.
         kinds: extra kinds shown in the Dagster UI.
     """
@@ -173,6 +174,7 @@ class Model:
     gpu: bool = False
     fallback: str = "median"
     learns: bool = False
+    article: bool = False
     version: str = "1"
     kinds: tuple[str, ...] = ()
 

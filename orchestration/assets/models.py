@@ -193,7 +193,7 @@ def leaderboard(context: dg.AssetExecutionContext, **evaluations: Any) -> dg.Out
     from core.evaluation.leaderboard import to_markdown
 
     report = StepReport(context)
-    long = combine({name: found.metrics for name, found in evaluations.items()}, context.partition_key)
+    long = combine({name: evaluations[name].metrics for name in MODELS}, context.partition_key)
     text = to_markdown(long)
     context.log.info(f"leaderboard of {context.partition_key}\n{text}")
     return report.output(long, models=len(evaluations), leaderboard=dg.MetadataValue.md(text))
