@@ -11,7 +11,18 @@ from core.settings import setting
 
 
 @dataclass(frozen=True)
-class StepsConfig:
+class WarmStartConfig:
+    """Settings of a training that can start from the vectors of the last one. Not used by itself."""
+
+    warm_start: bool = setting(
+        False, "Start from the last embeddings of the category, if there are any that fit, and train for less long."
+    )
+    warm_share: float = setting(0.3, "Share of the full training that follows a warm start.", ge=0.001, le=1)
+    warm_rate: float = setting(0.5, "Share of the learning rate with which a warm start goes on.", ge=1e-6, le=1)
+
+
+@dataclass(frozen=True)
+class StepsConfig(WarmStartConfig):
     """Settings of training by steps. Not used by itself."""
 
     dim: int = setting(128, "Length of the vectors.", ge=1, le=4096)

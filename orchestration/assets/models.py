@@ -19,7 +19,7 @@ from core.split import PairSplit
 from orchestration.launchpad import form, resolve
 from orchestration.partitions import BY_CATEGORY, SEED
 from orchestration.reporting import StepReport, table
-from orchestration.resources import Machine, TorchDevice
+from orchestration.resources import Machine, StoreIOManager, TorchDevice
 
 _UPSTREAM = {
     "products": "product_pairs",
@@ -58,12 +58,14 @@ def _embeddings(model: Model) -> dg.AssetsDefinition:
         config: settings_form,  # type: ignore[valid-type]
         machine: Machine,
         torch_device: TorchDevice,
+        store: dg.ResourceParam[StoreIOManager],
         split: PairSplit,
         **inputs: Any,
     ) -> dg.Output[Embeddings]:
         settings = resolve(context, model.name, config)
         report = StepReport(context, settings)
         checkpoints = paths.checkpoint_dir() / context.partition_key / model.name
+        warm = getattr(settings, "warm_start", False)
         trained = model.fit(
             _inputs(split.n_nodes, inputs),
             settings,
@@ -74,8 +76,12 @@ def _embeddings(model: Model) -> dg.AssetsDefinition:
                 progress=report.progress,
                 probe=_probe(split) if model.learns else None,
                 checkpoints=checkpoints,
+                keys=split.keys,
+                previous=store.last(f"embeddings/{model.name}", context.partition_key) if warm else None,
             ),
         )
+        if warm:
+            context.log.info(_start_line(trained.info["start"]))
         return report.output(trained, **_facts(trained, checkpoints))
 
     return embeddings
@@ -85,6 +91,15 @@ def _inputs(n_nodes: int, inputs: dict[str, Any]) -> Inputs:
     if isinstance(inputs.get("products"), ProductPairs):
         inputs["products"] = inputs["products"].products
     return Inputs(n_nodes=n_nodes, **inputs)
+
+
+def _start_line(start: dict[str, Any]) -> str:
+    if not start["warm"]:
+        return f"cold start: {start['why']}"
+    return (
+        f"warm start: {start['kept']:,} products where they were, {start['from_neighbours']:,} new ones at their "
+        f"neighbours, {start['fresh']:,} afresh; {start['dropped']:,} dropped"
+    )
 
 
 def _probe(split: PairSplit) -> Any:
