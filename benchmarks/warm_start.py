@@ -6,8 +6,8 @@
 A random 5 % of the pairs are taken away, with the products that have neither a pair nor metadata left; a model trained
 on the rest is the last rebuild. Then all pairs are there: trained ``cold``; ``warm`` from the last rebuild; and
 ``carried over``, which is a warm start with next to no training and tells how much of the result is training at all.
-All three are measured on the same split. ``new`` is the degree-matched ROC-AUC over pairs that hold a product that the last
-rebuild had no vector for. Training seconds are wall time: on a busy machine compare them within one run only; CPU
+All three are measured on the same split. ``new`` is the degree-matched ROC-AUC over pairs that hold a product of which
+the last rebuild had no vector. Training seconds are wall time: on a busy machine compare them within one run only; CPU
 seconds are of the whole call, set-up and compilation included.
 
 Belongs here: making the two states of a category, the runs and the table. Not here: anything the package itself uses.

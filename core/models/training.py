@@ -140,7 +140,7 @@ def fit(
         batch_walks = stable_batch(config.batch_walks, corpus, objective, used.learning_rate)
         trainer = TorchTrainer(center, contexts, corpus, objective, batch_walks, seed, bias)
 
-    n_batches = math.ceil(part * math.ceil(corpus.n_walks / batch_walks))  # a part of the order is an even sample
+    n_batches = max(1, round(part * math.ceil(corpus.n_walks / batch_walks)))  # a part of the order is an even sample
     loop = _Loop(name, trainer, model, state, n_batches, round(part * corpus.words), used, context, unit)
     with _torch_threads(context.threads):
         for epoch in range(state.epoch + 1, used.epochs + 1):

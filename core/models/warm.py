@@ -155,6 +155,8 @@ CROSS = os.environ.get("CROSS") == "1"
 
 def _places(keys: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     """int64: where each of ``wanted`` stands in ``keys`` (any order), or -1."""
+    if not len(keys):
+        return np.full(len(wanted), -1)
     order = np.argsort(keys)
     place = np.minimum(np.searchsorted(keys, wanted, sorter=order), len(keys) - 1)
     place = order[place]
