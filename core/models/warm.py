@@ -26,6 +26,11 @@ from core.models.steps import StepsConfig
 _CHUNK = 1 << 16
 """Walks looked at in one go; bounds the memory when the walks are memory-mapped."""
 
+_LENGTH = 0.3
+"""Of a new product's first vector, as a share of the mean of its neighbours'. At full length, it is so much like them
+that it crowds the lists, and its few steps do not turn it: on Beauty recall@10 of skip-gram fell from 0.38 to 0.36, while
+0.3 and 0.1 did equally well (`python benchmarks/warm_start.py --category beauty`)."""
+
 _Config = TypeVar("_Config", StepsConfig, GensimConfig)
 
 
@@ -54,9 +59,10 @@ def find_start(
 ) -> Start:
     """The last vectors in the order of today's nodes, if they can be taken up.
 
-    A product of the corpus that the last embeddings know starts where it was. A new one starts at the mean of its
-    neighbours on the walks, each weighted by how often the walks step between the two; neighbours that are new too
-    count once they have a start themselves. One that no steps join to a known product keeps its cold start.
+    A product of the corpus that the last embeddings know starts where it was. A new one starts in the direction of the
+    mean of its neighbours on the walks, each weighted by how often the walks step between the two, but shorter;
+    neighbours that are new too count once they have a start themselves. One that no steps join to a known product keeps
+    its cold start.
 
     Args:
         name: registry name of the model.
@@ -107,11 +113,13 @@ def _take_up(
         table[known] = np.asarray(before)[old[known]]
     new = np.flatnonzero(corpus.seen & ~known)
     reached = _spread(tables, known, new, _steps(corpus, new))
+    for table in tables:
+        table[reached] *= np.float32(_LENGTH)
     facts = {
         "warm": True,
         "kept": int(known.sum()),
-        "from_neighbours": reached,
-        "fresh": len(new) - reached,
+        "from_neighbours": len(reached),
+        "fresh": len(new) - len(reached),
         "dropped": int(last.seen.sum() - known.sum()),
     }
     return Start(tables[0], tables[1] if contexts is not None else None, facts)
@@ -133,24 +141,18 @@ def _steps(corpus: WalkCorpus, new: np.ndarray) -> sp.csr_matrix:
     return steps
 
 
-def _spread(tables: list[np.ndarray], known: np.ndarray, new: np.ndarray, steps: sp.csr_matrix) -> int:
-    """Set the rows of new nodes to means of rows that are set already, as long as there are any; returns how many."""
+def _spread(tables: list[np.ndarray], known: np.ndarray, new: np.ndarray, steps: sp.csr_matrix) -> np.ndarray:
+    """Set the rows of new nodes to means of rows that are set already, as long as there are any; returns which."""
     started = known.copy()
     while True:
         weight = steps @ started.astype(np.float64)
         rows = np.flatnonzero((weight > 0) & ~started[new])
         if not len(rows):
-            return int(started[new].sum())
+            return new[started[new]]
         mean = (sp.diags(1 / weight[rows]) @ steps[rows] @ sp.diags(started.astype(np.float64))).astype(np.float32)
-        means = [mean @ table for table in (tables[::-1] if CROSS else tables)]
-        for table, rows_of in zip(tables, means, strict=True):
-            table[new[rows]] = rows_of
+        for table in tables:
+            table[new[rows]] = mean @ table
         started[new[rows]] = True
-
-
-import os
-
-CROSS = os.environ.get("CROSS") == "1"
 
 
 def _places(keys: np.ndarray, wanted: np.ndarray) -> np.ndarray:
