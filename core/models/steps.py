@@ -14,8 +14,8 @@ from core.settings import setting
 class WarmStartConfig:
     """Settings of a training that can start from the vectors of the last one. Not used by itself.
 
-    The defaults were chosen on a real category with 5 % new pairs. A higher rate lowers the recall of skip-gram, as more
-    epochs do.
+    The defaults were chosen on a real category with 5 % new pairs. A higher rate lowers the recall of skip-gram, as
+    more epochs do.
     """
 
     warm_start: bool = setting(

@@ -27,9 +27,9 @@ _CHUNK = 1 << 16
 """Walks looked at in one go; bounds the memory when the walks are memory-mapped."""
 
 _LENGTH = 0.3
-"""Of a new product's first vector, as a share of the mean of its neighbours'. At full length, it is so much like them
-that it crowds the lists, and its few steps do not turn it: on Beauty recall@10 of skip-gram fell from 0.38 to 0.36, while
-0.3 and 0.1 did equally well (`python benchmarks/warm_start.py --category beauty`)."""
+"""Of a new product's first vector, as a share of the mean of its neighbours'. At full length it is so much like them
+that it crowds their lists, and its few steps do not turn it: recall@10 of skip-gram on Beauty was 0.36 with 1, and 0.38
+with 0.3, 0.1 and 0.03 (`benchmarks/warm_start.py`, warm_rate 0.3)."""
 
 _Config = TypeVar("_Config", StepsConfig, GensimConfig)
 

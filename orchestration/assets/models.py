@@ -66,7 +66,6 @@ def _embeddings(model: Model) -> dg.AssetsDefinition:
         settings = resolve(context, model.name, config)
         report = StepReport(context, settings)
         checkpoints = paths.checkpoint_dir() / context.partition_key / model.name
-        warm = getattr(settings, "warm_start", False)
         trained = model.fit(
             _inputs(model, split.n_nodes, inputs),
             settings,
@@ -78,10 +77,10 @@ def _embeddings(model: Model) -> dg.AssetsDefinition:
                 probe=_probe(split) if model.learns else None,
                 checkpoints=checkpoints,
                 keys=split.keys,
-                previous=store.last(f"embeddings/{model.name}", context.partition_key) if warm else None,
+                previous=_previous(model, settings, store, context.partition_key),
             ),
         )
-        if warm:
+        if "start" in trained.info:
             context.log.info(_start_line(trained.info["start"]))
         return report.output(trained, **_facts(trained, checkpoints))
 
@@ -93,6 +92,12 @@ def _inputs(model: Model, n_nodes: int, given: dict[str, Any]) -> Inputs:
     if isinstance(inputs.get("products"), ProductPairs):
         inputs["products"] = inputs["products"].products
     return Inputs(n_nodes=n_nodes, **inputs, models={name: given[name] for name in model.models})
+
+
+def _previous(model: Model, settings: Any, store: StoreIOManager, category: str) -> Embeddings | None:
+    if not getattr(settings, "warm_start", False):
+        return None
+    return store.last(f"embeddings/{model.name}", category)
 
 
 def _start_line(start: dict[str, Any]) -> str:
