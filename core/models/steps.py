@@ -21,7 +21,7 @@ class WarmStartConfig:
     warm_start: bool = setting(
         False, "Start from the last embeddings of the category, if there are any that fit, and train for less long."
     )
-    warm_share: float = setting(0.3, "Share of the full training that follows a warm start.", ge=0.001, le=1)
+    warm_share: float = setting(0.25, "Share of the full training that follows a warm start.", ge=0.001, le=1)
     warm_rate: float = setting(0.2, "Share of the learning rate with which a warm start goes on.", ge=1e-6, le=1)
 
 
