@@ -13,6 +13,7 @@ killed leaves only a folder that no manifest names.
 import calendar
 import contextlib
 import dataclasses
+import hashlib
 import importlib
 import io
 import json
@@ -63,6 +64,8 @@ class Manifest:
             inline ``value``.
         created: seconds since the epoch (UTC).
         info: provenance given by the writer: run id, code version, config.
+        digest: SHA-256 of what the artefact says, without how it was made (:data:`_NOT_CONTENT`): equal digests mean
+            that whatever is made from the artefact need not be made again. Empty if an older program wrote it.
     """
 
     asset: str
@@ -72,11 +75,21 @@ class Manifest:
     fields: dict[str, Any]
     created: float
     info: dict[str, Any] = field(default_factory=dict)
+    digest: str = ""
 
     @property
     def bytes(self) -> int:
         """Total size of the artefact's files."""
         return sum(_sizes(self.fields))
+
+
+_NOT_CONTENT = {"info", "learning_curve"}
+"""Fields of stored dataclasses that hold wall times and the like, which differ each time an artefact is made."""
+
+
+def _digest(kind: str, fields: dict[str, Any]) -> str:
+    content = {name: entry for name, entry in fields.items() if name not in _NOT_CONTENT}
+    return hashlib.sha256(json.dumps([kind, content], sort_keys=True).encode()).hexdigest()
 
 
 def _sizes(node: Any) -> Iterator[int]:
@@ -162,7 +175,8 @@ def write_artefact(
     before = read_manifest(folder)
     try:
         kind, fields = _write_value(target, value)
-        manifest = Manifest(asset, category, version, kind, fields, time.time(), info or {})
+        digest = _digest(kind, fields)
+        manifest = Manifest(asset, category, version, kind, fields, time.time(), info or {}, digest)
         _replace(folder / MANIFEST, json.dumps(dataclasses.asdict(manifest), indent=1, allow_nan=False).encode())
     except BaseException:
         _remove(target)
@@ -199,23 +213,23 @@ def _write_value(target: UPath, value: Any) -> tuple[str, dict[str, Any]]:
 def _write_field(target: UPath, name: str, value: Any) -> dict[str, Any]:
     if isinstance(value, pa.Table):
         file = target / f"{name}.parquet"
-        _write_file(file, lambda out: _write_table(value, out))
-        return {"format": "table", "file": file.name, "bytes": file.stat().st_size, "rows": value.num_rows}
+        written = _write_file(file, lambda out: _write_table(value, out))
+        return {"format": "table", "file": file.name, **written, "rows": value.num_rows}
     if isinstance(value, np.ndarray):
         if value.dtype.hasobject:
             raise TypeError(f"{name}: an array of Python objects cannot be stored")
         file = target / f"{name}.npy"
-        _write_file(file, lambda out: np.lib.format.write_array(out, value, allow_pickle=False))
+        written = _write_file(file, lambda out: np.lib.format.write_array(out, value, allow_pickle=False))
         return {
-            "format": "array", "file": file.name, "bytes": file.stat().st_size,
+            "format": "array", "file": file.name, **written,
             "shape": list(value.shape), "dtype": str(value.dtype),
         }  # fmt: skip
     if sp.issparse(value):
         file = target / f"{name}.npz"
         matrix = sp.csr_matrix(value)
-        _write_file(file, lambda out: sp.save_npz(out, matrix, compressed=False))
+        written = _write_file(file, lambda out: sp.save_npz(out, matrix, compressed=False))
         return {
-            "format": "matrix", "file": file.name, "bytes": file.stat().st_size,
+            "format": "matrix", "file": file.name, **written,
             "shape": list(matrix.shape), "dtype": str(matrix.dtype), "stored": int(matrix.nnz),
         }  # fmt: skip
     if isinstance(value, dict) and any(isinstance(v, pa.Table | np.ndarray) or sp.issparse(v) for v in value.values()):
@@ -270,13 +284,41 @@ def _read_field(folder: UPath, entry: dict[str, Any]) -> Any:
             raise InputError(f"{folder}: unknown format {other!r}; it was written by a newer version of this program")
 
 
-def _write_file(path: UPath, write: Any) -> None:
-    """Write through an open binary file, so that folders and buckets are served alike, and flush it to disk."""
+class _Hashing(io.RawIOBase):
+    """Passes on to a file what is written and takes its digest on the way: a bucket's file is dear to read back."""
+
+    def __init__(self, out: Any) -> None:
+        self._out = out
+        self.digest = hashlib.sha256()
+        self.written = 0
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        size = memoryview(data).nbytes
+        self.digest.update(data)
+        self._out.write(data)
+        self.written += size
+        return size
+
+    def tell(self) -> int:
+        return self.written
+
+
+def _write_file(path: UPath, write: Any) -> dict[str, Any]:
+    """Write through an open binary file, so that folders and buckets are served alike, and flush it to disk.
+
+    Returns:
+        The file's ``bytes`` and ``sha256``.
+    """
     with path.open("wb") as out:
-        write(out)
+        hashing = _Hashing(out)
+        write(hashing)
         out.flush()
         with contextlib.suppress(AttributeError, io.UnsupportedOperation):  # bucket files have no descriptor
             os.fsync(out.fileno())
+    return {"bytes": hashing.written, "sha256": hashing.digest.hexdigest()}
 
 
 def _replace(path: UPath, data: bytes) -> None:

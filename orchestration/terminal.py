@@ -27,7 +27,7 @@ def _says_something(record: logging.LogRecord) -> bool:
 
 
 def failures(result: dg.JobExecutionResult) -> list[str]:
-    """What each failed step's own code raised: the message of bad input, with the stack for anything else.
+    """What each failed step's own code raised: the message of bad input or a failed check, else the stack too.
 
     Taken from the run's events, because a step's process may end before its last lines reach the terminal.
     """
@@ -37,7 +37,7 @@ def failures(result: dg.JobExecutionResult) -> list[str]:
             error = event.step_failure_data.error
             while error.cause is not None:
                 error = error.cause
-            text = error.message if error.cls_name == "InputError" else error.to_string()
+            text = error.message if error.cls_name in ("InputError", "Failure") else error.to_string()
             found.append(f"{event.step_key} failed: {text.strip()}")
     return found
 
