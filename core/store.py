@@ -18,6 +18,7 @@ import importlib
 import io
 import json
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -37,6 +38,8 @@ from core.errors import InputError
 
 MANIFEST = "manifest.json"
 _STAMP = "%Y%m%dT%H%M%S"
+_VERSION = re.compile(r"\d{8}T\d{6}-[0-9a-f]{8}")
+_UNFINISHED = re.compile(re.escape(MANIFEST) + r"\.[0-9a-f]{8}\.tmp")
 _ABANDONED_SECONDS = 900.0
 """A version that no manifest names is taken for abandoned, and removed, once it is older than this."""
 
@@ -352,15 +355,18 @@ def _replace(path: UPath, data: bytes) -> None:
 def _drop_old_versions(folder: UPath, keep: set[str]) -> None:
     """Remove all versions but the current and the one before it (for readers on their way, and for a way back).
 
-    A folder that no manifest named stays while it is young: another process may be writing it. Memory maps that
-    are open survive a removal on POSIX systems. Failing to remove is no failure of the write.
+    A folder that no manifest named stays while it is young: another process may be writing it. So does a manifest
+    that was not put in place. Nothing else in the folder is ours to remove. Memory maps that are open survive a removal
+    on POSIX systems. Failing to remove is no failure of the write.
     """
     for old in folder.iterdir():
         with contextlib.suppress(OSError, ValueError):
-            if old.is_dir() and old.name not in keep:
+            if old.is_dir() and _VERSION.fullmatch(old.name) and old.name not in keep:
                 written = calendar.timegm(time.strptime(old.name.split("-")[0], _STAMP))
                 if time.time() - written > _ABANDONED_SECONDS:
                     _remove(old)
+            elif _UNFINISHED.fullmatch(old.name) and time.time() - old.stat().st_mtime > _ABANDONED_SECONDS:
+                old.unlink()
 
 
 def _remove(folder: UPath) -> None:

@@ -15,6 +15,7 @@ from orchestration import inputs, terminal
 from orchestration.assets import catalog, graph, models, projection
 from orchestration.jobs import rebuild, schedules
 from orchestration.resources import Machine, StoreResource, TorchDevice
+from orchestration.sensors import sensors
 
 _EXECUTOR = {
     # Two steps at once: while one reads or writes, the other computes.
@@ -49,6 +50,7 @@ def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
         ],
         jobs=[rebuild],
         schedules=schedules,
+        sensors=sensors,
         resources={
             "store": StoreResource(),
             "torch_device": TorchDevice(),

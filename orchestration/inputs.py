@@ -86,19 +86,30 @@ def observation(key: dg.AssetKey, category: str, value: Mapping[str, Any] | None
     return dg.AssetObservation(key, partition=category, metadata=facts, tags={DATA_VERSION: version(value)})
 
 
-def unreported_settings(instance: dg.DagsterInstance) -> list[dg.AssetObservation]:
-    """Observations of all settings that are not what was last reported; one query per section."""
+def report(instance: dg.DagsterInstance, event: dg.AssetObservation) -> bool:
+    """Store an observation unless the last one says the same; returns whether it was stored."""
+    latest = instance.get_latest_data_version_record(event.asset_key, True, event.partition)
+    if latest is not None and latest.event_log_entry.tags.get(DATA_VERSION) == event.tags[DATA_VERSION]:
+        return False
+    instance.report_runless_asset_event(event)
+    return True
+
+
+def report_settings(instance: dg.DagsterInstance) -> list[str]:
+    """Report all settings that are not what was last reported, at one query per section; returns their names."""
     found = []
     for spec in ASSETS:
         if spec.key == SOURCE:
             continue
+        section = spec.key.path[1]
         tags = instance.event_log_storage.get_latest_tags_by_partition(
             spec.key, dg.DagsterEventType.ASSET_OBSERVATION, [DATA_VERSION]
         )
         for category in CATEGORIES.values():
-            value = plain(category, spec.key.path[1])
+            value = plain(category, section)
             if tags.get(category.name, {}).get(DATA_VERSION) != version(value):
-                found.append(observation(spec.key, category.name, value))
+                instance.report_runless_asset_event(observation(spec.key, category.name, value))
+                found.append(f"{section} of {category.name}")
     return found
 
 
@@ -127,9 +138,7 @@ def record(context: dg.OutputContext, config: Mapping[str, Any], source: Mapping
 
 
 def _report(step: Any, event: dg.AssetObservation, look_up: bool = True) -> None:
-    latest = step.instance.get_latest_data_version_record(event.asset_key, True, event.partition)
-    if latest is None or latest.event_log_entry.tags.get(DATA_VERSION) != event.tags[DATA_VERSION]:
-        step.instance.report_runless_asset_event(event)
+    report(step.instance, event)
     if look_up:
         step.wipe_input_asset_version_info(event.asset_key)
         step.maybe_fetch_and_get_input_asset_version_info(event.asset_key)

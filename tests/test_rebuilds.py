@@ -1,0 +1,327 @@
+"""Rebuilds in a real Dagster instance: what a tick requests or skips, what shows as out of date, what is refused."""
+
+import dataclasses
+import json
+import os
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import dagster as dg
+import numpy as np
+import pytest
+from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
+from dagster._core.test_utils import environ
+from dagster._core.workspace.context import LoadingContext
+
+from core.models import MODELS
+from core.store import Store
+from orchestration import alerts, inputs, sensors
+from orchestration.definitions import build_defs
+from orchestration.partitions import CATEGORIES
+from orchestration.resources import StoreResource
+from tests.test_orchestration import run, write_pairs
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """Category beta, from a file, materialized once; (folder of store and file, instance)."""
+    folder = tmp_path_factory.mktemp("rebuilds")
+    write_pairs(folder)
+    instance = dg.DagsterInstance.local_temp(str(folder))
+    result = run(folder / "store", "beta", instance)
+    assert result.success, [e.message for e in result.all_events if e.is_failure]
+    yield folder, instance
+    instance.dispose()
+
+
+@pytest.fixture
+def source(built):
+    """The source file, put back as it was, with its time."""
+    path = built[0] / "tiny.csv"
+    text, stat = path.read_bytes(), path.stat()
+    yield path
+    path.write_bytes(text)
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+
+
+@pytest.fixture
+def changed_settings(built, monkeypatch):
+    """Changes beta's settings as an edited categories.yaml would, and puts them back in Dagster too."""
+
+    def change(section, **values):
+        before = CATEGORIES["beta"]
+        own = {**before.settings, section: {**before.settings.get(section, {}), **values}}
+        monkeypatch.setitem(CATEGORIES, "beta", dataclasses.replace(before, settings=own))
+        inputs.report_settings(built[1])
+
+    yield change
+    monkeypatch.undo()
+    inputs.report_settings(built[1])
+
+
+def repository(folder):
+    return build_defs({"store": StoreResource(root=str(folder / "store"))}).get_repository_def()
+
+
+def tick(built, name, kind="schedule"):
+    """What a tick of a schedule or sensor yields: a run request, or the sentence of a skip."""
+    folder, instance = built
+    repo = repository(folder)
+    with environ({"RAW_DIR": str(folder)}):
+        if kind == "schedule":
+            with dg.build_schedule_context(instance=instance, repository_def=repo) as context:
+                found = repo.get_schedule_def(name).evaluate_tick(context)
+        else:
+            with dg.build_sensor_context(instance=instance, repository_def=repo) as context:
+                found = repo.get_sensor_def(name).evaluate_tick(context)
+    if found.run_requests:
+        assert len(found.run_requests) == 1
+        return found.run_requests[0]
+    return found.skip_message
+
+
+def asked(request):
+    return {key.to_user_string() for key in request.asset_selection}
+
+
+def stale(built):
+    """Materializable assets of beta that the UI shows as out of date or missing."""
+    folder, instance = built
+    graph = repository(folder).asset_graph
+    resolver = CachingStaleStatusResolver(instance, graph, LoadingContext.ephemeral(instance))
+    keys = [k for k in graph.materializable_asset_keys if instance.get_materialized_partitions(k)]
+    return {k.to_user_string() for k in keys if resolver.get_status(k, "beta") != StaleStatus.FRESH}
+
+
+def followers(*models):
+    """What is made of a model's embeddings, the models built of it included."""
+    names = [name for name in MODELS if name in models or set(models) & set(MODELS[name].models)]
+    found = {f"{stage}/{name}" for name in names for stage in ("embeddings", "metrics", "neighbours")}
+    return found | {"leaderboard"} | ({"projection/skipgram"} if "skipgram" in names else set())
+
+
+def test_after_a_rebuild_nothing_is_out_of_date_and_a_tick_skips_with_a_sentence(built):
+    assert stale(built) == set()
+    found = tick(built, "rebuild_beta")
+    assert "beta: nothing changed" in found and "same source" in found
+
+
+@pytest.mark.parametrize("model", ["skipgram", "rp3beta"])
+def test_a_models_settings_make_exactly_that_model_out_of_date(built, changed_settings, model):
+    changed_settings(model, **{"skipgram": {"epochs": 21}, "rp3beta": {"beta": 0.3}}[model])
+    assert stale(built) == followers(model)
+    request = tick(built, "rebuild_beta")
+    assert request.partition_key == "beta" and asked(request) == followers(model)
+    assert f"embeddings/{model} settings changed" in request.tags["alsobought/why"]
+
+
+def test_settings_of_the_evaluation_touch_no_model(built, changed_settings):
+    changed_settings("evaluation", bootstrap=21)
+    expected = {f"metrics/{name}" for name in MODELS} | {"leaderboard"}
+    assert stale(built) == expected == asked(tick(built, "rebuild_beta"))
+
+
+def test_the_guards_settings_make_nothing_out_of_date(built, changed_settings):
+    changed_settings("guard", min_share=0.1)
+    assert stale(built) == set()
+    assert isinstance(tick(built, "rebuild_beta"), str)
+
+
+def test_a_changed_map_setting_asks_for_the_new_map_alone(built, changed_settings):
+    changed_settings("projection", models="skipgram node2vec")
+    assert {"projection/node2vec", "projection/skipgram"} == asked(tick(built, "rebuild_beta"))
+
+
+def test_another_code_version_of_a_model_is_seen(built, monkeypatch):
+    name = "popularity"
+    monkeypatch.setitem(MODELS, name, dataclasses.replace(MODELS[name], version="next"))
+    request = tick(built, "rebuild_beta")
+    assert asked(request) == followers(name) == stale(built)
+    assert "code version next" in request.tags["alsobought/why"]
+
+
+def test_a_lost_artefact_is_made_again_with_what_follows(built):
+    folder, _ = built
+    manifest = folder / "store" / "neighbours" / "rp3beta" / "beta" / "manifest.json"
+    text = manifest.read_bytes()
+    manifest.unlink()
+    try:
+        assert asked(tick(built, "rebuild_beta")) == {"neighbours/rp3beta"}
+    finally:
+        manifest.write_bytes(text)
+
+
+def test_a_changed_source_is_seen_by_sensor_and_schedule_and_asked_for_once(built, source):
+    assert "as it was" in tick(built, "source_beta", "sensor")
+    source.write_bytes(source.read_bytes() + b"p1,p2,0.5\n")
+    request = tick(built, "source_beta", "sensor")
+    assert request.partition_key == "beta" and request.run_key
+    assert tick(built, "source_beta", "sensor").run_key == request.run_key
+    assert {"raw_products", "quarantine", "walks", "leaderboard"} <= asked(tick(built, "rebuild_beta"))
+    assert {"raw_products", "raw_relationships", "quarantine"} <= stale(built)
+    source.write_bytes(source.read_bytes() + b"p2,p3,0.5\n")
+    assert tick(built, "source_beta", "sensor").run_key != request.run_key
+
+
+def test_a_missing_source_is_a_sentence_on_the_sensor_and_a_failing_run_on_the_schedule(built, source):
+    source.unlink()
+    assert "tiny.csv does not exist" in tick(built, "source_beta", "sensor")
+    assert "not_there.json.gz does not exist" in tick(built, "source_missing", "sensor")
+    assert "tiny.csv does not exist" in tick(built, "rebuild_beta").tags["alsobought/why"]
+
+
+def test_a_touched_source_with_the_same_content_remakes_the_catalogue_and_nothing_else(built, source):
+    folder, instance = built
+    os.utime(source)
+    before = Store(folder / "store").manifest("product_pairs", "beta")
+    raw = [dg.AssetKey(name) for name in ("raw_products", "raw_relationships", "quarantine")]
+    with environ({"RAW_DIR": str(folder)}):
+        assert run(folder / "store", "beta", instance, asset_selection=raw).success
+    assert stale(built) == set()
+    assert isinstance(tick(built, "rebuild_beta"), str)
+    assert Store(folder / "store").manifest("product_pairs", "beta") == before
+
+
+def test_sensors_are_off_but_the_one_that_reports_settings(built):
+    running = {s.name for s in repository(built[0]).sensor_defs if s.default_status == dg.DefaultSensorStatus.RUNNING}
+    assert running == {"settings_reported"}
+    assert {s.name for s in sensors.sensors} == {
+        "source_beta", "source_missing", "settings_reported", "failure_webhook"
+    }  # fmt: skip
+
+
+def test_values_of_the_launchpad_stand_on_what_they_made_until_it_is_made_again(built):
+    """Other values than the file's: that model is out of date, by its settings, and no other is."""
+    folder, instance = built
+    key = dg.AssetKey(["embeddings", "rp3beta"])
+    config = {"ops": {"embeddings__rp3beta": {"config": {"beta": 0.9}}}}
+    assert run(folder / "store", "beta", instance, run_config=config, asset_selection=[key]).success
+    assert stale(built) == followers("rp3beta") == asked(tick(built, "rebuild_beta"))
+    selection = [dg.AssetKey(name.split("/")) for name in followers("rp3beta")]
+    assert run(folder / "store", "beta", instance, asset_selection=selection).success
+    assert stale(built) == set()
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"epochs": 0}, "epochs"),
+        ({"learning_rate": 0.01, "min_learning_rate": 0.5}, "min_learning_rate: 0.5 is above learning_rate 0.01"),
+        ({"min_learning_rate": 5.0}, "min_learning_rate: 5.0 is above learning_rate"),
+    ],
+)
+def test_a_bad_value_of_a_late_step_stops_the_run_before_its_first_step_works(built, values, sentence):
+    folder, instance = built
+    before = Store(folder / "store").manifest("raw_products", "beta")
+    config = {"ops": {"embeddings__skipgram": {"config": values}}}
+    result = run(folder / "store", "beta", instance, run_config=config)
+    assert not result.success
+    failed = [e for e in result.all_events if e.is_step_failure]
+    assert sentence in "\n".join(str(e.step_failure_data.error) for e in failed)
+    assert not [e for e in result.all_events if e.is_step_success]
+    assert Store(folder / "store").manifest("raw_products", "beta") == before
+
+
+def test_a_failing_blocking_check_leaves_what_was_there_current(built, monkeypatch):
+    folder, instance = built
+    store = Store(folder / "store")
+    before = store.manifest("embeddings/rp3beta", "beta"), store.manifest("product_pairs", "beta")
+    from orchestration.assets import graph
+
+    def broken(*arguments):
+        found = build_pairs(*arguments)
+        return dataclasses.replace(found, weight=np.where(np.arange(len(found.weight)) == 3, np.nan, found.weight))
+
+    build_pairs = graph.build_pairs
+    monkeypatch.setattr(graph, "build_pairs", broken)
+    result = run(folder / "store", "beta", instance, asset_selection=[dg.AssetKey("product_pairs")])
+    assert not result.success
+    text = "\n".join(str(e.step_failure_data.error) for e in result.all_events if e.is_step_failure)
+    assert "weights_positive: 1 of" in text and "stays current" in text
+    after = store.manifest("embeddings/rp3beta", "beta"), store.manifest("product_pairs", "beta")
+    assert after == before and np.isfinite(store.read("product_pairs", "beta").weight).all()
+    checks = {e.asset_check_evaluation_data.check_name: e.asset_check_evaluation_data for e in result.all_events
+              if e.event_type_value == "ASSET_CHECK_EVALUATION"}  # fmt: skip
+    assert not checks["weights_positive"].passed and checks["not_empty"].passed
+
+
+def test_every_check_is_evaluated_by_the_step_that_makes_the_value(built):
+    folder, instance = built
+    graph = repository(folder).asset_graph
+    assert len(graph.asset_check_keys) == 7 + 4 * len(MODELS) - 1
+    latest = instance.event_log_storage.get_latest_asset_check_execution_by_key(list(graph.asset_check_keys))
+    assert set(latest) == set(graph.asset_check_keys)
+    failed = [str(k) for k, v in latest.items() if v.status.value != "SUCCEEDED" and k.name not in ("beats_popularity",)]
+    assert [k for k in failed if "weights_positive" not in k] == []
+
+
+def test_a_category_that_shrank_is_refused_unless_told(built, source, changed_settings):
+    folder, instance = built
+    changed_settings("guard", from_rows=100)
+    store = Store(folder / "store")
+    before = store.manifest("raw_relationships", "beta")
+    source.write_text("product1,product2,weight\np1,p2,1.0\np2,p3,1.0\n")
+    raw = [dg.AssetKey(name) for name in ("raw_products", "raw_relationships", "quarantine")]
+    result = run(folder / "store", "beta", instance, asset_selection=raw)
+    text = "\n".join(str(e.step_failure_data.error) for e in result.all_events if e.is_step_failure)
+    assert not result.success and "the source now holds 2 listings" in text and "guard.allow_shrink" in text
+    assert store.manifest("raw_relationships", "beta") == before
+    told = {"ops": {"raw_catalog": {"config": {"guard": {"allow_shrink": True}}}}}
+    assert run(folder / "store", "beta", instance, run_config=told, asset_selection=raw).success
+    assert store.manifest("raw_relationships", "beta").fields["value"]["rows"] == 2
+
+
+class _Hook(BaseHTTPRequestHandler):
+    def do_POST(self):
+        self.server.got.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        self.send_response(self.server.status)
+        self.end_headers()
+
+    def log_message(self, *arguments):
+        pass
+
+
+@pytest.fixture
+def hook():
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Hook)
+    server.got, server.status = [], 200
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server, f"http://127.0.0.1:{server.server_port}/secret"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def failed_run(built):
+    folder, instance = built
+    result = run(folder / "store", "missing", instance)
+    event = next(e for e in result.all_events if e.is_failure and not e.is_step_failure)
+    return dg.build_run_status_sensor_context(
+        "failure_webhook", event, instance, result.dagster_run
+    ).for_run_failure()
+
+
+def test_a_failed_run_is_posted_to_the_webhook(built, hook):
+    server, url = hook
+    context = failed_run(built)
+    with environ({alerts.VARIABLE: url, "ALSOBOUGHT_DAGSTER_URL": "https://dagster.example"}):
+        assert sensors.failure_webhook(context) is None
+    [content] = server.got
+    assert content["category"] == "missing" and "not_there.json.gz" in content["text"]
+    assert content["url"] == f"https://dagster.example/runs/{context.dagster_run.run_id}"
+
+
+def test_a_webhook_that_fails_is_a_sentence_without_its_secret(built, hook):
+    server, url = hook
+    context = failed_run(built)
+    server.status = 500
+    with environ({alerts.VARIABLE: url}):
+        found = sensors.failure_webhook(context)
+    assert "500" in found.skip_message and "secret" not in found.skip_message
+    for dead in ("http://127.0.0.1:9/secret", "ftp://x/secret", "http://[bad/secret", "http://a b/secret"):
+        with environ({alerts.VARIABLE: dead}):
+            found = sensors.failure_webhook(context)
+        assert alerts.VARIABLE in found.skip_message and "secret" not in found.skip_message
+    with environ({alerts.VARIABLE: ""}):
+        assert "not set" in sensors.failure_webhook(context).skip_message
