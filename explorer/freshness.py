@@ -72,8 +72,8 @@ def upstream(maps: Iterable[str] = ()) -> dict[str, tuple[str, ...]]:
 def states(read: Callable[[str], Manifest | None], maps: Iterable[str] = ()) -> list[AssetState]:
     """State of every asset; ``read`` gives an asset's manifest or None, ``maps`` is that of :func:`upstream`.
 
-    Out of date means: an input was made after it with another content, or is out of date itself, or its model's code has
-    changed.
+    Out of date means: an input was made after it with other content, or is out of date itself, or its model's code
+    has changed.
     """
     found: dict[str, AssetState] = {}
     for asset, inputs in upstream(maps).items():

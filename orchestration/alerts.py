@@ -32,7 +32,7 @@ def message(run: dg.DagsterRun, failed: Sequence[dg.DagsterEvent]) -> dict[str, 
     ``text`` alone is what Slack, Mattermost and Teams' workflows show; the other fields are for programs.
     """
     category = run.tags.get("dagster/partition", "")
-    errors = [failure_text(event)[:_LONGEST] for event in failed if event.step_failure_data.error is not None]
+    errors = [failure_text(event)[:_LONGEST] for event in failed]
     base = (os.environ.get("ALSOBOUGHT_DAGSTER_URL") or "http://localhost:3000").rstrip("/")
     page = f"{base}/runs/{run.run_id}"
     head = f"alsobought: {run.job_name} of {category or 'no category'} failed ({page})"

@@ -61,12 +61,10 @@ def due(
     found = outdated(context.repository_def.asset_graph, category, store.store, source)
     if not found.assets:
         return dg.SkipReason(
-            f"{category.name}: nothing changed since the last rebuild: the same source, code versions and settings, and "
-            f"nothing is missing{trouble}"
+            f"{category.name}: nothing changed since the last rebuild: the same source, code versions and settings, "
+            f"and nothing is missing{trouble}"
         )
-    return dg.RunRequest(
-        partition_key=category.name, asset_selection=list(found.assets), tags={WHY: found.sentence()}
-    )
+    return dg.RunRequest(partition_key=category.name, asset_selection=list(found.assets), tags={WHY: found.sentence()})
 
 
 schedules = [_schedule(category) for category in CATEGORIES.values() if category.cron]

@@ -53,5 +53,3 @@ def _check_run(context: dg.AssetExecutionContext, category: Category) -> None:
         own = [key.path[1] for key in assets.dependency_keys if key.path[0] == "settings"]
         for section, values in config.items() if set(config) <= set(CONFIGS) else ((own[0], config),):
             category.config(section, values)
-
-

@@ -1,7 +1,7 @@
 """What a rebuild of one category has to make again, by the asset graph and the manifests in the store.
 
-Belongs here: turning asset definitions into what ``core.changes`` compares, and reasons into a selection of assets. Does
-not belong here: the comparison (``core.changes``) and who asks (``orchestration.jobs``, ``orchestration.sensors``).
+Belongs here: turning asset definitions into what ``core.changes`` compares, and reasons into a selection of assets.
+Does not belong here: the comparison (``core.changes``) and who asks (``orchestration.jobs`` and ``.sensors``).
 """
 
 from collections.abc import Iterable, Mapping

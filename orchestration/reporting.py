@@ -87,9 +87,10 @@ def check_results(context: dg.AssetExecutionContext, findings: Sequence[Finding]
     if not wrong:
         return results
     what = "; ".join(f"{finding.name}: {finding.sentence}" for finding in wrong)
+    name = context.asset_key.to_user_string()
     raise dg.Failure(
-        f"{context.asset_key.to_user_string()} of {context.partition_key} failed its checks and was not stored ({what}). What was stored before "
-        "stays current",
+        f"{name} of {context.partition_key} failed its checks and was not stored ({what}). "
+        "What was stored before stays current",
         allow_retries=False,
     )
 

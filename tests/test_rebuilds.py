@@ -4,14 +4,16 @@ import dataclasses
 import json
 import os
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import dagster as dg
 import numpy as np
 import pytest
 from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
-from dagster._core.test_utils import environ
-from dagster._core.workspace.context import LoadingContext
+from dagster._core.loader import LoadingContextForTest
+from dagster._core.test_utils import create_run_for_test, environ
+from dagster._grpc.impl import get_external_schedule_execution, get_external_sensor_execution
 
 from core.models import MODELS
 from core.store import Store
@@ -19,19 +21,17 @@ from orchestration import alerts, inputs, sensors
 from orchestration.definitions import build_defs
 from orchestration.partitions import CATEGORIES
 from orchestration.resources import StoreResource
-from tests.test_orchestration import run, write_pairs
+from tests.conftest import ROOT
+from tests.pipeline import copied, run
+
+RAW = [dg.AssetKey(name) for name in ("raw_products", "raw_relationships", "quarantine")]
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory):
-    """Category beta, from a file, materialized once; (folder of store and file, instance)."""
-    folder = tmp_path_factory.mktemp("rebuilds")
-    write_pairs(folder)
-    instance = dg.DagsterInstance.local_temp(str(folder))
-    result = run(folder / "store", "beta", instance)
-    assert result.success, [e.message for e in result.all_events if e.is_failure]
-    yield folder, instance
-    instance.dispose()
+def built(pipeline, tmp_path_factory):
+    """(folder of store and sources, instance)."""
+    with copied(pipeline, tmp_path_factory.mktemp("rebuilds")) as found:
+        yield found
 
 
 @pytest.fixture
@@ -64,20 +64,18 @@ def repository(folder):
 
 
 def tick(built, name, kind="schedule"):
-    """What a tick of a schedule or sensor yields: a run request, or the sentence of a skip."""
+    """What a tick yields, evaluated as the daemon has it evaluated: a run request, or the sentence of a skip."""
     folder, instance = built
     repo = repository(folder)
     with environ({"RAW_DIR": str(folder)}):
         if kind == "schedule":
-            with dg.build_schedule_context(instance=instance, repository_def=repo) as context:
-                found = repo.get_schedule_def(name).evaluate_tick(context)
+            found = get_external_schedule_execution(repo, instance.get_ref(), name, time.time(), "UTC", None)
         else:
-            with dg.build_sensor_context(instance=instance, repository_def=repo) as context:
-                found = repo.get_sensor_def(name).evaluate_tick(context)
-    if found.run_requests:
-        assert len(found.run_requests) == 1
-        return found.run_requests[0]
-    return found.skip_message
+            found = get_external_sensor_execution(repo, None, instance.get_ref(), name, None, None, None, None, None)
+    if not found.run_requests:
+        return found.skip_message
+    [request] = found.run_requests
+    return request
 
 
 def asked(request):
@@ -88,7 +86,7 @@ def stale(built):
     """Materializable assets of beta that the UI shows as out of date or missing."""
     folder, instance = built
     graph = repository(folder).asset_graph
-    resolver = CachingStaleStatusResolver(instance, graph, LoadingContext.ephemeral(instance))
+    resolver = CachingStaleStatusResolver(instance, graph, LoadingContextForTest(instance))
     keys = [k for k in graph.materializable_asset_keys if instance.get_materialized_partitions(k)]
     return {k.to_user_string() for k in keys if resolver.get_status(k, "beta") != StaleStatus.FRESH}
 
@@ -174,9 +172,8 @@ def test_a_touched_source_with_the_same_content_remakes_the_catalogue_and_nothin
     folder, instance = built
     os.utime(source)
     before = Store(folder / "store").manifest("product_pairs", "beta")
-    raw = [dg.AssetKey(name) for name in ("raw_products", "raw_relationships", "quarantine")]
     with environ({"RAW_DIR": str(folder)}):
-        assert run(folder / "store", "beta", instance, asset_selection=raw).success
+        assert run(folder / "store", "beta", instance, asset_selection=RAW).success
     assert stale(built) == set()
     assert isinstance(tick(built, "rebuild_beta"), str)
     assert Store(folder / "store").manifest("product_pairs", "beta") == before
@@ -214,7 +211,10 @@ def test_a_bad_value_of_a_late_step_stops_the_run_before_its_first_step_works(bu
     folder, instance = built
     before = Store(folder / "store").manifest("raw_products", "beta")
     config = {"ops": {"embeddings__skipgram": {"config": values}}}
-    result = run(folder / "store", "beta", instance, run_config=config)
+    stages = ("raw_products", "raw_relationships", "quarantine", "product_pairs", "pair_split", "product_graph")
+    selection = [dg.AssetKey(name) for name in (*stages, "transition_matrix", "walks")]
+    selection.append(dg.AssetKey(["embeddings", "skipgram"]))
+    result = run(folder / "store", "beta", instance, run_config=config, asset_selection=selection)
     assert not result.success
     failed = [e for e in result.all_events if e.is_step_failure]
     assert sentence in "\n".join(str(e.step_failure_data.error) for e in failed)
@@ -240,19 +240,19 @@ def test_a_failing_blocking_check_leaves_what_was_there_current(built, monkeypat
     assert "weights_positive: 1 of" in text and "stays current" in text
     after = store.manifest("embeddings/rp3beta", "beta"), store.manifest("product_pairs", "beta")
     assert after == before and np.isfinite(store.read("product_pairs", "beta").weight).all()
-    checks = {e.asset_check_evaluation_data.check_name: e.asset_check_evaluation_data for e in result.all_events
+    checks = {e.event_specific_data.check_name: e.event_specific_data for e in result.all_events
               if e.event_type_value == "ASSET_CHECK_EVALUATION"}  # fmt: skip
     assert not checks["weights_positive"].passed and checks["not_empty"].passed
 
 
-def test_every_check_is_evaluated_by_the_step_that_makes_the_value(built):
-    folder, instance = built
-    graph = repository(folder).asset_graph
-    assert len(graph.asset_check_keys) == 7 + 4 * len(MODELS) - 1
-    latest = instance.event_log_storage.get_latest_asset_check_execution_by_key(list(graph.asset_check_keys))
-    assert set(latest) == set(graph.asset_check_keys)
-    failed = [str(k) for k, v in latest.items() if v.status.value != "SUCCEEDED" and k.name not in ("beats_popularity",)]
-    assert [k for k in failed if "weights_positive" not in k] == []
+def test_every_check_is_evaluated_by_the_step_that_makes_the_value(pipeline):
+    keys = build_defs().get_repository_def().asset_graph.asset_check_keys
+    assert len(keys) == 6 + 4 * len(MODELS)
+    for result in pipeline.results.values():
+        found = [e.event_specific_data for e in result.all_events if e.event_type_value == "ASSET_CHECK_EVALUATION"]
+        assert {dg.AssetCheckKey(one.asset_key, one.check_name) for one in found} == keys
+        assert [one.check_name for one in found if one.blocking and not one.passed] == []
+        assert all(one.passed for one in found if one.check_name == "no_drop")
 
 
 def test_a_category_that_shrank_is_refused_unless_told(built, source, changed_settings):
@@ -261,14 +261,37 @@ def test_a_category_that_shrank_is_refused_unless_told(built, source, changed_se
     store = Store(folder / "store")
     before = store.manifest("raw_relationships", "beta")
     source.write_text("product1,product2,weight\np1,p2,1.0\np2,p3,1.0\n")
-    raw = [dg.AssetKey(name) for name in ("raw_products", "raw_relationships", "quarantine")]
-    result = run(folder / "store", "beta", instance, asset_selection=raw)
+    result = run(folder / "store", "beta", instance, asset_selection=RAW)
     text = "\n".join(str(e.step_failure_data.error) for e in result.all_events if e.is_step_failure)
     assert not result.success and "the source now holds 2 listings" in text and "guard.allow_shrink" in text
     assert store.manifest("raw_relationships", "beta") == before
     told = {"ops": {"raw_catalog": {"config": {"guard": {"allow_shrink": True}}}}}
-    assert run(folder / "store", "beta", instance, run_config=told, asset_selection=raw).success
+    assert run(folder / "store", "beta", instance, run_config=told, asset_selection=RAW).success
     assert store.manifest("raw_relationships", "beta").fields["value"]["rows"] == 2
+
+
+def test_rebuilds_of_one_category_wait_for_each_other_and_others_run_beside_them(tmp_path):
+    """The shipped dagster.yaml, and the daemon's own choice among the runs in the queue."""
+    from dagster._daemon.run_coordinator.queued_run_coordinator_daemon import QueuedRunCoordinatorDaemon
+
+    (tmp_path / "dagster.yaml").write_text((ROOT / "dagster.yaml").read_text())
+    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
+        waiting = [
+            create_run_for_test(
+                instance, "rebuild", status=dg.DagsterRunStatus.QUEUED, tags={"dagster/partition": name}
+            )
+            for name in ("alpha", "alpha", "beta", "beta", "gamma")
+        ]
+        started = []
+        while len(started) < len(waiting):
+            daemon = QueuedRunCoordinatorDaemon(interval_seconds=5)
+            chosen = daemon._get_runs_to_dequeue(instance, instance.get_concurrency_config(), None)
+            started.append([run.tags["dagster/partition"] for run in chosen])
+            for run in chosen:
+                instance.delete_run(run.run_id)
+            if not instance.get_runs():
+                break
+    assert started == [["alpha", "beta"], ["alpha", "beta"], ["gamma"]]
 
 
 class _Hook(BaseHTTPRequestHandler):
@@ -295,11 +318,9 @@ def hook():
 
 def failed_run(built):
     folder, instance = built
-    result = run(folder / "store", "missing", instance)
+    result = run(folder / "store", "missing", instance, asset_selection=RAW)
     event = next(e for e in result.all_events if e.is_failure and not e.is_step_failure)
-    return dg.build_run_status_sensor_context(
-        "failure_webhook", event, instance, result.dagster_run
-    ).for_run_failure()
+    return dg.build_run_status_sensor_context("failure_webhook", event, instance, result.dagster_run).for_run_failure()
 
 
 def test_a_failed_run_is_posted_to_the_webhook(built, hook):
