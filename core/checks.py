@@ -209,7 +209,8 @@ def popularity_auc(split: PairSplit, graph: ProductGraph) -> float:
 def _no_drop(metrics: pa.Table, before: pa.Table | None, auc_drop: float, coverage_drop: float) -> Finding:
     if before is None:
         return Finding("no_drop", True, "this is the first materialization")
-    facts, fallen, texts = {}, False, []
+    facts: dict[str, Any] = {}
+    fallen, texts = False, []
     for protocol, metric, allowed in (
         (DEGREE_MATCHED, "roc_auc", auc_drop),
         (RANKING, "coverage@10", coverage_drop),

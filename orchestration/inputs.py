@@ -89,7 +89,7 @@ def observation(key: dg.AssetKey, category: str, value: Mapping[str, Any] | None
 def report(instance: dg.DagsterInstance, event: dg.AssetObservation) -> bool:
     """Store an observation unless the last one says the same; returns whether it was stored."""
     latest = instance.get_latest_data_version_record(event.asset_key, True, event.partition)
-    if latest is not None and latest.event_log_entry.tags.get(DATA_VERSION) == event.tags[DATA_VERSION]:
+    if latest is not None and (latest.event_log_entry.tags or {}).get(DATA_VERSION) == (event.tags or {})[DATA_VERSION]:
         return False
     instance.report_runless_asset_event(event)
     return True

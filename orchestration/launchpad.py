@@ -5,6 +5,7 @@ belong here: the settings themselves (``core.configs``). Every field may stay em
 categories.yaml says for this category, else the default": a form of plain defaults would silently override the file.
 """
 
+from collections.abc import Mapping
 from typing import Any, Optional
 
 import dagster as dg
@@ -46,7 +47,7 @@ def resolve(context: dg.AssetExecutionContext, section: str, filled: dg.Config |
 
 def _check_run(context: dg.AssetExecutionContext, category: Category) -> None:
     """Refuse the whole run's values in its first step: a model's bad setting must not come out after hours of walks."""
-    steps = context.run.run_config.get("ops", {})
+    steps: Mapping[str, Any] = dict(context.run.run_config).get("ops", {})  # type: ignore[assignment]
     for assets in context.job_def.asset_layer.asset_graph.assets_defs if steps else ():
         if not assets.is_executable or not (config := (steps.get(assets.op.name) or {}).get("config")):
             continue

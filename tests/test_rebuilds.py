@@ -1,6 +1,7 @@
 """Rebuilds in a real Dagster instance: what a tick requests or skips, what shows as out of date, what is refused."""
 
 import dataclasses
+import functools
 import json
 import os
 import threading
@@ -14,6 +15,7 @@ from dagster._core.definitions.data_version import CachingStaleStatusResolver, S
 from dagster._core.loader import LoadingContextForTest
 from dagster._core.test_utils import create_run_for_test, environ
 from dagster._grpc.impl import get_external_schedule_execution, get_external_sensor_execution
+from dagster._utils.tags import TagConcurrencyLimitsCounter
 
 from core.models import MODELS
 from core.store import Store
@@ -59,6 +61,7 @@ def changed_settings(built, monkeypatch):
     inputs.report_settings(built[1])
 
 
+@functools.cache
 def repository(folder):
     return build_defs({"store": StoreResource(root=str(folder / "store"))}).get_repository_def()
 
@@ -133,6 +136,7 @@ def test_a_changed_map_setting_asks_for_the_new_map_alone(built, changed_setting
 def test_another_code_version_of_a_model_is_seen(built, monkeypatch):
     name = "popularity"
     monkeypatch.setitem(MODELS, name, dataclasses.replace(MODELS[name], version="next"))
+    monkeypatch.setattr("tests.test_rebuilds.repository", repository.__wrapped__)
     request = tick(built, "rebuild_beta")
     assert asked(request) == followers(name) == stale(built)
     assert "code version next" in request.tags["alsobought/why"]
@@ -240,8 +244,8 @@ def test_a_failing_blocking_check_leaves_what_was_there_current(built, monkeypat
     assert "weights_positive: 1 of" in text and "stays current" in text
     after = store.manifest("embeddings/rp3beta", "beta"), store.manifest("product_pairs", "beta")
     assert after == before and np.isfinite(store.read("product_pairs", "beta").weight).all()
-    checks = {e.event_specific_data.check_name: e.event_specific_data for e in result.all_events
-              if e.event_type_value == "ASSET_CHECK_EVALUATION"}  # fmt: skip
+    logged = instance.all_logs(result.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
+    checks = {one.dagster_event.event_specific_data.check_name: one.dagster_event.event_specific_data for one in logged}
     assert not checks["weights_positive"].passed and checks["not_empty"].passed
 
 
@@ -271,27 +275,21 @@ def test_a_category_that_shrank_is_refused_unless_told(built, source, changed_se
 
 
 def test_rebuilds_of_one_category_wait_for_each_other_and_others_run_beside_them(tmp_path):
-    """The shipped dagster.yaml, and the daemon's own choice among the runs in the queue."""
-    from dagster._daemon.run_coordinator.queued_run_coordinator_daemon import QueuedRunCoordinatorDaemon
-
+    """The shipped dagster.yaml, and the counter by which the daemon chooses among the runs in its queue."""
     (tmp_path / "dagster.yaml").write_text((ROOT / "dagster.yaml").read_text())
     with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
-        waiting = [
-            create_run_for_test(
-                instance, "rebuild", status=dg.DagsterRunStatus.QUEUED, tags={"dagster/partition": name}
-            )
-            for name in ("alpha", "alpha", "beta", "beta", "gamma")
+        limits = instance.get_concurrency_config().run_queue_config
+        runs = [
+            create_run_for_test(instance, "rebuild", tags={"dagster/partition": name})
+            for name in ("alpha", "alpha", "beta", "alpha")
         ]
+        counter = TagConcurrencyLimitsCounter(limits.tag_concurrency_limits, [])
         started = []
-        while len(started) < len(waiting):
-            daemon = QueuedRunCoordinatorDaemon(interval_seconds=5)
-            chosen = daemon._get_runs_to_dequeue(instance, instance.get_concurrency_config(), None)
-            started.append([run.tags["dagster/partition"] for run in chosen])
-            for run in chosen:
-                instance.delete_run(run.run_id)
-            if not instance.get_runs():
-                break
-    assert started == [["alpha", "beta"], ["alpha", "beta"], ["gamma"]]
+        for place, waiting in enumerate(runs):
+            if not counter.is_blocked(waiting):
+                counter.update_counters_with_launched_item(waiting)
+                started.append(place)
+    assert started == [0, 2] and limits.max_concurrent_runs == 2
 
 
 class _Hook(BaseHTTPRequestHandler):

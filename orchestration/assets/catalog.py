@@ -81,7 +81,8 @@ def raw_catalog(
     report = StepReport(context, settings)
     state = _state(context, category)  # before reading: a change meanwhile is seen next time
     found = _read(category, settings, report)
-    _guard(category, found, store, resolve(context, "guard", config.guard))
+    guard = resolve(context, "guard", config.guard)  # type: ignore[attr-defined]
+    _guard(category, found, store, guard)
     bad = found.quarantine.num_rows
     context.log.info(
         f"{found.products.num_rows:,} products, {found.relationships.num_rows:,} listings, {bad:,} bad lines"
