@@ -39,7 +39,7 @@ def _schedule(category: Category) -> dg.ScheduleDefinition:
     def scheduled(
         context: dg.ScheduleEvaluationContext, store: dg.ResourceParam[StoreIOManager]
     ) -> dg.RunRequest | dg.SkipReason:
-        return due(context, category, store)
+        return due(context, CATEGORIES[category.name], store)
 
     return scheduled
 

