@@ -4,7 +4,6 @@ Belongs here: Dagster resources and IO managers. Does not belong here: formats (
 to compute.
 """
 
-import contextlib
 import json
 import os
 from pathlib import Path
@@ -56,12 +55,6 @@ class StoreIOManager(dg.UPathIOManager):
             clear(Path(str(facts["checkpoints"])))
             sweep(paths.checkpoint_dir())
 
-    def before(self, context: dg.AssetExecutionContext) -> Any:
-        """What is current of the asset that is being made, or None."""
-        with contextlib.suppress(FileNotFoundError):
-            return self.store.read("/".join(context.asset_key.path), context.partition_key)
-        return None
-
     def load_from_path(self, context: dg.InputContext, path: UPath) -> Any:
         manifest = read_manifest(path)
         if manifest is None:
@@ -73,6 +66,10 @@ class StoreIOManager(dg.UPathIOManager):
         # Before the read: if the input is replaced in between, what is made of it counts as out of date, never as new.
         self._digests.setdefault(context.step_context.step.key, {})[manifest.asset] = manifest.digest
         return read_artefact(path)
+
+    def last(self, asset: str, category: str) -> Any | None:
+        """What a rebuild of the asset is about to replace, or None: to start from, not to depend on."""
+        return self.store.read(asset, category) if self.store.manifest(asset, category) else None
 
 
 class StoreResource(dg.ConfigurableIOManagerFactory):

@@ -12,7 +12,7 @@ from core.graph import VERSION as GRAPH_VERSION
 from core.graph import ProductGraph, build_graph
 from core.graph import transition_matrix as normalize
 from core.pairs import VERSION as PAIRS_VERSION
-from core.pairs import ProductPairs, build_pairs
+from core.pairs import ProductPairs, build_pairs, product_hashes
 from core.split import VERSION as SPLIT_VERSION
 from core.split import PairSplit, split_pairs
 from core.walks.config import FIRST_ORDER_VERSION, SECOND_ORDER_VERSION
@@ -76,7 +76,10 @@ def pair_split(
     report = StepReport(context, settings)
     p = product_pairs
     has_metadata = p.products["has_metadata"].to_numpy()
-    split = split_pairs(len(has_metadata), p.source, p.target, p.weight, has_metadata, settings, seed=SEED)
+    split = split_pairs(
+        len(has_metadata), p.source, p.target, p.weight, has_metadata, settings,
+        seed=SEED, hashes=product_hashes(p.products),
+    )  # fmt: skip
     return report.output(
         split,
         checks.check_split(split),
