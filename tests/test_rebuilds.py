@@ -172,9 +172,9 @@ def test_a_missing_source_is_a_sentence_on_the_sensor_and_a_failing_run_on_the_s
     assert "tiny.csv does not exist" in tick(built, "rebuild_beta").tags["alsobought/why"]
 
 
-def test_a_touched_source_with_the_same_content_remakes_the_catalogue_and_nothing_else(built, source):
+def test_a_touched_source_with_the_same_content_remakes_the_catalogue_and_nothing_else(built):
     folder, instance = built
-    os.utime(source)
+    os.utime(folder / "tiny.csv")
     before = Store(folder / "store").manifest("product_pairs", "beta")
     with environ({"RAW_DIR": str(folder)}):
         assert run(folder / "store", "beta", instance, asset_selection=RAW).success
