@@ -17,7 +17,7 @@ from core.configs import CONFIGS
 from core.errors import InputError
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_]{0,62}")
-_KEYS = {"title", "source", "format", "products", "sha256", "cron", "timezone", "schedule", "settings"}
+_KEYS = {"title", "source", "format", "products", "sha256", "cron", "timezone", "schedule", "watch", "settings"}
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,7 @@ class Category:
         cron: when the category is rebuilt; None for never.
         timezone: of the cron expression.
         schedule: whether the schedule starts switched on.
+        watch: whether the sensor that rebuilds when the source changes starts switched on.
         settings: section → setting → value, overriding the defaults for this category.
     """
 
@@ -46,6 +47,7 @@ class Category:
     cron: str | None = None
     timezone: str = "UTC"
     schedule: bool = False
+    watch: bool = False
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def config(self, section: str, overrides: Mapping[str, Any] | None = None) -> Any:
@@ -89,11 +91,12 @@ def _category(path: Path, name: str, entry: Any) -> Category:
     unknown = sorted(set(entry) - _KEYS)
     if unknown:
         raise InputError(f"{where}: unknown key {unknown[0]!r}; known are {', '.join(sorted(_KEYS))}")
-    for key in sorted(set(entry) - {"settings", "schedule"}):
+    for key in sorted(set(entry) - {"settings", "schedule", "watch"}):
         if entry[key] is not None and not isinstance(entry[key], str):
             raise InputError(f"{where}.{key}: {entry[key]!r} is not a text; put it into quotes")
-    if not isinstance(entry.get("schedule", False), bool):
-        raise InputError(f"{where}.schedule: {entry['schedule']!r} is not true or false")
+    for key in ("schedule", "watch"):
+        if not isinstance(entry.get(key, False), bool):
+            raise InputError(f"{where}.{key}: {entry[key]!r} is not true or false")
     if entry.get("format", "auto") not in ("auto", "mcauley", "pairs"):
         raise InputError(f"{where}.format: {entry['format']!r} is not one of auto, mcauley, pairs")
     overrides = entry.get("settings") or {}

@@ -2,12 +2,14 @@
 
 Belongs here: writing, recognizing and removing checkpoint files. Does not belong here: what a model puts into one.
 A checkpoint carries a fingerprint of everything that decides the result, so one of other data or settings is never
-taken up. The caller clears the folder once it has stored the finished model; the trainer cannot know when.
+taken up. The caller clears the folder once it has stored the finished model; the trainer cannot know when. What is
+never finished (a model that was removed, a category that left categories.yaml) goes after :data:`KEPT_DAYS`.
 """
 
 import hashlib
 import json
 import os
+import time
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +20,8 @@ import numpy as np
 _FILE = "checkpoint.npz"
 _META = "__meta__"
 _CHUNK = 1 << 20
+KEPT_DAYS = 30.0
+"""An unfinished training that nobody has taken up for so long is given up."""
 
 
 @dataclass(frozen=True)
@@ -84,3 +88,22 @@ def clear(folder: Path) -> None:
         path.unlink(missing_ok=True)
     if not any(folder.iterdir()):
         folder.rmdir()
+
+
+def sweep(root: Path, days: float = KEPT_DAYS) -> list[Path]:
+    """Remove the checkpoints below ``root`` that were last written more than ``days`` ago, and nothing else.
+
+    Returns:
+        The folders of the checkpoints that were removed.
+    """
+    oldest, removed = time.time() - days * 86_400, []
+    for folder in sorted({path.parent for path in root.rglob(f"*{_FILE}*") if _is_ours(path)}):
+        files = [path for path in folder.iterdir() if _is_ours(path)]
+        if all(path.stat().st_mtime < oldest for path in files):
+            clear(folder)
+            removed.append(folder)
+    return removed
+
+
+def _is_ours(path: Path) -> bool:
+    return path.name == _FILE or path.name.startswith(f".{_FILE}.")

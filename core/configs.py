@@ -42,9 +42,29 @@ class CatalogConfig:
     )
 
 
+@dataclass(frozen=True)
+class GuardConfig:
+    """What a rebuild may not do silently. Changes no result, so that changing it makes nothing out of date."""
+
+    min_share: float = setting(
+        0.5, "Smallest share of the previous products and listings that a rebuild may leave.", ge=0, le=1
+    )
+    from_rows: int = setting(
+        1000, "Products or listings from which on the category is guarded.", ge=1, le=1_000_000_000
+    )
+    allow_shrink: bool = setting(False, "Accept a source that shrank below min_share, for this run or for good.")
+    auc_drop: float = setting(
+        0.02, "Fall of degree-matched ROC-AUC since the last materialization that is still no warning.", ge=0, le=1
+    )
+    coverage_drop: float = setting(
+        0.1, "Fall of coverage@10 since the last materialization that is still no warning.", ge=0, le=1
+    )
+
+
 CONFIGS: dict[str, type] = {
     "sample": SampleConfig,
     "catalog": CatalogConfig,
+    "guard": GuardConfig,
     "pairs": PairsConfig,
     "split": SplitConfig,
     "walks": WalksConfig,

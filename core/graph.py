@@ -9,6 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sp
 
+VERSION = "1"
+"""Raised whenever the same pairs give another graph or transition matrix."""
+
 
 @dataclass(frozen=True)
 class ProductGraph:

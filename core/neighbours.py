@@ -19,6 +19,9 @@ from core.settings import setting
 if TYPE_CHECKING:
     from core.models.scorers import VectorScorer
 
+VERSION = "1"
+"""Raised whenever the same model gets other lists."""
+
 NEIGHBOURS = pa.schema(
     [
         ("product", pa.dictionary(pa.int32(), pa.string())),

@@ -14,6 +14,9 @@ import pyarrow.compute as pc
 from core.errors import InputError
 from core.settings import setting
 
+VERSION = "1"
+"""Raised whenever the same relationships and settings give other pairs."""
+
 PRODUCT_COLUMNS = (
     "product_id",
     "title",

@@ -22,6 +22,9 @@ from core.models.base import CENTER_CENTER, Embeddings, Model
 from core.progress import Progress, silent
 from core.settings import setting
 
+VERSION = "1"
+"""Raised whenever the same vectors and settings give another map."""
+
 _COMPONENTS = 50
 """Principal components in which neighbours are looked for."""
 _SMALLEST = 10

@@ -42,7 +42,9 @@ def build(config: type, overrides: Mapping[str, Any], where: str) -> Any:
         where: named in errors, e.g. ``categories.yaml: beauty.settings.walks``.
 
     Raises:
-        InputError: unknown setting, wrong type or a value out of bounds.
+        InputError: unknown setting, wrong type, a value out of bounds, or settings that contradict each other: a
+            config may have a method ``contradiction() -> str | None`` that says so, with
+            the setting to blame first ("setting: why").
     """
     known = {name: (kind, meta) for name, kind, _, meta in describe(config)}
     values = {}
@@ -51,7 +53,11 @@ def build(config: type, overrides: Mapping[str, Any], where: str) -> Any:
             raise InputError(f"{where}: there is no setting {name!r}; known are {', '.join(known) or 'none'}")
         if value is not None:
             values[name] = _checked(f"{where}.{name}", value, *known[name])
-    return config(**values)
+    built = config(**values)
+    contradiction = getattr(built, "contradiction", None)
+    if contradiction is not None and (text := contradiction()):
+        raise InputError(f"{where}.{text}")
+    return built
 
 
 def _checked(where: str, value: Any, kind: Any, meta: Mapping[str, Any]) -> Any:

@@ -21,6 +21,9 @@ import numpy as np
 from core.errors import InputError
 from core.settings import setting
 
+VERSION = "2"
+"""Raised whenever the same pairs and settings are split in another way."""
+
 _ROUNDS = 100
 """Rejection sampling gives up after so many rounds: a nearly complete graph has hardly any negatives."""
 _MAX_DRAW = 1 << 22

@@ -13,10 +13,12 @@ killed leaves only a folder that no manifest names.
 import calendar
 import contextlib
 import dataclasses
+import hashlib
 import importlib
 import io
 import json
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -36,6 +38,8 @@ from core.errors import InputError
 
 MANIFEST = "manifest.json"
 _STAMP = "%Y%m%dT%H%M%S"
+_VERSION = re.compile(r"\d{8}T\d{6}-[0-9a-f]{8}")
+_UNFINISHED = re.compile(re.escape(MANIFEST) + r"\.[0-9a-f]{8}\.tmp")
 _ABANDONED_SECONDS = 900.0
 """A version that no manifest names is taken for abandoned, and removed, once it is older than this."""
 
@@ -64,6 +68,8 @@ class Manifest:
             inline ``value``.
         created: seconds since the epoch (UTC).
         info: provenance given by the writer: run id, code version, config.
+        digest: SHA-256 of what the artefact says, without how it was made (:data:`_NOT_CONTENT`): equal digests mean
+            that whatever is made from the artefact need not be made again. Empty if an older program wrote it.
     """
 
     asset: str
@@ -73,11 +79,21 @@ class Manifest:
     fields: dict[str, Any]
     created: float
     info: dict[str, Any] = field(default_factory=dict)
+    digest: str = ""
 
     @property
     def bytes(self) -> int:
         """Total size of the artefact's files."""
         return sum(_sizes(self.fields))
+
+
+_NOT_CONTENT = {"info", "learning_curve"}
+"""Fields of stored dataclasses that hold wall times and the like, which differ each time an artefact is made."""
+
+
+def _digest(kind: str, fields: dict[str, Any]) -> str:
+    content = {name: entry for name, entry in fields.items() if name not in _NOT_CONTENT}
+    return hashlib.sha256(json.dumps([kind, content], sort_keys=True).encode()).hexdigest()
 
 
 def _sizes(node: Any) -> Iterator[int]:
@@ -163,7 +179,8 @@ def write_artefact(
     before = read_manifest(folder)
     try:
         kind, fields = _write_value(target, value)
-        manifest = Manifest(asset, category, version, kind, fields, time.time(), info or {})
+        digest = _digest(kind, fields)
+        manifest = Manifest(asset, category, version, kind, fields, time.time(), info or {}, digest)
         _replace(folder / MANIFEST, json.dumps(dataclasses.asdict(manifest), indent=1, allow_nan=False).encode())
     except BaseException:
         _remove(target)
@@ -207,23 +224,23 @@ def _write_fields(target: UPath, prefix: str, value: Any) -> dict[str, Any]:
 def _write_field(target: UPath, name: str, value: Any) -> dict[str, Any]:
     if isinstance(value, pa.Table):
         file = target / f"{name}.parquet"
-        _write_file(file, lambda out: _write_table(value, out))
-        return {"format": "table", "file": file.name, "bytes": file.stat().st_size, "rows": value.num_rows}
+        written = _write_file(file, lambda out: _write_table(value, out))
+        return {"format": "table", "file": file.name, **written, "rows": value.num_rows}
     if isinstance(value, np.ndarray):
         if value.dtype.hasobject:
             raise TypeError(f"{name}: an array of Python objects cannot be stored")
         file = target / f"{name}.npy"
-        _write_file(file, lambda out: np.lib.format.write_array(out, value, allow_pickle=False))
+        written = _write_file(file, lambda out: np.lib.format.write_array(out, value, allow_pickle=False))
         return {
-            "format": "array", "file": file.name, "bytes": file.stat().st_size,
+            "format": "array", "file": file.name, **written,
             "shape": list(value.shape), "dtype": str(value.dtype),
         }  # fmt: skip
     if sp.issparse(value):
         file = target / f"{name}.npz"
         matrix = sp.csr_matrix(value)
-        _write_file(file, lambda out: sp.save_npz(out, matrix, compressed=False))
+        written = _write_file(file, lambda out: sp.save_npz(out, matrix, compressed=False))
         return {
-            "format": "matrix", "file": file.name, "bytes": file.stat().st_size,
+            "format": "matrix", "file": file.name, **written,
             "shape": list(matrix.shape), "dtype": str(matrix.dtype), "stored": int(matrix.nnz),
         }  # fmt: skip
     if _is_artefact(value):
@@ -288,13 +305,41 @@ def _read_field(folder: UPath, entry: dict[str, Any]) -> Any:
             raise InputError(f"{folder}: unknown format {other!r}; it was written by a newer version of this program")
 
 
-def _write_file(path: UPath, write: Any) -> None:
-    """Write through an open binary file, so that folders and buckets are served alike, and flush it to disk."""
+class _Hashing(io.RawIOBase):
+    """Passes on to a file what is written and takes its digest on the way: a bucket's file is dear to read back."""
+
+    def __init__(self, out: Any) -> None:
+        self._out = out
+        self.digest = hashlib.sha256()
+        self.written = 0
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        size = memoryview(data).nbytes
+        self.digest.update(data)
+        self._out.write(data)
+        self.written += size
+        return size
+
+    def tell(self) -> int:
+        return self.written
+
+
+def _write_file(path: UPath, write: Any) -> dict[str, Any]:
+    """Write through an open binary file, so that folders and buckets are served alike, and flush it to disk.
+
+    Returns:
+        The file's ``bytes`` and ``sha256``.
+    """
     with path.open("wb") as out:
-        write(out)
+        hashing = _Hashing(out)
+        write(hashing)
         out.flush()
         with contextlib.suppress(AttributeError, io.UnsupportedOperation):  # bucket files have no descriptor
             os.fsync(out.fileno())
+    return {"bytes": hashing.written, "sha256": hashing.digest.hexdigest()}
 
 
 def _replace(path: UPath, data: bytes) -> None:
@@ -310,15 +355,18 @@ def _replace(path: UPath, data: bytes) -> None:
 def _drop_old_versions(folder: UPath, keep: set[str]) -> None:
     """Remove all versions but the current and the one before it (for readers on their way, and for a way back).
 
-    A folder that no manifest named stays while it is young: another process may be writing it. Memory maps that
-    are open survive a removal on POSIX systems. Failing to remove is no failure of the write.
+    A folder that no manifest named stays while it is young: another process may be writing it. So does a manifest
+    that was not put in place. Nothing else in the folder is ours to remove. Memory maps that are open survive a removal
+    on POSIX systems. Failing to remove is no failure of the write.
     """
     for old in folder.iterdir():
         with contextlib.suppress(OSError, ValueError):
-            if old.is_dir() and old.name not in keep:
+            if old.is_dir() and _VERSION.fullmatch(old.name) and old.name not in keep:
                 written = calendar.timegm(time.strptime(old.name.split("-")[0], _STAMP))
                 if time.time() - written > _ABANDONED_SECONDS:
                     _remove(old)
+            elif _UNFINISHED.fullmatch(old.name) and time.time() - old.stat().st_mtime > _ABANDONED_SECONDS:
+                old.unlink()
 
 
 def _remove(folder: UPath) -> None:

@@ -35,7 +35,7 @@ class AssetState:
     Attributes:
         asset: name with slashes.
         state: :data:`MISSING`, :data:`FRESH` or :data:`OUTDATED`.
-        newer: the inputs that were made after it, and :data:`CODE`; empty unless out of date.
+        newer: the inputs that changed after it, and :data:`CODE`; empty unless out of date.
         manifest: None if missing.
     """
 
@@ -72,7 +72,8 @@ def upstream(maps: Iterable[str] = ()) -> dict[str, tuple[str, ...]]:
 def states(read: Callable[[str], Manifest | None], maps: Iterable[str] = ()) -> list[AssetState]:
     """State of every asset; ``read`` gives an asset's manifest or None, ``maps`` is that of :func:`upstream`.
 
-    Out of date means: an input was made after it, or is out of date itself, or its model's code has changed.
+    Out of date means: an input was made after it with other content, or is out of date itself, or its model's code
+    has changed.
     """
     found: dict[str, AssetState] = {}
     for asset, inputs in upstream(maps).items():
@@ -80,7 +81,7 @@ def states(read: Callable[[str], Manifest | None], maps: Iterable[str] = ()) -> 
         if manifest is None:
             found[asset] = AssetState(asset, MISSING, (), None)
             continue
-        newer = tuple(name for name in inputs if _calls_for(found.get(name), manifest.created))
+        newer = tuple(name for name in inputs if _calls_for(found.get(name), manifest))
         if _code_changed(asset, manifest):
             newer = (*newer, CODE)
         found[asset] = AssetState(asset, OUTDATED if newer else FRESH, newer, manifest)
@@ -93,10 +94,17 @@ def _code_changed(asset: str, manifest: Manifest) -> bool:
     return stage == "embeddings" and made_by is not None and str(made_by) != MODELS[model].version
 
 
-def _calls_for(source: AssetState | None, created: float) -> bool:
+def _calls_for(source: AssetState | None, manifest: Manifest) -> bool:
     if source is None or source.manifest is None:
         return False
-    return source.state == OUTDATED or source.manifest.created > created
+    if source.state == OUTDATED:
+        return True
+    # An input that was made again with the same content changes nothing. Manifests of an earlier version of this
+    # program do not say what they were made of.
+    used = manifest.info.get("inputs", {}).get(source.asset)
+    if used and source.manifest.digest:
+        return bool(used != source.manifest.digest)
+    return source.manifest.created > manifest.created
 
 
 def command(category: str, select: str | None = None) -> str:

@@ -11,10 +11,11 @@ from typing import Any
 import dagster as dg
 
 from core.models import MODELS
-from orchestration import terminal
+from orchestration import inputs, terminal
 from orchestration.assets import catalog, graph, models, projection
 from orchestration.jobs import rebuild, schedules
 from orchestration.resources import Machine, StoreResource, TorchDevice
+from orchestration.sensors import sensors
 
 _EXECUTOR = {
     # Two steps at once: while one reads or writes, the other computes.
@@ -45,9 +46,11 @@ def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
             *(asset for model in MODELS.values() for asset in models.model_assets(model)),
             models.leaderboard,
             *projection.projection_assets(),
+            *inputs.ASSETS,
         ],
         jobs=[rebuild],
         schedules=schedules,
+        sensors=sensors,
         resources={
             "store": StoreResource(),
             "torch_device": TorchDevice(),

@@ -5,11 +5,13 @@ belong here: the settings themselves (``core.configs``). Every field may stay em
 categories.yaml says for this category, else the default": a form of plain defaults would silently override the file.
 """
 
+from collections.abc import Mapping
 from typing import Any, Optional
 
 import dagster as dg
 import pydantic
 
+from core.categories import Category
 from core.configs import CONFIGS
 from core.settings import describe
 from orchestration.partitions import CATEGORIES
@@ -33,5 +35,22 @@ def form(section: str, *more: str) -> type[dg.Config]:
 
 
 def resolve(context: dg.AssetExecutionContext, section: str, filled: dg.Config | None = None) -> Any:
-    """The config to use: defaults, overridden by the category, overridden by the launchpad."""
-    return CATEGORIES[context.partition_key].config(section, filled.model_dump() if filled else None)
+    """The config to use: defaults, overridden by the category, overridden by the launchpad.
+
+    Raises:
+        InputError: a value of this step, or of any other step of the run, is out of bounds or contradicts another one.
+    """
+    category = CATEGORIES[context.partition_key]
+    _check_run(context, category)
+    return category.config(section, filled.model_dump() if filled else None)
+
+
+def _check_run(context: dg.AssetExecutionContext, category: Category) -> None:
+    """Refuse the whole run's values in its first step: a model's bad setting must not come out after hours of walks."""
+    steps: Mapping[str, Any] = dict(context.run.run_config).get("ops", {})  # type: ignore[assignment]
+    for assets in context.job_def.asset_layer.asset_graph.assets_defs if steps else ():
+        if not assets.is_executable or not (config := (steps.get(assets.op.name) or {}).get("config")):
+            continue
+        own = [key.path[1] for key in assets.dependency_keys if key.path[0] == "settings"]
+        for section, values in config.items() if set(config) <= set(CONFIGS) else ((own[0], config),):
+            category.config(section, values)

@@ -15,6 +15,7 @@ import dagster as dg
 import numpy as np
 import pyarrow as pa
 
+from core.checks import Finding, Rule
 from core.progress import ProgressLine
 
 _LOG_EVERY_SECONDS = 15.0  # each log line is a database write
@@ -27,6 +28,7 @@ class StepReport:
     """
 
     def __init__(self, context: dg.AssetExecutionContext, config: Any = None) -> None:
+        self._context = context
         self._started = time.perf_counter()
         self._config = config
         self.progress = ProgressLine(context.log.info, _LOG_EVERY_SECONDS)
@@ -42,9 +44,55 @@ class StepReport:
             common["config"] = dg.MetadataValue.json(dataclasses.asdict(self._config))
         return {name.replace("_", " "): value for name, value in facts.items()} | common
 
-    def output(self, value: Any, **facts: Any) -> dg.Output[Any]:
-        """The asset's value with its metadata."""
-        return dg.Output(value, metadata=self.metadata(**facts))
+    def output(self, value: Any, findings: Sequence[Finding] = (), **facts: Any) -> dg.MaterializeResult[Any]:
+        """The asset's value with its metadata and what its checks found.
+
+        An asset that has checks carries no return annotation: among several outputs (a check is one) Dagster takes
+        a MaterializeResult for one without a value and stores nothing.
+
+        Raises:
+            dagster.Failure: a blocking check failed. The value is not stored then: what was there stays current.
+                Dagster by itself would store first and stop afterwards.
+        """
+        return dg.MaterializeResult(
+            value=value, metadata=self.metadata(**facts), check_results=check_results(self._context, findings)
+        )
+
+
+def check_specs(asset: str | Sequence[str], rules: Sequence[Rule]) -> list[dg.AssetCheckSpec]:
+    """The specs of an asset's checks, which its own step evaluates: a step of their own would cost a process each."""
+    return [
+        dg.AssetCheckSpec(rule.name, asset=dg.AssetKey(asset), description=rule.description, blocking=rule.blocking)
+        for rule in rules
+    ]
+
+
+def check_results(context: dg.AssetExecutionContext, findings: Sequence[Finding]) -> list[dg.AssetCheckResult]:
+    """The findings for Dagster. Raises dagster.Failure if a blocking one failed, after reporting all of them."""
+    blocking = {spec.name: spec.blocking for spec in context.assets_def.check_specs}
+    wrong = [finding for finding in findings if not finding.passed and blocking[finding.name]]
+    results = []
+    for finding in findings:
+        facts: dict[str, Any] = {
+            "passed": finding.passed,
+            "severity": dg.AssetCheckSeverity.ERROR if blocking[finding.name] else dg.AssetCheckSeverity.WARN,
+            "description": f"{context.partition_key}: {finding.sentence}",
+            "metadata": {"category": context.partition_key, **finding.facts},
+        }
+        results.append(dg.AssetCheckResult(check_name=finding.name, **facts))
+        if wrong:
+            context.log_event(
+                dg.AssetCheckEvaluation(context.asset_key, finding.name, **facts, blocking=blocking[finding.name])
+            )
+    if not wrong:
+        return results
+    what = "; ".join(f"{finding.name}: {finding.sentence}" for finding in wrong)
+    name = context.asset_key.to_user_string()
+    raise dg.Failure(
+        f"{name} of {context.partition_key} failed its checks and was not stored ({what}). "
+        "What was stored before stays current",
+        allow_retries=False,
+    )
 
 
 def table(rows: pa.Table, limit: int = 8) -> dg.MarkdownMetadataValue:

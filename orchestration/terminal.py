@@ -27,19 +27,25 @@ def _says_something(record: logging.LogRecord) -> bool:
 
 
 def failures(result: dg.JobExecutionResult) -> list[str]:
-    """What each failed step's own code raised: the message of bad input, with the stack for anything else.
+    """What each failed step's own code raised: the message of bad input or a failed check, else the stack too.
 
     Taken from the run's events, because a step's process may end before its last lines reach the terminal.
     """
-    found = []
-    for event in result.all_events:
-        if event.is_step_failure and event.step_failure_data.error is not None:
-            error = event.step_failure_data.error
-            while error.cause is not None:
-                error = error.cause
-            text = error.message if error.cls_name == "InputError" else error.to_string()
-            found.append(f"{event.step_key} failed: {text.strip()}")
-    return found
+    return [
+        f"{event.step_key} failed: {failure_text(event)}"
+        for event in result.all_events
+        if event.is_step_failure and event.step_failure_data.error is not None
+    ]
+
+
+def failure_text(event: dg.DagsterEvent) -> str:
+    """What a failed step's own code raised: of bad input or a failed check the message alone."""
+    error = event.step_failure_data.error
+    while error is not None and error.cause is not None:
+        error = error.cause
+    if error is None:
+        return str(event.message)
+    return (error.message if error.cls_name in ("InputError", "Failure") else error.to_string()).strip()
 
 
 @dg.logger(

@@ -25,3 +25,11 @@ def shared_data() -> Path:
     if not SHARED.is_dir():
         pytest.skip(f"the real data is not there ({SHARED})")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def pipeline(tmp_path_factory):
+    """Both working categories of tests/categories.yaml, materialized once; modules work on copies of it."""
+    from tests.pipeline import build
+
+    return build(tmp_path_factory.mktemp("materialized"))

@@ -1,5 +1,8 @@
 """Checkpoints: round trip, recognition of the run, robustness and tidying up."""
 
+import os
+import time
+
 import numpy as np
 import pytest
 
@@ -89,3 +92,30 @@ def test_fingerprint_depends_on_settings_contents_shape_and_type_but_not_on_layo
     whole = checkpoint.fingerprint({}, square)
     monkeypatch.setattr("core.checkpoint._CHUNK", 32)
     assert checkpoint.fingerprint({}, square) == whole
+
+
+def age(path, days):
+    then = time.time() - days * 86_400
+    os.utime(path, (then, then))
+
+
+def test_sweeping_removes_checkpoints_nobody_took_up_for_long_and_nothing_else(tmp_path):
+    for name, days in (("toys/old", 31), ("toys/young", 29), ("gone/model", 400)):
+        checkpoint.save(tmp_path / name, "key", STATE)
+        age(tmp_path / name / "checkpoint.npz", days)
+    left = tmp_path / "toys" / "killed"
+    left.mkdir()
+    (left / ".checkpoint.npz.123").write_bytes(b"left by a killed run")
+    age(left / ".checkpoint.npz.123", 31)
+    other = tmp_path / "gone" / "checkpoint.npz.notes"
+    other.write_text("mine")
+    age(other, 400)
+    # One old file beside a young one: the training goes on.
+    (tmp_path / "toys" / "young" / ".checkpoint.npz.5").write_bytes(b"")
+    age(tmp_path / "toys" / "young" / ".checkpoint.npz.5", 300)
+
+    removed = checkpoint.sweep(tmp_path)
+    assert removed == [tmp_path / "gone/model", tmp_path / "toys/killed", tmp_path / "toys/old"]
+    assert checkpoint.load(tmp_path / "toys/young", "key").meta == STATE.meta
+    assert other.exists() and not (tmp_path / "toys/old").exists()
+    assert checkpoint.sweep(tmp_path / "absent") == []

@@ -8,14 +8,14 @@ import dagster as dg
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from dagster._core.test_utils import environ
 
 from core.models import MODELS
 from core.projection import ProjectionConfig, has_map, wanted
 from core.store import Store
-from orchestration.definitions import build_defs, defs
+from orchestration.definitions import defs
 from orchestration.launchpad import form
-from orchestration.resources import StoreResource, TorchDevice
+from orchestration.resources import TorchDevice
+from tests.pipeline import copied, run
 
 STAGES = ["raw_products", "raw_relationships", "quarantine", "product_pairs", "pair_split", "product_graph"]
 STAGES += ["transition_matrix", "walks", "node2vec_walks", "leaderboard"]
@@ -24,32 +24,11 @@ ASSETS += [f"projection/{name}" for name in wanted(ProjectionConfig())]
 UNASKED = [f"projection/{name}" for name, m in MODELS.items() if has_map(m) and f"projection/{name}" not in ASSETS]
 
 
-def run(root, category, instance, **more):
-    definitions = build_defs({"store": StoreResource(root=str(root))})
-    with environ({"ALSOBOUGHT_STORE": str(root), "RAW_DIR": str(root.parent)}):
-        return definitions.resolve_job_def("rebuild").execute_in_process(
-            partition_key=category, instance=instance, raise_on_error=False, **more
-        )
-
-
-def write_pairs(folder):
-    rng = np.random.default_rng(0)
-    lines = ["product1,product2,weight"]
-    source, step, weight = rng.integers(0, 80, 600), rng.integers(1, 80, 600), rng.random(600) + 0.1
-    lines += [f"p{a},p{(a + d) % 80},{w:.2f}" for a, d, w in zip(source, step, weight, strict=True)]
-    (folder / "tiny.csv").write_text("\n".join(lines) + "\n")
-
-
 @pytest.fixture(scope="module")
-def built(tmp_path_factory):
+def built(pipeline, tmp_path_factory):
     """Both working categories, materialized once; (store, instance, results by category)."""
-    folder = tmp_path_factory.mktemp("pipeline")
-    write_pairs(folder)
-    instance = dg.DagsterInstance.local_temp(str(folder))
-    root = folder / "store"
-    results = {category: run(root, category, instance) for category in ("alpha", "beta")}
-    yield Store(root), instance, results
-    instance.dispose()
+    with copied(pipeline, tmp_path_factory.mktemp("pipeline")) as (folder, instance):
+        yield Store(folder / "store"), instance, pipeline.results
 
 
 def test_every_asset_of_both_partitions_is_materialized(built):
@@ -181,12 +160,12 @@ def test_forms_document_every_setting():
 
 def test_groups_kinds_and_descriptions_are_there_for_every_asset():
     graph = defs.resolve_asset_graph()
-    keys = graph.get_all_asset_keys()
+    keys = graph.materializable_asset_keys
     assert {key.to_user_string() for key in keys} == {*ASSETS, *UNASKED}
-    for key in keys:
+    for key in graph.get_all_asset_keys():
         node = graph.get(key)
         assert node.description and node.group_name != "default" and node.kinds, key
-        assert node.code_version and node.partitions_def is not None
+        assert node.partitions_def is not None and bool(node.code_version) == (key in keys)
 
 
 def test_each_category_with_a_cron_has_a_schedule_that_names_its_partition():
@@ -196,9 +175,6 @@ def test_each_category_with_a_cron_has_a_schedule_that_names_its_partition():
     assert schedules["rebuild_alpha"].default_status == dg.DefaultScheduleStatus.RUNNING
     assert schedules["rebuild_beta"].default_status == dg.DefaultScheduleStatus.STOPPED
     assert schedules["rebuild_beta"].execution_timezone == "Europe/Berlin"
-    with dg.build_schedule_context(repository_def=repository) as context:
-        [request] = schedules["rebuild_beta"].evaluate_tick(context).run_requests
-    assert request.partition_key == "beta"
 
 
 def test_a_demanded_device_that_is_not_there_is_a_clear_failure():

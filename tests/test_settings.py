@@ -89,6 +89,8 @@ def test_category_settings_and_run_config_override_in_this_order(tmp_path):
         ("categories:\n  x: {source: y, format: xml}", "not one of"),
         ("categories:\n  x: {source: y, cron: 5}", "not a text"),
         ("categories:\n  x: {source: y, schedule: often}", "not true or false"),
+        ("categories:\n  x: {source: y, watch: 1}", "x.watch: 1 is not true or false"),
+        ("categories:\n  x: {source: y, settings: {skipgram: {min_learning_rate: 5}}}", "is above learning_rate"),
         ("categories:\n  x: {source: y, settings: [walks]}", "section -> setting"),
         ("categories:\n  x: {source: y, settings: {nope: {}}}", "no section 'nope'"),
         ("categories:\n  x: {source: y, settings: {sample: {products: -1}}}", "below the smallest"),

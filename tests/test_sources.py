@@ -12,7 +12,7 @@ import fsspec
 import numpy as np
 import pytest
 
-from core.catalog import Source, download, fetch, read_catalog
+from core.catalog import Source, UnreachableError, download, fetch, read_catalog, state
 from core.errors import InputError
 
 CONTENT = np.random.default_rng(1).bytes(300_000)
@@ -35,6 +35,7 @@ class Script:
     statuses: list = field(default_factory=list)  # error answers to give first
     retry_after: str | None = None
     after_cut: dict = field(default_factory=dict)  # attributes that change once a connection was cut
+    heads: bool = True  # whether HEAD is known
     requests: list = field(default_factory=list)  # (path, headers) as received
 
 
@@ -86,6 +87,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             if value:
                 self.send_header(name, value)
         self.end_headers()
+        if self.command == "HEAD":
+            return
         if script.cuts:
             self.wfile.write(body[start : start + script.cuts.pop(0)])
             for name, value in script.after_cut.items():
@@ -93,6 +96,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
         else:
             self.wfile.write(body[start:])
         self.wfile.flush()
+
+    def do_HEAD(self):
+        if self.server.script.heads:
+            self.do_GET()
+        else:
+            self.send_error(501)
 
     def log_message(self, *args):
         pass
@@ -483,3 +492,44 @@ def test_a_local_file_with_a_wrong_checksum_is_kept(tmp_path):
 def test_impossible_sources_are_refused(options, message):
     with pytest.raises(InputError, match=message):
         Source(**options)
+
+
+@pytest.mark.parametrize("heads", [True, False])
+def test_the_state_of_a_remote_source_is_asked_for_without_loading_it(server, tmp_path, heads):
+    server.script.heads = heads
+    source = Source(f"{server.url}/file.gz", "pairs")
+    first = state(source, tmp_path)
+    assert first["source"]["etag"] == '"one"' and state(source, tmp_path) == first
+    server.script.etag = '"two"'
+    assert state(source, tmp_path) != first
+    server.script.etag, server.script.content = None, OTHER
+    assert state(source, tmp_path)["source"]["size"] == len(OTHER)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_server_that_tells_nothing_and_one_that_does_not_answer(server, tmp_path):
+    server.script.etag, server.script.sends_length = None, False
+    assert state(Source(f"{server.url}/file.gz", "pairs"), tmp_path) is None
+    for url in (f"{server.url}/absent", "http://127.0.0.1:9/file.gz"):
+        with pytest.raises(UnreachableError, match="cannot be asked"):
+            state(Source(url, "pairs"), tmp_path)
+    pinned = Source("http://127.0.0.1:9/file.gz", "pairs", sha256="A" * 64)  # not asked at all
+    assert state(pinned, tmp_path)["source"]["sha256"] == "a" * 64
+
+
+def test_the_state_of_a_local_source_follows_its_time_size_and_products_table(tmp_path):
+    import os
+
+    (tmp_path / "a.csv").write_text("x")
+    (tmp_path / "p.csv").write_text("y")
+    source = Source("a.csv", "pairs", products="p.csv")
+    states = [state(source, tmp_path)]
+    assert state(source, tmp_path) == states[0]
+    os.utime(tmp_path / "a.csv", ns=(1, 1))
+    states.append(state(source, tmp_path))
+    (tmp_path / "p.csv").write_text("yy")
+    states.append(state(source, tmp_path))
+    assert all(a != b for i, a in enumerate(states) for b in states[:i])
+    (tmp_path / "p.csv").unlink()
+    with pytest.raises(InputError, match=r"p.csv does not exist"):
+        state(source, tmp_path)

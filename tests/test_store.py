@@ -133,6 +133,21 @@ def test_the_current_and_the_previous_version_are_kept(tmp_path, monkeypatch):
     assert store.read("x", "c")[0] == 3
 
 
+def test_only_what_writes_left_behind_is_removed_and_only_when_it_is_old(tmp_path):
+    store = Store(tmp_path)
+    folder = tmp_path / "x" / "c"
+    old, young = "20200101T000000-0123abcd", time.strftime("%Y%m%dT%H%M%S", time.gmtime()) + "-0123abcd"
+    for name in (old, young, "20200101T000000-mine", "notes"):
+        (folder / name).mkdir(parents=True)
+    for name, seconds in (("manifest.json.0123abcd.tmp", 1e6), ("manifest.json.4567abcd.tmp", 0), ("notes.txt", 1e6)):
+        (folder / name).write_text("{}")
+        os.utime(folder / name, (time.time() - seconds,) * 2)
+    current = store.write("x", "c", np.arange(3)).version
+    assert {path.name for path in folder.iterdir()} == {
+        current, young, "20200101T000000-mine", "notes", "manifest.json", "manifest.json.4567abcd.tmp", "notes.txt"
+    }  # fmt: skip
+
+
 def test_an_open_map_survives_the_removal_of_its_version(tmp_path, monkeypatch):
     store = Store(tmp_path)
     monkeypatch.setattr("core.store._ABANDONED_SECONDS", -2.0)

@@ -5,7 +5,22 @@ Belongs here: fetching files, formats, cleaning, quarantine. Does not belong her
 """
 
 from core.catalog.read import read_catalog
-from core.catalog.source import Source, fetch
+from core.catalog.source import Source, UnreachableError, fetch, state
 from core.catalog.tables import KINDS, PRODUCTS, QUARANTINE, RELATIONSHIPS, Catalog
 
-__all__ = ["KINDS", "PRODUCTS", "QUARANTINE", "RELATIONSHIPS", "Catalog", "Source", "fetch", "read_catalog"]
+VERSION = "1"
+"""Of what is made from a source: raised whenever the same source gives other tables."""
+
+__all__ = [
+    "KINDS",
+    "PRODUCTS",
+    "QUARANTINE",
+    "RELATIONSHIPS",
+    "VERSION",
+    "Catalog",
+    "Source",
+    "UnreachableError",
+    "fetch",
+    "read_catalog",
+    "state",
+]

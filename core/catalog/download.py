@@ -40,6 +40,7 @@ RETRY_WAITS = (1.0, 4.0, 15.0)
 """Seconds before each new attempt; the count starts again whenever the download got further."""
 
 _TIMEOUT = 60.0
+_QUICK_TIMEOUT = 10.0  # of asking for a file's state, where nobody may be kept waiting
 _LONGEST_WAIT = 60.0
 _FURTHER = 1 << 16  # bytes that count as getting further
 _CHUNK = 1 << 18
@@ -93,6 +94,24 @@ class Remote(Protocol):
         """Whether the file is still in the state ``known``."""
         ...
 
+    def stamp(self) -> Stamp:
+        """The file's state now, without its content."""
+        ...
+
+
+def remote_stamp(url: str) -> Stamp:
+    """Ask for a remote file's state; quick, and loads nothing.
+
+    Raises:
+        InputError: there is no such file, or it may not be read.
+        OSError, http.client.HTTPException: the server cannot be reached now.
+    """
+    return _remote(url).stamp()
+
+
+def _remote(url: str) -> Remote:
+    return _Http(url) if url.lower().startswith(("http://", "https://")) else _Fsspec(url)
+
 
 def download(url: str, sha256: str | None, cache_dir: Path, progress: Progress) -> Path:
     """The cached copy of ``url``, loaded or refreshed where needed.
@@ -108,7 +127,7 @@ def download(url: str, sha256: str | None, cache_dir: Path, progress: Progress) 
     """
     name = re.sub(r"[^\w.-]", "_", shown(url).rstrip("/").rpartition("/")[2])[-100:] or "file"
     target = cache_dir / f"{hashlib.sha256(url.encode()).hexdigest()[:12]}-{name}"
-    remote: Remote = _Http(url) if url.lower().startswith(("http://", "https://")) else _Fsspec(url)
+    remote = _remote(url)
     try:
         cache_dir.mkdir(parents=True, exist_ok=True)
         with _locked(target.with_name(target.name + ".lock")):
@@ -284,11 +303,20 @@ class _Http:
                 return True
             raise
 
-    def _request(self, headers: dict[str, str]) -> Any:
+    def stamp(self) -> Stamp:
+        try:
+            with self._request({}, "HEAD", _QUICK_TIMEOUT) as response:
+                return _http_stamp(response)
+        except (InputError, urllib.error.HTTPError):
+            # Some servers know no HEAD; the answer to GET is closed before its content is read.
+            with self._request({}, "GET", _QUICK_TIMEOUT) as response:
+                return _http_stamp(response)
+
+    def _request(self, headers: dict[str, str], method: str = "GET", timeout: float = _TIMEOUT) -> Any:
         headers = {"User-Agent": "alsobought", "Accept-Encoding": "identity", **headers}
         try:
-            request = urllib.request.Request(self._url, headers=headers)  # noqa: S310 (only http and https come here)
-            return urllib.request.urlopen(request, timeout=_TIMEOUT)  # noqa: S310
+            request = urllib.request.Request(self._url, headers=headers, method=method)  # noqa: S310 (http(s) only)
+            return urllib.request.urlopen(request, timeout=timeout)  # noqa: S310
         except urllib.error.HTTPError as error:
             error.close()
             final = error.code in (304, 408, 416, 429) or error.code >= 500
@@ -341,8 +369,11 @@ class _Fsspec:
             return Opened(stream, start, stamp)
 
     def unchanged(self, known: Stamp) -> bool:
+        return self.stamp() == known
+
+    def stamp(self) -> Stamp:
         with self._translated():
-            return self._stamp() == known
+            return self._stamp()
 
     def _stamp(self) -> Stamp:
         self._fs.invalidate_cache()

@@ -4,13 +4,16 @@ Belongs here: the description of a source, local paths, checksums. Does not belo
 (``core.catalog.download``) and what a file says.
 """
 
+import http.client
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from core.catalog.download import download, shown
+from core.catalog.download import Stamp, download, remote_stamp, shown
 from core.catalog.lines import file_sha256
 from core.errors import InputError
 from core.progress import Progress, silent
@@ -50,6 +53,49 @@ class Source:
             raise InputError(f"categories.yaml: {shown(self.path)}: sha256 {self.sha256!r} is not 64 hex digits")
 
 
+class UnreachableError(OSError):
+    """A remote source's state cannot be asked for now; what was read from it earlier is still good."""
+
+
+def state(source: Source, raw_dir: Path) -> dict[str, Any] | None:
+    """What tells whether a source changed since it was read, without reading it.
+
+    Size and modification time of local files; ETag, Last-Modified and size of remote ones, as far as the server tells
+    them; a pinned checksum instead of asking. A changed path or format is a change too. Touching a local file counts
+    as changing it: telling that apart would mean reading it.
+
+    Returns:
+        JSON-able facts to compare for equality; None where the server tells nothing about its file.
+
+    Raises:
+        InputError: a local file is not there.
+        UnreachableError: a remote one cannot be asked.
+    """
+    found: dict[str, Any] = {"format": source.format}
+    for name, path, sha256 in (("source", source.path, source.sha256), ("products", source.products, None)):
+        if path is None:
+            continue
+        facts = _state_of(path, sha256, raw_dir)
+        if facts is None:
+            return None
+        found[name] = {"path": shown(path), **facts}
+    return found
+
+
+def _state_of(path: str, sha256: str | None, raw_dir: Path) -> dict[str, Any] | None:
+    pinned: Mapping[str, Any] = {"sha256": sha256.lower()} if sha256 else {}
+    if _is_remote(path):
+        if pinned:
+            return dict(pinned)
+        try:
+            stamp = remote_stamp(path)
+        except (InputError, OSError, http.client.HTTPException) as error:
+            raise UnreachableError(f"{shown(path)} cannot be asked whether it changed: {error}") from error
+        return None if stamp == Stamp() else asdict(stamp)
+    stat = _local(path, raw_dir).stat()
+    return {**pinned, "size": stat.st_size, "modified_ns": stat.st_mtime_ns}
+
+
 def fetch(source: Source, raw_dir: Path, cache_dir: Path, progress: Progress = silent) -> Path:
     """The local file of a source: a local one is used in place, a remote one is downloaded into ``cache_dir``.
 
@@ -63,19 +109,29 @@ def fetch(source: Source, raw_dir: Path, cache_dir: Path, progress: Progress = s
 
 def fetch_file(path: str, sha256: str | None, raw_dir: Path, cache_dir: Path, progress: Progress = silent) -> Path:
     """Like :func:`fetch` for one path or URL."""
-    scheme, separator, _ = path.partition("://")
-    if separator and scheme != "file":
+    if _is_remote(path):
         return download(path, sha256.lower() if sha256 else None, cache_dir, progress)
-    local = Path(url2pathname(urlsplit(path).path)) if separator else Path(raw_dir, Path(path).expanduser())
+    local = _local(path, raw_dir)
+    if sha256 and (found := file_sha256(local)) != sha256.lower():
+        raise InputError(
+            f"{local}: its SHA-256 is {found}, categories.yaml expects {sha256.lower()}. "
+            "Replace the file, or correct sha256 in categories.yaml if the new content is right"
+        )
+    return local
+
+
+def _is_remote(path: str) -> bool:
+    scheme, separator, _ = path.partition("://")
+    return bool(separator) and scheme != "file"
+
+
+def _local(path: str, raw_dir: Path) -> Path:
+    """The local file. Raises InputError if there is none."""
+    local = Path(url2pathname(urlsplit(path).path)) if "://" in path else Path(raw_dir, Path(path).expanduser())
     if not local.is_file():
         what = "is a folder, not a file" if local.is_dir() else "does not exist"
         raise InputError(
             f"{local} {what}. Put the file there, set RAW_DIR (now {raw_dir}) to the folder that holds it, "
             "or correct the category's source in categories.yaml"
-        )
-    if sha256 and (found := file_sha256(local)) != sha256.lower():
-        raise InputError(
-            f"{local}: its SHA-256 is {found}, categories.yaml expects {sha256.lower()}. "
-            "Replace the file, or correct sha256 in categories.yaml if the new content is right"
         )
     return local

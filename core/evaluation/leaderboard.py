@@ -11,6 +11,9 @@ import pyarrow as pa
 from core.evaluation.result import ALL, COLD_START, DEGREE_MATCHED, METRICS, PUBLISHED, RANKING, SEEN
 from core.models import MODELS
 
+VERSION = "1"
+"""Raised whenever the same metrics give another table."""
+
 LEADERBOARD = pa.schema([("category", pa.string()), *METRICS])
 """``METRICS`` with the category in front."""
 

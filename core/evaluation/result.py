@@ -11,6 +11,9 @@ import pyarrow as pa
 
 from core.settings import setting
 
+VERSION = "1"
+"""Raised whenever the same model gets other numbers, or other tables of them."""
+
 PUBLISHED = "published"
 """Link prediction against uniform negatives of validation products, as the article has it."""
 DEGREE_MATCHED = "degree_matched"

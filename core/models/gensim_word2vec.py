@@ -7,7 +7,7 @@ Belongs here: what a user sets, and what the registry names. Does not belong her
 from dataclasses import dataclass
 
 from core.models.base import Embeddings, Inputs, TrainContext
-from core.models.steps import WarmStartConfig
+from core.models.steps import WarmStartConfig, rising
 from core.settings import setting
 
 
@@ -31,6 +31,10 @@ class GensimConfig(WarmStartConfig):
     epochs: int = setting(5, "Passes over the walks.", ge=1, le=1000)
     learning_rate: float = setting(0.025, "Learning rate at the start.", ge=1e-8, le=10)
     min_learning_rate: float = setting(0.0001, "Learning rate at the end.", ge=0, le=10)
+
+    def contradiction(self) -> str | None:
+        """What is wrong with the settings together, or None."""
+        return rising(self.learning_rate, self.min_learning_rate)
 
 
 def train(inputs: Inputs, config: GensimConfig, context: TrainContext) -> Embeddings:

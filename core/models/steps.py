@@ -48,6 +48,10 @@ class StepsConfig(WarmStartConfig):
     )
     probes_per_epoch: int = setting(8, "Rows of the learning curve per epoch.", ge=1, le=1000)
 
+    def contradiction(self) -> str | None:
+        """What is wrong with the settings together, or None."""
+        return rising(self.learning_rate, self.min_learning_rate)
+
     def rate(self, epoch: int, part: float) -> float:
         """The learning rate after ``part`` (0..1) of an epoch (1-based): a cosine that restarts with every epoch.
 
@@ -55,3 +59,10 @@ class StepsConfig(WarmStartConfig):
         """
         span = self.learning_rate - self.min_learning_rate
         return self.min_learning_rate + span * (1 + math.cos(math.pi * part)) / 2
+
+
+def rising(learning_rate: float, min_learning_rate: float) -> str | None:
+    """What to blame if the learning rate would rise, else None."""
+    if min_learning_rate > learning_rate:
+        return f"min_learning_rate: {min_learning_rate} is above learning_rate {learning_rate}"
+    return None

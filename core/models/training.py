@@ -79,10 +79,8 @@ PAIRS = Unit("pairs", 2)
 
 def check_rates(name: str, config: StepsConfig) -> None:
     """Raise InputError if the learning rate would rise."""
-    if config.min_learning_rate > config.learning_rate:
-        raise InputError(
-            f"{name}.min_learning_rate: {config.min_learning_rate} is above learning_rate {config.learning_rate}"
-        )
+    if text := config.contradiction():
+        raise InputError(f"{name}.{text}")
 
 
 def fit(

@@ -8,6 +8,10 @@ from dataclasses import dataclass
 
 from core.settings import setting
 
+FIRST_ORDER_VERSION = "1"
+SECOND_ORDER_VERSION = "1"
+"""Raised whenever the same graph and settings give other walks of that kind."""
+
 
 @dataclass(frozen=True)
 class WalksConfig:

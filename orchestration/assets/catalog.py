@@ -1,27 +1,52 @@
 """Stage 1, the catalogue: a category's source becomes products, relationships and quarantined lines."""
 
+from collections.abc import Iterator
+from typing import Any
+
 import dagster as dg
 
 from core import paths
-from core.catalog import Catalog, Source, read_catalog
+from core.catalog import VERSION, Catalog, Source, UnreachableError, read_catalog
+from core.catalog.guard import refuse_shrinking
+from core.categories import Category
 from core.pairs import relationship_counts
+from orchestration.inputs import SOURCE, source_state
+from orchestration.inputs import settings as settings_of
 from orchestration.launchpad import form, resolve
 from orchestration.partitions import BY_CATEGORY, CATEGORIES
 from orchestration.reporting import StepReport, table
+from orchestration.resources import StoreIOManager
 
-CatalogForm = form("catalog", "sample")
+CatalogForm = form("catalog", "sample", "guard")
 
 
-def _read(context: dg.AssetExecutionContext, config, report: StepReport) -> Catalog:
-    category = CATEGORIES[context.partition_key]
+def _read(category: Category, settings: Any, report: StepReport) -> Catalog:
     if category.source == "sample":
         from core.sample import sample_catalog
 
-        size = resolve(context, "sample", config.sample)
-        return sample_catalog(size.products, size.pairs_per_product, progress=report.progress)
+        return sample_catalog(settings.products, settings.pairs_per_product, progress=report.progress)
     source = Source(category.source, category.format, category.products, category.sha256)
-    reading = resolve(context, "catalog", config.catalog)
-    return read_catalog(source, paths.raw_dir(), paths.download_dir(), reading.max_bad_share, progress=report.progress)
+    return read_catalog(source, paths.raw_dir(), paths.download_dir(), settings.max_bad_share, progress=report.progress)
+
+
+def _state(context: dg.AssetExecutionContext, category: Category) -> dict[str, Any] | None:
+    """The source's state; None when it cannot be asked for, and the copy of an earlier download may have to do."""
+    try:
+        return source_state(category)
+    except UnreachableError as error:
+        context.log.warning(str(error))
+        return None
+
+
+def _guard(category: Category, found: Catalog, store: StoreIOManager, guard: Any) -> None:
+    if guard.allow_shrink:
+        return
+    now = {"products": found.products.num_rows, "listings": found.relationships.num_rows}
+    before = {}
+    for what, asset in (("products", "raw_products"), ("listings", "raw_relationships")):
+        if (manifest := store.store.manifest(asset, category.name)) is not None:
+            before[what] = manifest.fields["value"]["rows"]
+    refuse_shrinking(category.name, now, before, guard.min_share, guard.from_rows)
 
 
 @dg.multi_asset(
@@ -29,45 +54,57 @@ def _read(context: dg.AssetExecutionContext, config, report: StepReport) -> Cata
     outs={
         "raw_products": dg.AssetOut(
             description="One row per product with metadata, as read from the source.",
-            kinds={"parquet"}, io_manager_key="store", code_version="1",
+            kinds={"parquet"}, io_manager_key="store", code_version=VERSION,
         ),
         "raw_relationships": dg.AssetOut(
             description="What each product lists: also_bought, also_viewed, bought_together, or a team's own pairs.",
-            kinds={"parquet"}, io_manager_key="store", code_version="1",
+            kinds={"parquet"}, io_manager_key="store", code_version=VERSION,
         ),
         "quarantine": dg.AssetOut(
             description="Lines that could not be read, with file, line number, reason and an excerpt.",
-            kinds={"parquet"}, io_manager_key="store", code_version="1",
+            kinds={"parquet"}, io_manager_key="store", code_version=VERSION,
         ),
     },
+    deps=[SOURCE, settings_of("catalog"), settings_of("sample")],
     partitions_def=BY_CATEGORY,
     group_name="catalog",
 )  # fmt: skip
-def raw_catalog(context: dg.AssetExecutionContext, config: CatalogForm):  # type: ignore[valid-type]
+def raw_catalog(
+    context: dg.AssetExecutionContext,
+    config: CatalogForm,  # type: ignore[valid-type]
+    store: dg.ResourceParam[StoreIOManager],
+):
     """Read the category's source: a local file, a URL, or the built-in synthetic catalogue."""
-    report = StepReport(context)
-    found = _read(context, config, report)
+    category = CATEGORIES[context.partition_key]
+    section = "sample" if category.source == "sample" else "catalog"
+    settings = resolve(context, section, getattr(config, section))
+    report = StepReport(context, settings)
+    state = _state(context, category)  # before reading: a change meanwhile is seen next time
+    found = _read(category, settings, report)
+    guard = resolve(context, "guard", config.guard)  # type: ignore[attr-defined]
+    _guard(category, found, store, guard)
     bad = found.quarantine.num_rows
     context.log.info(
         f"{found.products.num_rows:,} products, {found.relationships.num_rows:,} listings, {bad:,} bad lines"
     )
-    source = dg.MetadataValue.json(found.info)
-    yield dg.Output(
-        found.products,
-        "raw_products",
-        metadata=report.metadata(products=found.products.num_rows, source=source, head=table(found.products)),
-    )
-    yield dg.Output(
-        found.relationships,
-        "raw_relationships",
-        metadata=report.metadata(
-            listings=found.relationships.num_rows,
-            by_relationship=dg.MetadataValue.json(relationship_counts(found.relationships)),
-            head=table(found.relationships),
-        ),
-    )
-    yield dg.Output(
-        found.quarantine,
-        "quarantine",
-        metadata=report.metadata(bad_lines=bad, head=table(found.quarantine, 20)),
-    )
+    yield from _outputs(found, report, state)
+
+
+def _outputs(found: Catalog, report: StepReport, state: dict[str, Any] | None) -> Iterator[dg.Output[Any]]:
+    facts_of: dict[str, dict[str, Any]] = {
+        "raw_products": {
+            "products": found.products.num_rows,
+            "source": dg.MetadataValue.json(found.info),
+            "head": table(found.products),
+        },
+        "raw_relationships": {
+            "listings": found.relationships.num_rows,
+            "by_relationship": dg.MetadataValue.json(relationship_counts(found.relationships)),
+            "head": table(found.relationships),
+        },
+        "quarantine": {"bad_lines": found.quarantine.num_rows, "head": table(found.quarantine, 20)},
+    }
+    values = {"raw_products": found.products, "raw_relationships": found.relationships, "quarantine": found.quarantine}
+    for name, value in values.items():
+        facts = report.metadata(source_state=dg.MetadataValue.json(state or {}), **facts_of[name])
+        yield dg.Output(value, name, metadata=facts)

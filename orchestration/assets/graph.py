@@ -7,13 +7,19 @@ import numpy as np
 import pyarrow as pa
 import scipy.sparse as sp
 
+from core import checks
+from core.graph import VERSION as GRAPH_VERSION
 from core.graph import ProductGraph, build_graph
 from core.graph import transition_matrix as normalize
+from core.pairs import VERSION as PAIRS_VERSION
 from core.pairs import ProductPairs, build_pairs, product_hashes
+from core.split import VERSION as SPLIT_VERSION
 from core.split import PairSplit, split_pairs
+from core.walks.config import FIRST_ORDER_VERSION, SECOND_ORDER_VERSION
+from orchestration.inputs import settings as settings_of
 from orchestration.launchpad import form, resolve
 from orchestration.partitions import BY_CATEGORY, SEED
-from orchestration.reporting import StepReport, log_histogram, table
+from orchestration.reporting import StepReport, check_specs, log_histogram, table
 from orchestration.resources import Machine
 
 PairsForm, SplitForm, WalksForm = form("pairs"), form("split"), form("walks")
@@ -25,14 +31,16 @@ Node2VecForm = form("node2vec_walks")
     group_name="pairs",
     kinds={"parquet"},
     io_manager_key="store",
-    code_version="1",
+    code_version=PAIRS_VERSION,
+    deps=[settings_of("pairs")],
+    check_specs=check_specs("product_pairs", checks.PAIRS),
 )
 def product_pairs(
     context: dg.AssetExecutionContext,
     config: PairsForm,  # type: ignore[valid-type]
     raw_products: pa.Table,
     raw_relationships: pa.Table,
-) -> dg.Output[ProductPairs]:
+):
     """Undirected weighted pairs: bought_together 1.2, also_bought 1.0, also_viewed 0.5, both directions summed."""
     settings = resolve(context, "pairs", config)
     report = StepReport(context, settings)
@@ -40,6 +48,7 @@ def product_pairs(
     degree = np.bincount(np.r_[pairs.source, pairs.target], minlength=pairs.products.num_rows)
     return report.output(
         pairs,
+        checks.check_pairs(pairs),
         products=pairs.products.num_rows,
         products_with_metadata=int(np.sum(pairs.products["has_metadata"].to_numpy())),
         pairs=len(pairs.source),
@@ -53,13 +62,15 @@ def product_pairs(
     group_name="pairs",
     kinds={"numpy"},
     io_manager_key="store",
-    code_version="2",
+    code_version=SPLIT_VERSION,
+    deps=[settings_of("split")],
+    check_specs=check_specs("pair_split", checks.SPLIT),
 )
 def pair_split(
     context: dg.AssetExecutionContext,
     config: SplitForm,  # type: ignore[valid-type]
     product_pairs: ProductPairs,
-) -> dg.Output[PairSplit]:
+):
     """Training and validation pairs, uniform and degree-matched negatives, and whole products held out cold."""
     settings = resolve(context, "split", config)
     report = StepReport(context, settings)
@@ -71,6 +82,7 @@ def pair_split(
     )  # fmt: skip
     return report.output(
         split,
+        checks.check_split(split),
         training_pairs=len(split.train_source),
         validation_pairs=len(split.valid_source),
         published_negatives=len(split.published_source),
@@ -85,9 +97,9 @@ def pair_split(
     group_name="graph",
     kinds={"scipy"},
     io_manager_key="store",
-    code_version="1",
+    code_version=GRAPH_VERSION,
 )
-def product_graph(context: dg.AssetExecutionContext, pair_split: PairSplit) -> dg.Output[ProductGraph]:
+def product_graph(context: dg.AssetExecutionContext, pair_split: PairSplit) -> dg.MaterializeResult[ProductGraph]:
     """The weighted undirected graph of the training pairs, as CSR."""
     report = StepReport(context)
     s = pair_split
@@ -108,15 +120,14 @@ def product_graph(context: dg.AssetExecutionContext, pair_split: PairSplit) -> d
     group_name="graph",
     kinds={"scipy"},
     io_manager_key="store",
-    code_version="1",
+    code_version=GRAPH_VERSION,
+    check_specs=check_specs("transition_matrix", checks.TRANSITION),
 )
-def transition_matrix(context: dg.AssetExecutionContext, product_graph: ProductGraph) -> dg.Output[sp.csr_matrix]:
+def transition_matrix(context: dg.AssetExecutionContext, product_graph: ProductGraph):
     """Row-stochastic transition probabilities; the row of an isolated product is empty."""
     report = StepReport(context)
     matrix = normalize(product_graph)
-    sums = np.asarray(matrix.sum(axis=1)).ravel()[product_graph.degree > 0]
-    error = float(np.abs(sums - 1).max(initial=0))
-    return report.output(matrix, stored=int(matrix.nnz), largest_row_sum_error=error)
+    return report.output(matrix, checks.check_transition(matrix), stored=int(matrix.nnz))
 
 
 @dg.asset(
@@ -124,14 +135,16 @@ def transition_matrix(context: dg.AssetExecutionContext, product_graph: ProductG
     group_name="graph",
     kinds={"numba"},
     io_manager_key="store",
-    code_version="1",
+    code_version=FIRST_ORDER_VERSION,
+    deps=[settings_of("walks")],
+    check_specs=check_specs("walks", checks.WALKS),
 )
 def walks(
     context: dg.AssetExecutionContext,
     config: WalksForm,  # type: ignore[valid-type]
     machine: Machine,
     transition_matrix: sp.csr_matrix,
-) -> dg.Output[np.ndarray]:
+):
     """Weighted first-order random walks from every product that has a pair: int32 node ids, one walk a row."""
     from core.walks import random_walks
 
@@ -140,7 +153,7 @@ def walks(
     found = random_walks(
         transition_matrix, settings, seed=SEED, threads=machine.thread_count(), progress=report.progress
     )
-    return report.output(found, **_walk_facts(found))
+    return report.output(found, checks.check_walks(found, transition_matrix, SEED), **_walk_facts(found))
 
 
 @dg.asset(
@@ -148,14 +161,16 @@ def walks(
     group_name="graph",
     kinds={"numba"},
     io_manager_key="store",
-    code_version="1",
+    code_version=SECOND_ORDER_VERSION,
+    deps=[settings_of("node2vec_walks")],
+    check_specs=check_specs("node2vec_walks", checks.WALKS),
 )
 def node2vec_walks(
     context: dg.AssetExecutionContext,
     config: Node2VecForm,  # type: ignore[valid-type]
     machine: Machine,
     product_graph: ProductGraph,
-) -> dg.Output[np.ndarray]:
+):
     """Second-order random walks with return and in-out parameters p and q (node2vec), as int32 node ids."""
     from core.walks import node2vec_walks as second_order_walks
 
@@ -164,7 +179,8 @@ def node2vec_walks(
     found = second_order_walks(
         product_graph, settings, seed=SEED, threads=machine.thread_count(), progress=report.progress
     )
-    return report.output(found, **_walk_facts(found))
+    findings = checks.check_walks(found, product_graph.adjacency(), SEED)
+    return report.output(found, findings, **_walk_facts(found))
 
 
 def _walk_facts(found: np.ndarray) -> dict[str, Any]:

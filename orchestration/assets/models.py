@@ -10,15 +10,19 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
-from core import paths
+from core import checks, paths
+from core.evaluation.leaderboard import VERSION as LEADERBOARD_VERSION
+from core.evaluation.result import VERSION as EVALUATION_VERSION
 from core.graph import ProductGraph
 from core.models import MODELS
 from core.models.base import Embeddings, Inputs, Model, TrainContext
+from core.neighbours import VERSION as NEIGHBOURS_VERSION
 from core.pairs import ProductPairs
 from core.split import PairSplit
+from orchestration.inputs import settings as settings_of
 from orchestration.launchpad import form, resolve
 from orchestration.partitions import BY_CATEGORY, SEED
-from orchestration.reporting import StepReport, table
+from orchestration.reporting import StepReport, check_specs, table
 from orchestration.resources import Machine, StoreIOManager, TorchDevice
 
 _UPSTREAM = {
@@ -52,6 +56,8 @@ def _embeddings(model: Model) -> dg.AssetsDefinition:
         description=model.description,
         io_manager_key="store",
         code_version=model.version,
+        deps=[settings_of(model.name)],
+        check_specs=check_specs(["embeddings", model.name], checks.VECTORS),
         pool="gpu" if model.gpu else None,
     )
     def embeddings(
@@ -62,7 +68,7 @@ def _embeddings(model: Model) -> dg.AssetsDefinition:
         store: dg.ResourceParam[StoreIOManager],
         split: PairSplit,
         **inputs: Any,
-    ) -> dg.Output[Embeddings]:
+    ):
         settings = resolve(context, model.name, config)
         report = StepReport(context, settings)
         checkpoints = paths.checkpoint_dir() / context.partition_key / model.name
@@ -82,7 +88,7 @@ def _embeddings(model: Model) -> dg.AssetsDefinition:
         )
         if "start" in trained.info:
             context.log.info(_start_line(trained.info["start"]))
-        return report.output(trained, **_facts(trained, checkpoints))
+        return report.output(trained, checks.check_vectors(trained, split.n_nodes), **_facts(trained, checkpoints))
 
     return embeddings
 
@@ -138,16 +144,19 @@ def _metrics(model: Model) -> dg.AssetsDefinition:
         kinds={"numpy"},
         description=f"Link prediction, ranking and cold-start metrics of {model.name}, with intervals and curves.",
         io_manager_key="store",
-        code_version="1",
+        code_version=EVALUATION_VERSION,
+        deps=[settings_of("evaluation")],
+        check_specs=check_specs(["metrics", model.name], checks.METRICS),
     )
     def metrics(
         context: dg.AssetExecutionContext,
         config: _METRICS,  # type: ignore[valid-type]
         machine: Machine,
+        store: dg.ResourceParam[StoreIOManager],
         embeddings: Embeddings,
         split: PairSplit,
         graph: ProductGraph,
-    ) -> dg.Output[Any]:
+    ):
         from core.evaluation import evaluate, summary_line
 
         settings = resolve(context, "evaluation", config)
@@ -157,7 +166,13 @@ def _metrics(model: Model) -> dg.AssetsDefinition:
             seed=SEED, threads=machine.thread_count(), progress=report.progress,
         )  # fmt: skip
         context.log.info(summary_line(found.metrics))
-        return report.output(found, metrics=table(found.metrics, 60), evaluation=dg.MetadataValue.json(found.info))
+        guard = resolve(context, "guard")
+        before = store.last(f"metrics/{model.name}", context.partition_key)
+        findings = checks.check_metrics(
+            found.metrics, split, graph, before.metrics if before else None, guard.auc_drop, guard.coverage_drop
+        )
+        facts = {"metrics": table(found.metrics, 60), "evaluation": dg.MetadataValue.json(found.info)}
+        return report.output(found, findings, **facts)
 
     return metrics
 
@@ -171,7 +186,8 @@ def _neighbours(model: Model) -> dg.AssetsDefinition:
         kinds={"parquet"},
         description=f"The closest products of every product according to {model.name}: the file a shop would load.",
         io_manager_key="store",
-        code_version="1",
+        code_version=NEIGHBOURS_VERSION,
+        deps=[settings_of("neighbours")],
     )
     def neighbours(
         context: dg.AssetExecutionContext,
@@ -179,7 +195,7 @@ def _neighbours(model: Model) -> dg.AssetsDefinition:
         machine: Machine,
         embeddings: Embeddings,
         pairs: ProductPairs,
-    ) -> dg.Output[Any]:
+    ) -> dg.MaterializeResult[Any]:
         from core.neighbours import nearest
 
         settings = resolve(context, "neighbours", config)
@@ -205,9 +221,9 @@ def _neighbours(model: Model) -> dg.AssetsDefinition:
     group_name="leaderboard",
     kinds={"parquet"},
     io_manager_key="store",
-    code_version="1",
+    code_version=LEADERBOARD_VERSION,
 )
-def leaderboard(context: dg.AssetExecutionContext, **evaluations: Any) -> dg.Output[pa.Table]:
+def leaderboard(context: dg.AssetExecutionContext, **evaluations: Any) -> dg.MaterializeResult[pa.Table]:
     """All models of the category side by side: one long table of category, model, protocol, metric and value."""
     from core.evaluation.leaderboard import leaderboard as combine
     from core.evaluation.leaderboard import to_markdown

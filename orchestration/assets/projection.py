@@ -10,7 +10,9 @@ import dagster as dg
 
 from core.models import MODELS
 from core.models.base import Embeddings, Model
+from core.projection import VERSION as PROJECTION_VERSION
 from core.projection import Projection, has_map, project, wanted
+from orchestration.inputs import settings as settings_of
 from orchestration.launchpad import form, resolve
 from orchestration.partitions import BY_CATEGORY, SEED
 from orchestration.reporting import StepReport
@@ -34,7 +36,8 @@ def _projection(model: Model) -> dg.AssetsDefinition:
         description=f"A two-dimensional map of the products by the vectors of {model.name}. "
         "Made only for the models that the setting projection.models names.",
         io_manager_key="store",
-        code_version="1",
+        code_version=PROJECTION_VERSION,
+        deps=[settings_of("projection")],
         output_required=False,  # a map of every model would double the time of a rebuild: the others yield nothing
     )
     def projection(
@@ -42,7 +45,7 @@ def _projection(model: Model) -> dg.AssetsDefinition:
         config: _FORM,  # type: ignore[valid-type]
         machine: Machine,
         embeddings: Embeddings,
-    ) -> Iterator[dg.Output[Projection]]:
+    ) -> Iterator[dg.MaterializeResult[Projection]]:
         settings = resolve(context, "projection", config)
         if model.name not in wanted(settings):
             context.log.debug(f"no map of {model.name}: add it to the setting projection.models to have one")

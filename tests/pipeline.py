@@ -1,0 +1,58 @@
+"""The whole asset graph run in a real Dagster instance, once for the test modules that look at it or go on from it."""
+
+import contextlib
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import numpy as np
+from dagster._core.test_utils import environ
+
+from orchestration.definitions import build_defs
+from orchestration.resources import StoreResource
+
+
+@dataclass
+class Pipeline:
+    """A folder with the sources, the Dagster instance and ``store``; and the results by category."""
+
+    folder: Path
+    results: dict[str, Any]
+
+
+def build(folder):
+    """Materialize both working categories."""
+    write_pairs(folder)
+    with dg.DagsterInstance.local_temp(str(folder)) as instance:
+        results = {category: run(folder / "store", category, instance) for category in ("alpha", "beta")}
+        for result in results.values():
+            assert result.success, [e.message for e in result.all_events if e.is_failure]
+    return Pipeline(folder, results)
+
+
+@contextlib.contextmanager
+def copied(pipeline, folder):
+    """A copy of the pipeline's folder to change, with its times, and its instance."""
+    shutil.copytree(pipeline.folder, folder, dirs_exist_ok=True)
+    with dg.DagsterInstance.local_temp(str(folder)) as instance:
+        yield folder, instance
+
+
+def run(root, category, instance, **more):
+    """Run the job ``rebuild``, or a selection of it, in this process."""
+    definitions = build_defs({"store": StoreResource(root=str(root))})
+    with environ({"ALSOBOUGHT_STORE": str(root), "RAW_DIR": str(root.parent)}):
+        return definitions.resolve_job_def("rebuild").execute_in_process(
+            partition_key=category, instance=instance, raise_on_error=False, **more
+        )
+
+
+def write_pairs(folder):
+    """The source of category beta."""
+    rng = np.random.default_rng(0)
+    lines = ["product1,product2,weight"]
+    source, step, weight = rng.integers(0, 80, 600), rng.integers(1, 80, 600), rng.random(600) + 0.1
+    lines += [f"p{a},p{(a + d) % 80},{w:.2f}" for a, d, w in zip(source, step, weight, strict=True)]
+    (folder / "tiny.csv").write_text("\n".join(lines) + "\n")
