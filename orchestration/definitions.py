@@ -14,11 +14,11 @@ from core.models import MODELS
 from orchestration import terminal
 from orchestration.assets import catalog, graph, models
 from orchestration.jobs import rebuild, schedules
+from orchestration.machine import STEPS_AT_ONCE
 from orchestration.resources import Machine, StoreResource, TorchDevice
 
 _EXECUTOR = {
-    # Two steps at once: while one reads or writes, the other computes.
-    "max_concurrent": 2,
+    "max_concurrent": STEPS_AT_ONCE,
     # A step's process is forked from a server that has the slow imports behind it, instead of importing torch and
     # Dagster anew in each of the run's steps. Nothing preloaded starts threads or touches a GPU at import time.
     "start_method": {

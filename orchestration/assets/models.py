@@ -17,9 +17,9 @@ from core.models.base import Embeddings, Inputs, Model, TrainContext
 from core.pairs import ProductPairs
 from core.split import PairSplit
 from orchestration.launchpad import form, resolve
-from orchestration.partitions import BY_CATEGORY, SEED
+from orchestration.partitions import BY_CATEGORY, SEED, step_tags
 from orchestration.reporting import StepReport, table
-from orchestration.resources import Machine, TorchDevice
+from orchestration.resources import ChosenDevice, Machine, TorchDevice
 
 _UPSTREAM = {
     "products": "product_pairs",
@@ -52,6 +52,7 @@ def _embeddings(model: Model) -> dg.AssetsDefinition:
         io_manager_key="store",
         code_version=model.version,
         pool="gpu" if model.gpu else None,
+        op_tags=step_tags(model),
     )
     def embeddings(
         context: dg.AssetExecutionContext,
@@ -64,19 +65,21 @@ def _embeddings(model: Model) -> dg.AssetsDefinition:
         settings = resolve(context, model.name, config)
         report = StepReport(context, settings)
         checkpoints = paths.checkpoint_dir() / context.partition_key / model.name
+        device = torch_device.resolve() if model.gpu else ChosenDevice("cpu", "this model has no other")
         trained = model.fit(
             _inputs(split.n_nodes, inputs),
             settings,
             TrainContext(
                 seed=SEED,
                 threads=machine.thread_count(),
-                device=torch_device.resolve() if model.gpu else "cpu",
+                device=device.name,
+                precision=torch_device.precision,
                 progress=report.progress,
                 probe=_probe(split) if model.learns else None,
                 checkpoints=checkpoints,
             ),
         )
-        return report.output(trained, **_facts(trained, checkpoints))
+        return report.output(trained, device=str(device), **_facts(trained, checkpoints))
 
     return embeddings
 
