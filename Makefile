@@ -2,6 +2,7 @@
 PYTHON ?= python3
 CATEGORY ?= sample
 FORMAT ?= markdown
+SELECT ?= *
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
@@ -39,8 +40,8 @@ lint: $(STAMP)  ## check style and types only
 format: $(STAMP)  ## format the code
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
 
-materialize: $(STAMP)  ## CATEGORY=beauty RAW_DIR=...: materialize one category through Dagster, no UI
-	@$(BIN)/alsobought materialize $(CATEGORY)
+materialize: $(STAMP)  ## CATEGORY=beauty RAW_DIR=... [SELECT='+neighbours/skipgram']: materialize a category, or a part
+	@$(BIN)/alsobought materialize $(CATEGORY) --select '$(SELECT)'
 
 leaderboard: $(STAMP)  ## CATEGORY=beauty [FORMAT=json]: print its leaderboard
 	@$(BIN)/alsobought leaderboard $(CATEGORY) --format $(FORMAT)

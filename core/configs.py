@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from core.evaluation.result import EvaluationConfig
 from core.models.baselines import AdamicAdarConfig, PopularityConfig
+from core.models.blend import BlendConfig
 from core.models.content_knn import ContentConfig
 from core.models.cooccurrence import CooccurrenceConfig
 from core.models.gensim_word2vec import GensimConfig
@@ -18,6 +19,7 @@ from core.models.side_info import SideInfoConfig, WeightedSideInfoConfig
 from core.models.skipgram import SkipGramConfig
 from core.neighbours import NeighboursConfig
 from core.pairs import PairsConfig
+from core.projection import ProjectionConfig
 from core.settings import setting
 from core.split import SplitConfig
 from core.walks.config import Node2VecConfig, WalksConfig
@@ -47,6 +49,7 @@ CONFIGS: dict[str, type] = {
     "split": SplitConfig,
     "walks": WalksConfig,
     "node2vec_walks": Node2VecConfig,
+    "blend": BlendConfig,
     "popularity": PopularityConfig,
     "adamic_adar": AdamicAdarConfig,
     "rp3beta": RP3BetaConfig,
@@ -63,5 +66,6 @@ CONFIGS: dict[str, type] = {
     "matrix_factorization_sequences": SequencesFactorizationConfig,
     "evaluation": EvaluationConfig,
     "neighbours": NeighboursConfig,
+    "projection": ProjectionConfig,
 }
 """Section name → config class."""

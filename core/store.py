@@ -46,6 +46,7 @@ _ARTEFACTS = {
     "Embeddings": "core.models.base",
     "Evaluation": "core.evaluation",
     "Neighbours": "core.neighbours",
+    "Projection": "core.projection",
 }
 """Dataclasses that may be stored, with their modules; a manifest can name no other type."""
 
@@ -187,13 +188,20 @@ def read_artefact(folder: UPath) -> Any:
 
 
 def _write_value(target: UPath, value: Any) -> tuple[str, dict[str, Any]]:
-    if dataclasses.is_dataclass(value) and type(value).__name__ in _ARTEFACTS:
-        fields = {f.name: _write_field(target, f.name, getattr(value, f.name)) for f in dataclasses.fields(value)}
-        return type(value).__name__, fields
+    if _is_artefact(value):
+        return type(value).__name__, _write_fields(target, "", value)
     described = _write_field(target, "value", value)
     if "file" not in described:
         raise TypeError(f"cannot store a {type(value).__name__}; see core.store.write_artefact")
     return described["format"], {"value": described}
+
+
+def _is_artefact(value: Any) -> bool:
+    return dataclasses.is_dataclass(value) and type(value).__name__ in _ARTEFACTS
+
+
+def _write_fields(target: UPath, prefix: str, value: Any) -> dict[str, Any]:
+    return {f.name: _write_field(target, prefix + f.name, getattr(value, f.name)) for f in dataclasses.fields(value)}
 
 
 def _write_field(target: UPath, name: str, value: Any) -> dict[str, Any]:
@@ -218,7 +226,11 @@ def _write_field(target: UPath, name: str, value: Any) -> dict[str, Any]:
             "format": "matrix", "file": file.name, "bytes": file.stat().st_size,
             "shape": list(matrix.shape), "dtype": str(matrix.dtype), "stored": int(matrix.nnz),
         }  # fmt: skip
-    if isinstance(value, dict) and any(isinstance(v, pa.Table | np.ndarray) or sp.issparse(v) for v in value.values()):
+    if _is_artefact(value):
+        return {"format": "artefact", "type": type(value).__name__, "fields": _write_fields(target, f"{name}.", value)}
+    if isinstance(value, dict) and any(
+        isinstance(v, pa.Table | np.ndarray) or sp.issparse(v) or _is_artefact(v) for v in value.values()
+    ):
         items = {k: _write_field(target, f"{name}.{k}", v) for k, v in value.items()}
         return {"format": "dict", "items": items}
     json.dumps(value, allow_nan=False)  # raises TypeError for anything that is not plain data
@@ -247,9 +259,13 @@ _ROW_GROUP = 64_000
 
 def _read_value(folder: UPath, manifest: Manifest) -> Any:
     if manifest.type in _ARTEFACTS:
-        kind = getattr(importlib.import_module(_ARTEFACTS[manifest.type]), manifest.type)
-        return kind(**{name: _read_field(folder, entry) for name, entry in manifest.fields.items()})
+        return _read_fields(folder, manifest.type, manifest.fields)
     return _read_field(folder, manifest.fields["value"])
+
+
+def _read_fields(folder: UPath, kind: str, fields: dict[str, Any]) -> Any:
+    made = getattr(importlib.import_module(_ARTEFACTS[kind]), kind)
+    return made(**{name: _read_field(folder, entry) for name, entry in fields.items()})
 
 
 def _read_field(folder: UPath, entry: dict[str, Any]) -> Any:
@@ -258,6 +274,8 @@ def _read_field(folder: UPath, entry: dict[str, Any]) -> Any:
             return entry["value"]
         case "dict":
             return {key: _read_field(folder, item) for key, item in entry["items"].items()}
+        case "artefact":
+            return _read_fields(folder, entry["type"], entry["fields"])
     path = _local(folder / entry["file"])
     match entry["format"]:
         case "table":

@@ -5,10 +5,12 @@ Belongs here: page setup and navigation. Does not belong here: anything that a p
 
 from pathlib import Path
 
+import pyarrow as pa
 import streamlit as st
 
 from core.errors import InputError
 from explorer import views
+from explorer.texts import plain
 
 HERE = Path(__file__).parent
 # Files of our own: the icon of a named symbol would be fetched from outside.
@@ -31,10 +33,22 @@ page = st.navigation(
             help="How good each model is: leaderboard, curves, learning, cost.",
         ),
         st.Page(
+            "app_pages/map.py",
+            title="Map",
+            icon=":material/scatter_plot:",
+            help="All products of a model on one sheet: what lies near what.",
+        ),
+        st.Page(
             "app_pages/data.py",
-            title="Data and freshness",
+            title="Graph and data",
+            icon=":material/account_tree:",
+            help="What the pairs, the metadata and the models' lists are like.",
+        ),
+        st.Page(
+            "app_pages/freshness.py",
+            title="Freshness",
             icon=":material/inventory_2:",
-            help="What is materialized, what is missing, and what the data is like.",
+            help="What is materialized, when, by which run, and what is missing.",
         ),
     ]
 )
@@ -45,3 +59,7 @@ try:
         page.run()
 except InputError as error:
     st.error(str(error), icon=":material/error:")
+except (OSError, pa.ArrowException) as error:
+    st.error(
+        f"Something in the store cannot be read; materialize it again. {plain(str(error))}", icon=":material/error:"
+    )

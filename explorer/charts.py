@@ -1,10 +1,9 @@
-"""The charts, each with a text that says the same to those who cannot see it.
+"""The charts of the evaluation page, each with a text that says the same to those who cannot see it.
 
-Belongs here: Altair specifications and their descriptions. Does not belong here: loading, and colours: those come
-from the theme, which has a light and a dark palette.
+Belongs here: Altair specifications and their descriptions. Does not belong here: loading, the charts of other pages
+(``explorer.data_charts``), and colours: those come from the theme, which has a light and a dark palette.
 """
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,9 +14,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from explorer.curves import cliff, restarts
 from explorer.display import METRIC_TITLES
 
 _HEIGHT = 380
+_TALL = 440
 _LARGEST_COSINES = 2.0  # of center_context scores, which are the sum of two
 _PADDED = alt.Scale(zero=False, padding=20)
 
@@ -53,8 +54,8 @@ def intervals(long: pa.Table, protocol: str, subset: str, metric: str) -> Figure
     )
     best, last = frame.iloc[0], frame.iloc[-1]
     text = (
-        f"{title} of {len(frame)} models with 95 % intervals: best {best['series']} with {best['value']:.3f}, "
-        f"last {last['series']} with {last['value']:.3f}."
+        f"{title} of {len(frame)} models and scorings with 95 % intervals: best {best['series']} with "
+        f"{best['value']:.3f}, last {last['series']} with {last['value']:.3f}."
     )
     return Figure((bar + dot).properties(height=40 + 30 * len(frame)), text)
 
@@ -68,14 +69,14 @@ def roc(curves: pd.DataFrame, models: Sequence[str]) -> Figure:
         .encode(x="x:Q", y="y:Q")
     )
     lines = _curve(curves, models, "false_positive_rate", "recall", "False positive rate", "Recall")
-    return Figure((diagonal + lines).properties(height=_HEIGHT), text)
+    return Figure((diagonal + lines).properties(height=_TALL), text)
 
 
 def precision_recall(curves: pd.DataFrame, models: Sequence[str]) -> Figure:
     """Precision over recall."""
     text = f"Precision-recall curves of {_series(curves)}. {_best_f1(curves)}"
     lines = _curve(curves, models, "recall", "precision", "Recall", "Precision")
-    return Figure(lines.properties(height=_HEIGHT), text)
+    return Figure(lines.properties(height=_TALL), text)
 
 
 def _curve(curves: pd.DataFrame, models: Sequence[str], x: str, y: str, x_title: str, y_title: str) -> alt.Chart:
@@ -95,13 +96,22 @@ def _curve(curves: pd.DataFrame, models: Sequence[str], x: str, y: str, x_title:
 
 
 def by_threshold(curve: pd.DataFrame) -> Figure:
-    """Precision, recall and F1 of one model by threshold."""
+    """Precision, recall and F1 of one model by threshold, with the best F1 and the cliff, if there is one, marked."""
     frame = curve.dropna(subset=["threshold"])
     best = frame.iloc[int(np.argmax(frame["f1"].to_numpy()))]
     text = (
         f"Precision, recall and F1 by threshold: F1 is largest, {best['f1']:.3f}, at {best['threshold']:.3g}, where "
         f"precision is {best['precision']:.3f} and recall {best['recall']:.3f}."
     )
+    marks = [{"threshold": best["threshold"], "what": "best F1"}]
+    fall = cliff(curve)
+    if fall is not None:
+        marks.append({"threshold": fall.threshold, "what": "cliff"})
+        text += (
+            f" The cliff is at {fall.threshold:.3g}: {fall.positives:.0%} of the positive and {fall.negatives:.0%} of "
+            f"the negative pairs have this one score, so precision falls from {fall.before:.3f} to {fall.after:.3f} at "
+            "once."
+        )
     long = frame.melt("threshold", ["precision", "recall", "f1"], "measure", "value")
     lines = (
         alt.Chart(long)
@@ -117,12 +127,17 @@ def by_threshold(curve: pd.DataFrame) -> Figure:
             tooltip=["measure", alt.Tooltip("threshold:Q", format=".3f"), alt.Tooltip("value:Q", format=".3f")],
         )
     )
-    mark = (
-        alt.Chart(pd.DataFrame({"threshold": [best["threshold"]]}))
-        .mark_rule(strokeDash=[4, 4], color="gray")
-        .encode(x="threshold:Q")
+    marked = alt.Chart(pd.DataFrame(marks))
+    rules = marked.mark_rule(color="gray").encode(
+        x="threshold:Q",
+        strokeDash=alt.StrokeDash(
+            "what:N",
+            scale=alt.Scale(domain=["best F1", "cliff"], range=[[4, 4], [1, 0]]),
+            legend=alt.Legend(title=None, orient="bottom"),
+        ),
+        tooltip=[alt.Tooltip("what:N", title="Mark"), alt.Tooltip("threshold:Q", format=".3g")],
     )
-    return Figure((lines + mark).properties(height=_HEIGHT), text)
+    return Figure((lines + rules).properties(height=_HEIGHT), text)
 
 
 def score_histogram(scores: pd.DataFrame) -> Figure:
@@ -155,73 +170,117 @@ def score_histogram(scores: pd.DataFrame) -> Figure:
 
 
 def learning(curves: pd.DataFrame, models: Sequence[str], measure: str, x: str) -> Figure | None:
-    """A learning curve: ``measure`` (roc_auc or loss) over ``x`` (epoch, batch, examples or seconds)."""
+    """A learning curve: ``measure`` (roc_auc, loss or learning_rate) over ``x`` (epoch, batch, examples or seconds).
+
+    Points at which the learning rate was raised again are marked by diamonds.
+    """
     frame = curves.dropna(subset=[measure])
     if frame.empty:
         return None
-    title = {"roc_auc": "ROC-AUC on a sample", "loss": "Training loss"}[measure]
+    title = {"roc_auc": "ROC-AUC on a sample", "loss": "Training loss", "learning_rate": "Learning rate"}[measure]
     ends = [
-        f"{model} from {part[measure].iloc[0]:.3f} to {part[measure].iloc[-1]:.3f}"
+        f"{model} from {part[measure].iloc[0]:.3g} to {part[measure].iloc[-1]:.3g}"
         for model, part in frame.groupby("model", sort=False)
     ]
     text = f"{title} during training: {'; '.join(ends)}."
-    chart = (
-        alt.Chart(frame)
-        .mark_line(point=True, strokeWidth=2)
-        .encode(
-            x=alt.X(f"{x}:Q", title=x.capitalize(), axis=alt.Axis(format="~s", tickMinStep=1, tickCount=6)),
-            y=alt.Y(f"{measure}:Q", title=title, scale=alt.Scale(zero=False)),
-            color=_color(models, frame),
-            tooltip=[
-                "model", "epoch", "batch", alt.Tooltip("examples:Q", format=","),
-                alt.Tooltip("seconds:Q", format=".1f"), alt.Tooltip(f"{measure}:Q", format=".4f"),
-            ],
-        )
-        .properties(height=_HEIGHT)
-    )  # fmt: skip
-    return Figure(chart, text)
+    again = restarts(frame)
+    if len(again):
+        counts = again.groupby("model", sort=False).size()
+        text += " Restarts of the learning rate, marked by diamonds: "
+        text += ", ".join(f"{model} {count}" for model, count in counts.items()) + "."
+    color = _color(models, frame)
+    tooltip = [
+        "model", "epoch", "batch", alt.Tooltip("examples:Q", format=","), alt.Tooltip("seconds:Q", format=".1f"),
+        alt.Tooltip("learning_rate:Q", format=".3g"), alt.Tooltip(f"{measure}:Q", format=".4f"),
+    ]  # fmt: skip
+    place = {
+        "x": alt.X(f"{x}:Q", title=x.capitalize(), axis=alt.Axis(format="~s", tickMinStep=1, tickCount=6)),
+        "y": alt.Y(f"{measure}:Q", title=title, scale=alt.Scale(zero=False)),
+    }
+    lines = alt.Chart(frame).mark_line(point={"size": 14}, strokeWidth=2).encode(**place, color=color, tooltip=tooltip)
+    diamonds = (
+        alt.Chart(again)
+        .mark_point(shape="diamond", size=80, filled=True, opacity=1)
+        .encode(**place, color=color, tooltip=tooltip)
+    )
+    return Figure((lines + diamonds).properties(height=_HEIGHT), text)
 
 
-def degrees(degree: np.ndarray) -> Figure:
-    """Products by number of training pairs, in bins that double in width; products without a pair are a bin."""
-    edges = [0, 1]
-    while edges[-1] <= degree.max(initial=0):
-        edges.append(edges[-1] * 2)
-    counts = np.histogram(degree, [*edges])[0]
-    labels = [str(a) if b - a == 1 else f"{a:,}–{b - 1:,}" for a, b in itertools.pairwise(edges)]
-    frame = pd.DataFrame({"pairs": labels, "products": counts})
-    some = degree[degree > 0]
+def cost_and_quality(rows: pd.DataFrame, models: Sequence[str], metric: str) -> Figure | None:
+    """What a model costs against what it is worth; columns model, seconds, value."""
+    frame = rows.dropna(subset=["seconds", "value"])
+    if frame.empty:
+        return None
+    frame = frame.assign(seconds=frame["seconds"].clip(lower=0.01))
+    title = METRIC_TITLES.get(metric, metric)
+    best = frame.iloc[int(frame["value"].argmax())]
     text = (
-        f"{len(degree):,} products: {int((degree == 0).sum()):,} have no training pair; those that have one have "
-        f"{np.median(some) if len(some) else 0:.0f} in the median and {int(degree.max(initial=0)):,} at most."
+        f"{title} of {len(frame)} models over their training time: {best['model']} is best with {best['value']:.3f} "
+        f"after {best['seconds']:.3g} seconds."
+    )
+    low, high = frame["seconds"].min(), frame["seconds"].max()
+    tens = [10.0**i for i in range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)]
+    chart = (
+        alt.Chart(frame)
+        .mark_point(filled=True, size=110, opacity=1)
+        .encode(
+            x=alt.X(
+                "seconds:Q",
+                title="Training time (s)",
+                scale=alt.Scale(type="log", domain=[tens[0], tens[-1] if len(tens) > 1 else tens[0] * 10]),
+                axis=alt.Axis(values=tens, format="~g"),
+            ),
+            y=alt.Y("value:Q", title=title, scale=_PADDED),
+            color=alt.Color("model:N", scale=alt.Scale(domain=list(models)), legend=None),
+            tooltip=["model", alt.Tooltip("seconds:Q", format=".3g"), alt.Tooltip("value:Q", format=".4f")],
+        )
+    )
+    names = chart.mark_text(align="left", dx=9, limit=200).transform_filter(
+        alt.FieldOneOfPredicate("model", _apart(frame))
+    )
+    return Figure((chart + names.encode(text="model:N")).properties(height=_HEIGHT), text)
+
+
+def _apart(frame: pd.DataFrame) -> list[str]:
+    """Models whose names can stand beside their points without covering another name; columns model, seconds, value."""
+    span = max(float(frame["value"].max() - frame["value"].min()), 1e-9)
+    names: list[str] = []
+    kept = np.empty((0, 2))
+    ordered = frame.sort_values("value", ascending=False)
+    places = np.stack(
+        [np.log10(ordered["seconds"].to_numpy()) / 1.5, ordered["value"].to_numpy() / span / 0.05], axis=1
+    )
+    for name, place in zip(ordered["model"], places, strict=True):
+        if (np.abs(kept - place) > 1).any(axis=1).all():
+            kept = np.vstack([kept, place])
+            names.append(str(name))
+    return names
+
+
+def across(rows: pd.DataFrame, metric: str) -> Figure | None:
+    """One metric of every model in every category; columns category, series, value, low, high."""
+    frame = rows.dropna(subset=["value"])
+    if frame.empty:
+        return None
+    title = METRIC_TITLES.get(metric, metric)
+    order = frame.groupby("series")["value"].mean().sort_values(ascending=False).index.tolist()
+    leaders = frame.sort_values("value", ascending=False).drop_duplicates("category")
+    best = [f"{row.series} in {row.category}" for row in leaders.itertuples()]
+    text = (
+        f"{title} of {len(order)} models and scorings in {frame['category'].nunique()} categories; best: "
+        f"{', '.join(best)}."
     )
     chart = (
         alt.Chart(frame)
-        .mark_bar()
+        .mark_point(filled=True, size=80, opacity=0.9)
         .encode(
-            x=alt.X("pairs:N", sort=labels, title="Training pairs of a product", axis=alt.Axis(labelAngle=-40)),
-            y=alt.Y("products:Q", title="Products", axis=alt.Axis(format="~s")),
-            tooltip=["pairs", alt.Tooltip("products:Q", format=",")],
+            x=alt.X("value:Q", title=title, scale=_PADDED),
+            y=alt.Y("series:N", sort=order, title=None, axis=alt.Axis(labelLimit=260)),
+            color=alt.Color("category:N", legend=alt.Legend(title=None, orient="top")),
+            shape=alt.Shape("category:N", legend=None),
+            tooltip=["category", "series", *(alt.Tooltip(f"{c}:Q", format=".4f") for c in ("value", "low", "high"))],
         )
-        .properties(height=_HEIGHT)
-    )
-    return Figure(chart, text)
-
-
-def coverage(rows: pd.DataFrame) -> Figure:
-    """Share of products with each piece of metadata; columns field, products, share."""
-    text = "Metadata coverage: " + ", ".join(f"{r.field} {r.share:.0%}" for r in rows.itertuples()) + "."
-    chart = (
-        alt.Chart(rows)
-        .mark_bar()
-        .encode(
-            y=alt.Y("field:N", sort=rows["field"].tolist(), title=None),
-            x=alt.X(
-                "share:Q", title="Products that have it", axis=alt.Axis(format="%"), scale=alt.Scale(domain=[0, 1])
-            ),
-            tooltip=["field", alt.Tooltip("products:Q", format=","), alt.Tooltip("share:Q", format=".1%")],
-        )
-        .properties(height=_HEIGHT)
+        .properties(height=60 + 24 * len(order))
     )
     return Figure(chart, text)
 
@@ -243,7 +302,7 @@ def _color(models: Sequence[str], shown: pd.DataFrame) -> alt.Color:
     return alt.Color(
         "model:N",
         scale=alt.Scale(domain=list(models)),
-        legend=alt.Legend(title=None, orient="bottom", columns=3, values=present, labelLimit=200),
+        legend=alt.Legend(title=None, orient="bottom", columns=2, values=present, labelLimit=150),
     )
 
 

@@ -18,8 +18,13 @@ import streamlit as st
 from core import paths
 from core.categories import load_categories
 from core.errors import InputError
+from core.graph_statistics import GraphStatistics, graph_statistics
 from core.models import MODELS
-from core.store import Manifest, Store
+from core.projection import Projection, ProjectionConfig
+from core.projection import wanted as projection_models
+from core.store import MANIFEST, Manifest, Store
+from explorer.list_statistics import Lists, read_lists, stretches
+from explorer.maps import Grouping, group_by
 from explorer.neighbours import NeighbourFile
 from explorer.relations import Relations
 from explorer.search import ProductIndex
@@ -94,6 +99,49 @@ def neighbour_file(model: str, category: str) -> NeighbourFile | None:
     return _neighbour_file(str(store().root), model, category, current.version) if current else None
 
 
+def projection(model: str, category: str) -> Projection | None:
+    """The model's map, or None if it is not materialized or numbers the products of an earlier product_pairs."""
+    current, pairs = manifest(f"projection/{model}", category), manifest("product_pairs", category)
+    if current is None or pairs is None or current.created < pairs.created:
+        return None
+    found = _projection(str(store().root), model, category, current.version)
+    return found if int(found.nodes[-1] if len(found.nodes) else -1) < pairs.fields["products"]["rows"] else None
+
+
+def grouping(model: str, category: str, field: str) -> Grouping | None:
+    """The groups by which the points of a map are coloured; None without a map."""
+    current, pairs = manifest(f"projection/{model}", category), manifest("product_pairs", category)
+    if current is None or pairs is None or projection(model, category) is None:
+        return None
+    return _grouping(str(store().root), model, category, field, current.version, pairs.version)
+
+
+def mapped_models(category: str) -> tuple[list[str], str | None]:
+    """Models whose map this installation makes of a category or has made; and what is wrong with its settings."""
+    wanted, problem = [], None
+    try:
+        known = load_categories(paths.categories_file())
+        wanted = projection_models(known[category].config("projection") if category in known else ProjectionConfig())
+    except InputError as error:
+        problem = str(error)
+    made = [name for name in models_with("projection", category) if name in MODELS]
+    return [name for name in MODELS if name in wanted or name in made], problem
+
+
+def statistics(category: str) -> GraphStatistics | None:
+    """What the training graph is like, or None if it is not materialized."""
+    current = manifest("product_graph", category)
+    return _statistics(str(store().root), category, current.version) if current else None
+
+
+def lists(model: str, scoring: str, category: str) -> Lists | None:
+    """The first neighbours of a fixed sample of products, or None if they are not materialized."""
+    current, pairs = manifest(f"neighbours/{model}", category), manifest("product_pairs", category)
+    if current is None or pairs is None:
+        return None
+    return _lists(str(store().root), model, scoring, category, current.version, pairs.version)
+
+
 def models_with(stage: str, category: str) -> list[str]:
     """Models of which ``stage`` (embeddings, metrics, neighbours) is materialized, in the registry's order.
 
@@ -102,7 +150,8 @@ def models_with(stage: str, category: str) -> list[str]:
     base = store().root / stage
     stored = sorted(p.name for p in base.iterdir() if p.is_dir()) if base.exists() else []
     names = [*MODELS, *(name for name in stored if name not in MODELS)]
-    return [name for name in names if manifest(f"{stage}/{name}", category)]
+    # Reading comes later: one damaged manifest must not hide the other models.
+    return [name for name in names if (store().folder(f"{stage}/{name}", category) / MANIFEST).exists()]
 
 
 def table(asset: str, category: str, field: str = "value") -> pa.Table | None:
@@ -132,6 +181,28 @@ def _products(root: str, category: str, version: str) -> ProductIndex:
 def _relations(root: str, category: str, split_version: str, graph_version: str) -> Relations:
     at = Store(root)
     return Relations(at.read("product_graph", category), at.read("pair_split", category))
+
+
+@st.cache_resource(max_entries=8, show_spinner="Reading the map …")
+def _projection(root: str, model: str, category: str, version: str) -> Projection:
+    return Store(root).read(f"projection/{model}", category)
+
+
+@st.cache_resource(max_entries=8, show_spinner="Grouping products …")
+def _grouping(root: str, model: str, category: str, field: str, version: str, pairs_version: str) -> Grouping:
+    nodes = Store(root).read(f"projection/{model}", category).nodes
+    return group_by(_products(root, category, pairs_version).table, nodes, field)
+
+
+@st.cache_resource(max_entries=3, show_spinner="Describing the graph …")
+def _statistics(root: str, category: str, version: str) -> GraphStatistics:
+    return graph_statistics(Store(root).read("product_graph", category))
+
+
+@st.cache_resource(max_entries=64, show_spinner="Reading lists …")
+def _lists(root: str, model: str, scoring: str, category: str, version: str, pairs_version: str) -> Lists:
+    ids = _products(root, category, pairs_version).table["product_id"].combine_chunks()
+    return read_lists(Store(root).file(f"neighbours/{model}", category, "table"), scoring, ids, stretches(len(ids)))
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)

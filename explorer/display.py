@@ -5,10 +5,9 @@ Belongs here: choosing, naming and formatting columns. Does not belong here: loa
 
 import io
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,16 +15,8 @@ import pyarrow.csv as pa_csv
 import streamlit as st
 
 from core.models import MODELS
-from explorer.freshness import AssetState
-from explorer.relations import HELD_OUT, TRAIN
-from explorer.search import ProductIndex
-from explorer.texts import shorten, size
-
-_CELL = 300
-"""Characters of a title in a table; the whole title is on the product's own page and in the download."""
-
-MARKS = {TRAIN: "●", HELD_OUT: "★", "": ""}
-MARKS_NOTE = "● known pair the model was trained on · ★ held-out pair the model found by itself"
+from explorer.freshness import AssetState, asset_page
+from explorer.texts import for_spreadsheet, size
 
 ARTICLE = {
     ("gensim_word2vec", "all"): 0.9082,
@@ -50,59 +41,12 @@ _HEADLINES = {
 """Columns that come first; whatever else a protocol measures follows."""
 
 
-def neighbour_rows(index: ProductIndex, found: pa.Table, nodes: np.ndarray, marks: Sequence[str]) -> pa.Table:
-    """One model's list with what is known about each neighbour.
-
-    Args:
-        index: the products.
-        found: columns neighbour, rank, score.
-        nodes: int64 node of each neighbour, -1 if the products do not hold it.
-        marks: name of each neighbour's mark (``explorer.relations``).
-    """
-    place = pa.array(nodes, mask=nodes < 0)
-    about = index.table.select(["title", "brand", "price"]).take(place)
-    return pa.table(
-        {
-            "rank": found["rank"],
-            "score": found["score"],
-            "neighbour": found["neighbour"],
-            "title": about["title"],
-            "brand": about["brand"],
-            "price": about["price"],
-            "mark": pa.array(marks, pa.string()),
-        }
-    )
-
-
-def for_screen(rows: pa.Table) -> pa.Table:
-    """The same list with the id in place of a missing title, long titles cut and readable marks."""
-    name = [shorten(title or product_id, _CELL) for title, product_id in _pairs(rows, "title", "neighbour")]
-    rows = rows.set_column(rows.column_names.index("title"), "title", pa.array(name, pa.string()))
-    marks = pa.array([MARKS.get(mark, mark) for mark in rows["mark"].to_pylist()], pa.string())
-    rows = rows.set_column(rows.column_names.index("mark"), "mark", marks)
-    return rows.select(list(neighbour_columns()))
-
-
-def _pairs(rows: pa.Table, a: str, b: str) -> Iterable[tuple[Any, Any]]:
-    return zip(rows[a].to_pylist(), rows[b].to_pylist(), strict=True)
-
-
-def neighbour_columns() -> dict[str, Any]:
-    """Column settings for :func:`for_screen`, in the order of the columns; half a page must hold them all."""
-    column = st.column_config
-    return {
-        "rank": column.NumberColumn("#", width=30, help="Place in the model's list"),
-        "mark": column.TextColumn("Pair", width=42, help=MARKS_NOTE, alignment="center"),
-        "score": column.NumberColumn("Score", format="%.3g", width=56, help="Comparable within one model and view"),
-        "title": column.TextColumn("Product", width=175),
-        "brand": column.TextColumn("Brand", width=75),
-        "price": column.NumberColumn("Price", format="%.2f", width=60),
-        "neighbour": column.TextColumn("Id", width=110),
-    }
-
-
 def to_csv(rows: pa.Table) -> bytes:
-    """UTF-8 CSV with a header."""
+    """UTF-8 CSV with a header. Text that a spreadsheet would run as a formula is marked as text."""
+    for place, column in enumerate(rows.schema):
+        if pa.types.is_string(column.type):
+            safe = [None if text is None else for_spreadsheet(text) for text in rows.column(place).to_pylist()]
+            rows = rows.set_column(place, column, pa.array(safe, column.type))
     out = io.BytesIO()
     pa_csv.write_csv(rows, out)
     return out.getvalue()
@@ -192,11 +136,15 @@ def training_rows(facts: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
             "seconds": _number(info.get("seconds")),
             "examples_per_second": _number(info.get("examples_per_second")),
             "peak_memory": _number(info.get("peak_memory_mb")),
+            "evaluation_seconds": _number(info.get("evaluation_seconds")),
+            "neighbours_seconds": _number(info.get("neighbours_seconds")),
             "device": str(info.get("device", "")),
         }
         for model, info in facts.items()
     ]
-    columns = ["model", "seconds", "examples_per_second", "peak_memory", "device"]
+    columns = [
+        "model", "seconds", "examples_per_second", "peak_memory", "evaluation_seconds", "neighbours_seconds", "device",
+    ]  # fmt: skip
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -208,16 +156,29 @@ def training_columns() -> dict[str, Any]:
         "seconds": column.NumberColumn("Training", format="%.2f s", help="Wall time"),
         "examples_per_second": column.NumberColumn("Examples / s", format="compact"),
         "peak_memory": column.NumberColumn("Peak memory", format="%.0f MB", help="Of the training process"),
+        "evaluation_seconds": column.NumberColumn("Evaluation", format="%.1f s", help="Wall time of its metrics"),
+        "neighbours_seconds": column.NumberColumn("Neighbours", format="%.1f s", help="Wall time of its lists"),
         "device": column.TextColumn("Device"),
     }
+
+
+def cost_rows(costs: pd.DataFrame, board: pd.DataFrame) -> pd.DataFrame:
+    """Training time of every model beside its best value of the leaderboard's first metric.
+
+    Args:
+        costs: columns model and seconds.
+        board: :func:`leaderboard_rows`.
+    """
+    best = board.groupby("model", sort=False)[board.columns[2]].max().rename("value").reset_index()
+    return costs.reindex(columns=["model", "seconds"]).merge(best, on="model")
 
 
 def _number(value: Any) -> float | None:
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
-def state_rows(states: Iterable[AssetState]) -> pd.DataFrame:
-    """What was materialized when: one row per asset."""
+def state_rows(states: Iterable[AssetState], category: str) -> pd.DataFrame:
+    """What was materialized when: one row per asset of a category."""
     rows = []
     for s in states:
         m = s.manifest
@@ -230,7 +191,7 @@ def state_rows(states: Iterable[AssetState]) -> pd.DataFrame:
                 "size": size(m.bytes) if m else None,
                 "run": str(m.info.get("run_id") or "")[:8] if m else None,
                 "code": str(m.info.get("code_version") or "") if m else None,
-                "version": m.version if m else None,
+                "dagster": asset_page(s.asset, category),
             }
         )
     return pd.DataFrame(rows)
@@ -247,14 +208,14 @@ def state_columns() -> dict[str, Any]:
     """Column settings for :func:`state_rows`."""
     column = st.column_config
     return {
-        "asset": column.TextColumn("Asset", pinned=True),
+        "asset": column.TextColumn("Asset", pinned=True, width=260),
         "state": column.TextColumn("State"),
         "created": column.TextColumn("Materialized (UTC)"),
         "rows": column.NumberColumn("Rows", format="localized", help="Length of its longest table or array"),
         "size": column.TextColumn("Size", alignment="right"),
         "run": column.TextColumn("Run", help="First signs of the Dagster run id"),
         "code": column.TextColumn("Code", help="Code version"),
-        "version": column.TextColumn("Version"),
+        "dagster": column.LinkColumn("Dagster", display_text="open", help="The asset's page in the Dagster UI"),
     }
 
 

@@ -3,13 +3,16 @@
 Belongs here: reading the models' evaluations side by side. Does not belong here: how they look.
 """
 
+import functools
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from core.models import MODELS
 from explorer import data
+from explorer.curves import cliff
 
 PROTOCOLS = {
     "published": "Held-out pairs against as many uniformly drawn non-pairs, as in the article. These negatives are "
@@ -45,6 +48,31 @@ def curves(category: str) -> pd.DataFrame | None:
     return _together(category, "curves")
 
 
+def foremost(points: pd.DataFrame, count: int = 5) -> list[str]:
+    """The series ("model · scoring") that are drawn first: of the ``count`` models of the largest F1 the best scoring.
+
+    The first model of all, the floor, is one of them: no curve says much without it.
+    """
+    best = points.groupby(["model", "scoring"], sort=False)["f1"].max().sort_values(ascending=False).reset_index()
+    best = best.drop_duplicates("model")
+    floor = best[best["model"] == points["model"].iloc[0]]
+    chosen = pd.concat([best.head(count), floor]).drop_duplicates("model")
+    return (chosen["model"] + " · " + chosen["scoring"]).tolist()
+
+
+def first_with_cliff(points: pd.DataFrame, series: list[str]) -> int:
+    """Place of the series whose thresholds are shown first: a model that learns and has a cliff, else the first.
+
+    The cliff is what no average shows.
+    """
+    for place, name in enumerate(series):
+        model, scoring = name.split(" · ")
+        curve = points[(points["model"] == model) & (points["scoring"] == scoring)]
+        if model in MODELS and MODELS[model].learns and cliff(curve) is not None:
+            return place
+    return 0
+
+
 def scores(category: str, model: str) -> pd.DataFrame | None:
     """A model's score histograms, columns of ``core.evaluation.SCORES``."""
     table = data.table(f"metrics/{model}", category, "scores")
@@ -61,13 +89,30 @@ def learning_curves(category: str) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
 
 
+def across(protocol: str, subset: str, metric: str) -> pd.DataFrame:
+    """One metric in every category that has it: columns category (title), model, scoring, value, low, high."""
+    frames = []
+    for entry in data.categories()[0]:
+        long = board(entry.name)
+        if long is not None:
+            wanted = (pc.equal(long[c], v) for c, v in (("protocol", protocol), ("subset", subset), ("metric", metric)))
+            kept = long.filter(functools.reduce(pc.and_, wanted))
+            frames.append(
+                kept.select(["model", "scoring", "value", "low", "high"]).to_pandas().assign(category=entry.title)
+            )
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+
+
 def costs(category: str) -> dict[str, dict[str, Any]]:
     """Model → facts of its training. What the pipeline noted beside the artefact comes first."""
     found = {}
     for model in data.models_with("embeddings", category):
         asset = f"embeddings/{model}"
         manifest = data.manifest(asset, category)
+        later = (data.manifest(f"{stage}/{model}", category) for stage in ("metrics", "neighbours"))
+        seconds = (m.info.get("seconds") if m else None for m in later)
         found[model] = {**(manifest.info if manifest else {}), **data.info(asset, category)}
+        found[model] |= dict(zip(("evaluation_seconds", "neighbours_seconds"), seconds, strict=True))
     return found
 
 

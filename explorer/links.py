@@ -21,6 +21,26 @@ def read(name: str) -> str | None:
     return st.session_state.get(kept)
 
 
+def read_all(name: str) -> list[str]:
+    """The values of a parameter that may stand in the address several times, each once, in their order."""
+    kept = f"link.{name}"
+    given = st.query_params.get_all(name)
+    if given:
+        st.session_state[kept] = list(dict.fromkeys(given))
+    elif st.session_state.get(kept):
+        st.query_params[name] = st.session_state[kept]
+    return list(st.session_state.get(kept, ()))
+
+
+def write_all(name: str, values: list[str]) -> None:
+    """Set all values of such a parameter; none remove it. For callbacks."""
+    st.session_state[f"link.{name}"] = list(values)
+    if values:
+        st.query_params[name] = values
+    else:
+        st.query_params.pop(name, None)
+
+
 def write(name: str, value: str | None) -> None:
     """Set a value, or remove it with None. For callbacks: they run before the page is drawn."""
     kept = f"link.{name}"

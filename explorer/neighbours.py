@@ -4,6 +4,7 @@ Belongs here: finding the row groups that can hold a product and reading only th
 marks (``explorer.display``, ``explorer.relations``) and where the file lies (``explorer.data``).
 """
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -11,22 +12,24 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-COLUMNS = ("product", "rank", "neighbour", "score", "scoring")
+LIST_COLUMNS = ("neighbour", "rank", "score")
 
 
 class NeighbourFile:
     """The table of ``core.neighbours.Neighbours``: sorted by scoring, product and rank.
 
-    Opening reads the file's footer; the smallest and largest product of every row group stay in memory.
+    Opening reads the file's footer; it and the smallest and largest product of every row group stay in memory. Lookups
+    may run in several threads: Arrow's readers must not be shared, so each makes its own over the same footer.
 
     Args:
-        path: a local Parquet file with at least the columns :data:`COLUMNS`.
+        path: a local Parquet file with at least the columns of ``core.neighbours.NEIGHBOURS``.
     """
 
     def __init__(self, path: Path) -> None:
-        self._file = pq.ParquetFile(path, memory_map=True)
-        meta = self._file.metadata
-        names = self._file.schema_arrow.names
+        self._path = path
+        file = pq.ParquetFile(path, memory_map=True)
+        self._footer = meta = file.metadata
+        names = file.schema_arrow.names
         self._ranges = [
             tuple(_range(meta.row_group(group).column(names.index(name))) for name in ("scoring", "product"))
             for group in range(meta.num_row_groups)
@@ -43,10 +46,25 @@ class NeighbourFile:
             for group, (scorings, products) in enumerate(self._ranges)
             if _may_hold(scorings, scoring) and _may_hold(products, product_id)
         ]
-        table = self._file.read_row_groups(groups, columns=list(COLUMNS), use_threads=False)
-        wanted = pc.and_(_equal(table["product"], product_id), _equal(table["scoring"], scoring))
-        table = table.filter(wanted).select(["neighbour", "rank", "score"])
-        return table.set_column(0, "neighbour", table["neighbour"].cast(pa.string())).sort_by("rank").slice(0, k)
+        # Decoding a group's neighbours takes most of the time, and the group in which two scorings meet spans all
+        # products: so first see which groups really hold the list.
+        with pq.ParquetFile(self._path, metadata=self._footer, memory_map=True, pre_buffer=False) as file:
+            rows = {group: _rows(file, group, product_id, scoring) for group in groups}
+            parts = [_read(file, group, LIST_COLUMNS).take(where) for group, where in rows.items() if len(where)]
+            parts = parts or [file.schema_arrow.empty_table().select(list(LIST_COLUMNS))]
+        table = pa.concat_tables(parts)
+        table = table.set_column(0, "neighbour", table["neighbour"].cast(pa.string()))
+        return table.sort_by("rank").slice(0, k)
+
+
+def _rows(file: pq.ParquetFile, group: int, product_id: str, scoring: str) -> pa.Array:
+    """Places of a list within a row group."""
+    keys = _read(file, group, ("product", "scoring"))
+    return pc.indices_nonzero(pc.and_(_equal(keys["product"], product_id), _equal(keys["scoring"], scoring)))
+
+
+def _read(file: pq.ParquetFile, group: int, columns: tuple[str, ...]) -> pa.Table:
+    return file.read_row_group(group, columns=list(columns), use_threads=False).select(list(columns))
 
 
 def _equal(column: pa.ChunkedArray, value: str) -> pa.ChunkedArray:
@@ -64,9 +82,7 @@ def _may_hold(span: tuple[str, str] | None, value: str) -> bool:
     return span is None or span[0] <= value <= span[1]
 
 
-def share_in_common(lists: list[np.ndarray]) -> list[int]:
-    """For every list of nodes, how many of its entries stand in all the other lists too."""
-    if len(lists) < 2:
-        return [0] * len(lists)
-    common = set(lists[0].tolist()).intersection(*(other.tolist() for other in lists[1:])) - {-1}
-    return [sum(1 for node in nodes.tolist() if node in common) for nodes in lists]
+def lists_holding(lists: list[np.ndarray]) -> list[list[int]]:
+    """For every entry of every list of nodes, how many of the lists hold it; 1 for unknown products (-1)."""
+    counts = Counter(node for nodes in lists for node in set(nodes.tolist()) - {-1})
+    return [[counts.get(node, 1) for node in nodes.tolist()] for nodes in lists]

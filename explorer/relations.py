@@ -3,11 +3,14 @@
 Belongs here: reading one product's pairs out of the graph and the split. Does not belong here: display.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property, reduce
 
 import numpy as np
 
 from core.graph import ProductGraph
+from core.graph_paths import GraphPaths
 from core.split import PairSplit
 
 TRAIN = "train"
@@ -21,7 +24,8 @@ class Known:
 
     Attributes:
         train: int nodes it is paired with in the training graph, ascending.
-        held_out: int nodes of its validation pairs, or, if it is a cold product, of its cold pairs, ascending.
+        held_out: int nodes of the pairs that no model was shown: those of validation and those with a cold product
+            on either side, ascending.
         cold: it was held out whole: no model has seen a pair of it.
     """
 
@@ -47,6 +51,11 @@ class Relations:
     def n_nodes(self) -> int:
         return self._graph.n_nodes
 
+    @cached_property
+    def paths(self) -> GraphPaths:
+        """Paths in the training graph."""
+        return GraphPaths(self._graph)
+
     @property
     def degree(self) -> np.ndarray:
         """int64 ``[n_nodes]``: number of training pairs."""
@@ -59,10 +68,19 @@ class Relations:
         place = int(np.searchsorted(s.cold, node))
         cold = place < len(s.cold) and int(s.cold[place]) == node
         held_out = _partners(s.valid_source, s.valid_target, node)
-        # A cold pair belongs to the cold product's side only: its partner was not to be found by the split's protocol.
-        if cold:
-            held_out = np.union1d(held_out, _partners(s.cold_source, s.cold_target, node))
-        return Known(train, held_out, cold)
+        return Known(train, np.union1d(held_out, _partners(s.cold_source, s.cold_target, node)), cold)
+
+    def of_all(self, nodes: Sequence[int]) -> Known:
+        """The pairs of several products together; a pair with one of them in training is a training pair."""
+        known = [self.of(node) for node in nodes]
+        train = reduce(np.union1d, (k.train for k in known), np.empty(0, np.int64))
+        held_out = reduce(np.union1d, (k.held_out for k in known), np.empty(0, np.int64))
+        return Known(train, np.setdiff1d(held_out, train), bool(known) and all(k.cold for k in known))
+
+    def without_pair(self, nodes: np.ndarray) -> np.ndarray:
+        """bool: the product has no training pair, so only side information can have placed it; -1 gives False."""
+        at = np.maximum(nodes, 0)
+        return (self._graph.indptr[at + 1] == self._graph.indptr[at]) & (nodes >= 0)
 
 
 def _partners(source: np.ndarray, target: np.ndarray, node: int) -> np.ndarray:

@@ -5,6 +5,7 @@ table comes from (``explorer.data``).
 """
 
 import bisect
+import functools
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +18,7 @@ import pyarrow.compute as pc
 _MAX_QUERY = 200
 _SEPARATOR = "\n"
 _BLOCK = 1 << 17
+_REMEMBERED = 512
 _ENOUGH = 1000
 """Counting stops here: nobody reads further, and a frequent word is answered from the first block."""
 
@@ -58,6 +60,8 @@ class ProductIndex:
             _folded(products["product_id"]),
             pa.scalar(_SEPARATOR, pa.large_string()),
         ).take(pa.array(self._order))
+        # A search box keeps its query while people click elsewhere, and every click runs the page again.
+        self._found = functools.lru_cache(_REMEMBERED)(self._look)
 
     def __len__(self) -> int:
         return self.table.num_rows
@@ -88,6 +92,9 @@ class ProductIndex:
         """
         text = " ".join(query.split())[:_MAX_QUERY]
         text = " ".join(pc.utf8_lower(pc.utf8_normalize(pa.scalar(text), form="NFKC")).as_py().split())
+        return self._found(text, limit)
+
+    def _look(self, text: str, limit: int) -> Hits:
         if not text:
             return Hits(self._order[:limit], len(self))
         # The longest word is likely to be the rarest; the others are looked for only where it was found.

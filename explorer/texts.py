@@ -6,9 +6,13 @@ Belongs here: shortening, escaping and formatting. Does not belong here: Streaml
 import re
 import string
 import time
+from urllib.parse import urlsplit
 
 _WORD_JOINER = "\u2060"
 _LINKS = re.compile(r"(?<=www)(?=\.)|(?<=:/)(?=/)|(?=@)", re.IGNORECASE)
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+"""What a cell begins with that spreadsheets take for a formula (OWASP, CSV injection), or drop before one."""
+_LONGEST_ADDRESS = 2_000
 _ESCAPED = str.maketrans({c: "\\" + c for c in string.punctuation})
 
 
@@ -20,6 +24,32 @@ def plain(text: str) -> str:
     asked to. Addresses become links after escapes are resolved, so an invisible word joiner breaks them up.
     """
     return _LINKS.sub(_WORD_JOINER, " ".join(text.split())).translate(_ESCAPED)
+
+
+def is_formula(text: str) -> bool:
+    """Whether a spreadsheet would run a cell of this text instead of showing it."""
+    return text.startswith(_FORMULA)
+
+
+def for_spreadsheet(text: str) -> str:
+    """The text for a CSV cell: an apostrophe, the spreadsheets' own sign for "text", stands before a formula."""
+    return "'" + text if is_formula(text) else text
+
+
+def for_grid(text: str) -> str:
+    """The text for a grid on the page, whose own copy and export know no protection: an invisible sign instead."""
+    return _WORD_JOINER + text if is_formula(text) else text
+
+
+def web_image(address: object) -> str | None:
+    """An address that a browser may be asked to load, or None: never a path, which a server would open itself."""
+    if not isinstance(address, str) or len(address) > _LONGEST_ADDRESS:
+        return None
+    try:
+        parts = urlsplit(address)
+        return address if parts.scheme in ("http", "https") and parts.hostname else None
+    except ValueError:
+        return None
 
 
 def shorten(text: str, limit: int) -> str:

@@ -9,9 +9,11 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
-from explorer import charts, data, evaluations, links
+from core.store import Manifest
+from explorer import charts, data, display, evaluations, links
 from explorer.charts import Figure
-from explorer.freshness import command
+from explorer.freshness import asset_page, command, run_page
+from explorer.texts import plain, size, when
 
 
 def pick_category() -> data.CategoryEntry | None:
@@ -33,6 +35,8 @@ def pick_category() -> data.CategoryEntry | None:
     def chosen() -> None:
         links.write("category", st.session_state["category choice"])
         links.write("product", None)
+        links.write("why", None)
+        links.write_all("basket", [])
 
     st.sidebar.selectbox(
         "Category",
@@ -70,7 +74,9 @@ def evaluation_curves(category: str, curves: pd.DataFrame, models: Sequence[str]
         st.caption("There are no curves of these pairs.")
         return
     series = list(dict.fromkeys(part["model"] + " · " + part["scoring"]))
-    shown = st.multiselect("Models and scorings", series, default=series, key="series", placeholder="Choose models")
+    shown = st.multiselect(
+        "Models and scorings", series, default=evaluations.foremost(part), key="series", placeholder="Choose models"
+    )
     chosen = part[(part["model"] + " · " + part["scoring"]).isin(shown)]
     if chosen.empty:
         st.caption("Choose at least one model.")
@@ -81,12 +87,62 @@ def evaluation_curves(category: str, curves: pd.DataFrame, models: Sequence[str]
     with right:
         figure(charts.precision_recall(chosen, models))
 
-    one = st.selectbox("Thresholds and scores of", series, key="threshold series")
-    model, scoring = str(one).split(" · ")
+    names = part["model"] + " · " + part["scoring"]
+    first = evaluations.first_with_cliff(part, series)
+    one = str(st.selectbox("Thresholds and scores of", series, index=first, key="threshold series"))
+    model, scoring = one.split(" · ")
     left, right = st.columns(2)
     with left:
-        figure(charts.by_threshold(part[(part["model"] == model) & (part["scoring"] == scoring)]))
+        figure(charts.by_threshold(part[names == one]))
     with right:
         scores = evaluations.scores(category, model)
         mine = None if scores is None else scores[(scores["protocol"] == protocol) & (scores["scoring"] == scoring)]
         figure(None if mine is None or mine.empty else charts.score_histogram(mine))
+
+
+def across_categories(protocol: str, subset: str, metrics: Sequence[str]) -> None:
+    """One metric of all models in all categories, drawn and as a table."""
+    metric = st.selectbox(
+        "Metric", metrics, key="across metric", format_func=lambda name: display.METRIC_TITLES.get(name, name)
+    )
+    found = evaluations.across(protocol, subset, str(metric))
+    series = found["model"] + " · " + found["scoring"]
+    figure(charts.across(found.assign(series=series), str(metric)))
+    with st.expander("As a table"):
+        table = found.pivot_table("value", ["model", "scoring"], "category").reset_index()
+        settings = {c: st.column_config.NumberColumn(format="%.4f") for c in table.columns[2:]}
+        st.dataframe(
+            table, column_config=settings, hide_index=True, placeholder="–", alt=f"{metric} by model and category"
+        )
+
+
+def provenance(manifests: Sequence[Manifest], category: str) -> None:
+    """By which run, code and settings an asset was made, and where to look at it in the Dagster UI."""
+    by_asset = {m.asset: m for m in manifests}
+    found = by_asset[str(st.selectbox("Asset", list(by_asset), key="asset", bind="query-params"))]
+    run_id, seconds = str(found.info.get("run_id") or ""), found.info.get("seconds")
+    facts = [
+        f"version {found.version}",
+        f"materialized {when(found.created)}",
+        f"code version {found.info.get('code_version') or 'unknown'}",
+        f"{size(found.bytes)} in {len(found.fields)} {'field' if len(found.fields) == 1 else 'fields'}",
+    ]
+    if seconds is not None:
+        facts.append(f"made in {seconds:,.1f} s")
+    st.caption(plain(" · ".join(facts)))
+    with st.container(horizontal=True):
+        st.link_button("The asset in Dagster", asset_page(found.asset, category), icon=":material/open_in_new:")
+        if run_id:
+            st.link_button("The run in Dagster", run_page(run_id), icon=":material/open_in_new:", help=plain(run_id))
+    config = found.info.get("config") or {}
+    if config:
+        st.markdown("Settings it was made with")
+        st.json(config)
+    else:
+        st.caption("It has no settings.")
+
+
+def open_in_neighbours(category: str, product_id: str, models: Sequence[str] = ()) -> None:
+    """A link to a product's neighbours."""
+    query = [("category", category), ("product", product_id), *(("models", name) for name in models)]
+    st.page_link("app_pages/neighbours.py", label="Open in Neighbours", icon=":material/hub:", query_params=query)

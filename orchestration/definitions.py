@@ -12,7 +12,7 @@ import dagster as dg
 
 from core.models import MODELS
 from orchestration import terminal
-from orchestration.assets import catalog, graph, models
+from orchestration.assets import catalog, graph, models, projection
 from orchestration.jobs import rebuild, schedules
 from orchestration.machine import STEPS_AT_ONCE
 from orchestration.resources import Machine, StoreResource, TorchDevice
@@ -44,6 +44,7 @@ def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
             *dg.load_assets_from_modules([graph]),
             *(asset for model in MODELS.values() for asset in models.model_assets(model)),
             models.leaderboard,
+            *projection.projection_assets(),
         ],
         jobs=[rebuild],
         schedules=schedules,

@@ -32,17 +32,24 @@ def serve(ui_port: int, explorer_port: int) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _as_interrupt)
     children: dict[str, subprocess.Popen[bytes]] = {}
+    addresses = {
+        "dagster-webserver": f"http://127.0.0.1:{ui_port}",
+        "explorer": f"http://127.0.0.1:{explorer_port}",
+    }
+    # Unless the UI is known to the world by another address, the explorer links to the one started here.
+    environment = {"ALSOBOUGHT_DAGSTER_URL": addresses["dagster-webserver"]} | os.environ
     try:
         for name, command in _commands(ui_port, explorer_port).items():
             with (logs / f"{name}.log").open("wb") as log:
                 # A session of its own: Ctrl-C reaches this process alone, which then stops the children in order.
                 children[name] = subprocess.Popen(
-                    command, cwd=paths.home(), stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+                    command,
+                    cwd=paths.home(),
+                    env=environment,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
                 )
-        addresses = {
-            "dagster-webserver": f"http://127.0.0.1:{ui_port}",
-            "explorer": f"http://127.0.0.1:{explorer_port}",
-        }
         health = {"dagster-webserver": "/server_info", "explorer": "/_stcore/health"}
         for name, address in addresses.items():
             if not _answers(address + health[name], children):

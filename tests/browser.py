@@ -20,7 +20,9 @@ CHROMIUM = "/usr/bin/chromium"
 SCREENSHOTS = ROOT / "tests" / "screenshots"
 _ARGUMENTS = [
     "--no-sandbox",
-    "--disable-gpu",
+    # WebGL in software: the map is drawn with it, and a test machine has no graphics card.
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
     "--disable-quic",
     "--no-first-run",
     # Without these Chromium asks for addresses outside at every start, which a closed machine refuses slowly.

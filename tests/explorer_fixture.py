@@ -11,6 +11,7 @@ from core.graph import build_graph, transition_matrix
 from core.models.base import LEARNING_CURVE, Embeddings
 from core.neighbours import NEIGHBOURS, Neighbours
 from core.pairs import ProductPairs
+from core.projection import Projection
 from core.split import PairSplit, SplitConfig, split_pairs
 from core.store import Store
 
@@ -23,6 +24,10 @@ JAPANESE = "B000000JAPAN"
 UNTITLED = "B000UNTITLED"  # has metadata, but neither title nor brand nor price
 LISTED = "A0ONLYLISTED"  # only listed by others: no metadata at all
 LONELY = "Z0000LONELY0"  # has metadata, but no pair and so no neighbours
+FORMULA = "B000000003"  # a title that a spreadsheet would run
+PICTURED = "B000000005"  # has the address of a picture
+STOLEN = "B000000006"  # its picture is a file of the server
+PICTURE = "http://127.0.0.1:9/picture.png"
 HOSTILE_TITLE = "<script>window.hacked=1</script><b>bold</b> ![x](http://127.0.0.1:9/x.png) **fat** :red[red] $x^2$"
 TITLES = {
     SCRIPT: HOSTILE_TITLE,
@@ -30,6 +35,7 @@ TITLES = {
     ARABIC: "سماعات لاسلكية مع ميكروفون",
     JAPANESE: "ワイヤレスヘッドホン　マイク付き",
     LONELY: "Lonely lamp",
+    FORMULA: '=HYPERLINK("http://127.0.0.1:9/","x")',
 }
 MODELS = {
     "popularity": ("native",),
@@ -54,7 +60,7 @@ def products() -> pa.Table:
             "price": pa.array([None if b else 1.5 * n for n, b in enumerate(bare)], pa.float32()),
             "categories": [[] if b else ["Electronics", "Audio"] for b in bare],
             "sales_rank": nothing,
-            "image_url": nothing.cast(pa.string()),
+            "image_url": pa.array([{PICTURED: PICTURE, STOLEN: "/etc/passwd"}.get(i) for i in ids], pa.string()),
             "has_metadata": [i != LISTED for i in ids],
         }
     )
@@ -146,7 +152,7 @@ def embeddings(model: str, seen: np.ndarray, learns: bool) -> Embeddings:
                 "batch": [10, 20, 30, 40],
                 "examples": [1000, 2000, 3000, 4000],
                 "seconds": [0.1, 0.2, 0.3, 0.4],
-                "learning_rate": [0.025, 0.02, 0.01, 0.005],
+                "learning_rate": [0.025, 0.005, 0.025, 0.005],
                 "loss": [3.0, 2.5, 2.2, 2.1],
                 "roc_auc": [0.6, 0.8, 0.9, 0.91],
             }
@@ -154,6 +160,14 @@ def embeddings(model: str, seen: np.ndarray, learns: bool) -> Embeddings:
     info = {"config": {}, "device": "cpu", "seconds": 0.4} | ({"examples_per_second": 1e4} if learns else {})
     vectors = np.zeros((N, 4), np.float32)
     return Embeddings(model, seen, vectors, vectors, learning_curve=curve, info=info)
+
+
+def projection(model: str, seen: np.ndarray) -> Projection:
+    """A map on which the seen products stand on a lattice, each at a place of its own."""
+    nodes = np.flatnonzero(seen).astype(np.int32)
+    x, y = np.divmod(np.arange(len(nodes)), 8)
+    position = np.stack([x / 4 - 0.9, y / 4 - 0.9], axis=1).astype(np.float32)
+    return Projection(model, nodes, position, np.arange(len(nodes)) % 5 > 0, {"products": len(nodes)})
 
 
 def quarantine() -> pa.Table:
@@ -185,5 +199,6 @@ def write(root, category: str = CATEGORY) -> Store:
         store.write(f"metrics/{model}", category, measured, run)
         store.write(f"neighbours/{model}", category, neighbours(scorings, seen, seed=number), run)
         boards.append(measured.metrics.add_column(0, "category", pa.repeat(category, measured.metrics.num_rows)))
+    store.write("projection/skipgram", category, projection("skipgram", seen), run | {"config": {"models": "skipgram"}})
     store.write("leaderboard", category, pa.concat_tables(boards).combine_chunks(), run)
     return store

@@ -1,24 +1,25 @@
 """Every page of the explorer over a hand-made store, full, partial and empty, without a browser."""
 
-import csv
-import io
+import functools
+import json
 import os
+import shutil
 import subprocess
 import sys
 
 import numpy as np
-import pyarrow as pa
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from core.pairs import ProductPairs
-from core.store import MANIFEST, Store
-from explorer import display
+from core.store import Store
+from explorer import display, freshness
 from tests import explorer_fixture as fixture
+from tests import explorer_pages
 from tests.conftest import ROOT
+from tests.explorer_pages import APP, rerun, texts
 
-APP = str(ROOT / "explorer" / "app.py")
-PAGES = ("app_pages/neighbours.py", "app_pages/evaluation.py", "app_pages/data.py")
+PAGES = tuple(f"app_pages/{name}.py" for name in ("neighbours", "evaluation", "map", "data", "freshness"))
+NEIGHBOURS, EVALUATION, MAP, DATA, FRESHNESS = PAGES
 
 
 @pytest.fixture(scope="module")
@@ -29,43 +30,7 @@ def full(tmp_path_factory):
 @pytest.fixture
 def start(monkeypatch):
     """Start the app over a store: ``start(store, page, product=...)``."""
-
-    def start(store, page=None, **query):
-        monkeypatch.setenv("ALSOBOUGHT_STORE", str(store.root))
-        at = AppTest.from_file(APP, default_timeout=30)
-        for name, value in query.items():
-            at.query_params[name] = value
-        if page:
-            at.switch_page(page)
-        at.run()
-        assert not at.exception
-        return at
-
-    return start
-
-
-def texts(at):
-    """Everything that is written on the page, in one string."""
-    kinds = (
-        "title",
-        "header",
-        "subheader",
-        "markdown",
-        "caption",
-        "text",
-        "info",
-        "warning",
-        "error",
-        "code",
-        "metric",
-    )
-    return "\n".join(str(element.value) for kind in kinds for element in at.get(kind))
-
-
-def rerun(at):
-    at.run()
-    assert not at.exception
-    return at
+    return functools.partial(explorer_pages.start, monkeypatch)
 
 
 def test_it_starts_without_dagster_and_without_training_libraries(full):
@@ -88,135 +53,27 @@ print(*sorted(set(sys.modules) & {{"dagster", "torch", "gensim", "numba", "sklea
 def test_every_page_draws_without_complaint(full, start, page):
     at = start(full, page)
     assert not at.error and not at.warning
-    assert at.dataframe
-
-
-def test_the_first_product_is_the_most_popular(full, start):
-    pairs = fixture.pairs()
-    degree = np.bincount(np.r_[pairs.source, pairs.target], minlength=fixture.N)
-    expected = fixture.products()["product_id"][int(np.argmax(degree))].as_py()
-    assert expected in [t.value for t in start(full).text]
-
-
-def test_search_opens_a_product_and_puts_it_into_the_address(full, start):
-    at = start(full)
-    at.text_input(key="search").set_value("ワイヤレス").run()
-    (option,) = at.selectbox(key="hit").options
-    assert fixture.JAPANESE in option and "1 pair" not in option
-    at.selectbox(key="hit").select_index(0)
-    rerun(at)
-    assert at.query_params["product"] == fixture.JAPANESE
-    assert at.subheader[0].value == "ワイヤレスヘッドホン マイク付き"
-    assert at.selectbox(key="hit").value is None
-
-
-def test_a_search_without_hits(full, start):
-    at = start(full)
-    at.text_input(key="search").set_value("no such thing")
-    rerun(at)
-    assert at.selectbox(key="hit").disabled and "0 products found" in at.selectbox(key="hit").label
-
-
-@pytest.mark.parametrize(("view", "scoring"), [("goes with", "center_context"), ("is like", "center_center")])
-def test_lists_are_those_of_the_store(full, start, view, scoring):
-    product = fixture.WARM
-    at = start(full, product=product, models=["popularity", "skipgram"], view=view)
-    assert len(at.dataframe) == 2
-    for frame, model in zip(at.dataframe, ("popularity", "skipgram"), strict=True):
-        wanted = scoring if model == "skipgram" else "native"
-        rows = full.read(f"neighbours/{model}", fixture.CATEGORY).table.to_pylist()
-        expected = [r["neighbour"] for r in rows if r["product"] == product and r["scoring"] == wanted][:10]
-        assert frame.value["neighbour"].tolist() == expected and len(expected) == 10
-
-
-def test_marks_say_which_pairs_are_known(full, start):
-    product = fixture.WARM
-    split = full.read("pair_split", fixture.CATEGORY)
-    ids = np.array(fixture.products()["product_id"].to_pylist())
-
-    def partners(source, target):
-        pairs = zip(ids[source].tolist(), ids[target].tolist(), strict=True)
-        return {a if b == product else b for a, b in pairs if product in (a, b)}
-
-    train = partners(split.train_source, split.train_target)
-    held_out = partners(split.valid_source, split.valid_target)
-    frame = start(full, product=product, models="skipgram", length="20").dataframe[0].value
-    expected = ["●" if i in train else "★" if i in held_out else "" for i in frame["neighbour"]]
-    assert frame["mark"].tolist() == expected
-    assert {"●", "★"} <= set(expected)
-
-
-def test_walking_on(full, start):
-    at = start(full, product=fixture.WARM, models="skipgram")
-    expected = at.dataframe[0].value["neighbour"].iloc[3]
-    assert len(at.selectbox(key="walk on").options) == 10
-    at.selectbox(key="walk on").select_index(3)
-    rerun(at)
-    assert at.query_params["product"] == expected
-    assert expected in [t.value for t in at.text]
-
-
-def test_hostile_titles_stay_text(full, start):
-    at = start(full, product=fixture.SCRIPT)
-    assert not at.html
-    for kind in ("markdown", "caption", "subheader"):
-        assert not any(element.proto.allow_html for element in at.get(kind) if hasattr(element.proto, "allow_html"))
-    heading = at.subheader[0].value
-    assert "<script>" not in heading and "\\<script\\>" in heading and "\\!\\[x\\]" in heading
-
-    at = start(full, product=fixture.LONG)
-    assert len(at.subheader[0].value) < 200
-    assert fixture.TITLES[fixture.LONG] in [t.value for t in at.expander[0].text]
-
-
-def test_products_with_little_about_them(full, start):
-    at = start(full, product=fixture.UNTITLED)
-    assert at.subheader[0].value == fixture.UNTITLED
-    at = start(full, product=fixture.LISTED)
-    assert "Only listed by others" in texts(at)
-    at = start(full, product=fixture.LONELY)
-    assert "Not seen in training" in texts(at) and "has no list" in at.info[0].value
-    assert not at.dataframe
-
-
-def test_a_cold_product_says_so(full, start):
-    split = full.read("pair_split", fixture.CATEGORY)
-    cold = fixture.products()["product_id"][int(split.cold[0])].as_py()
-    assert "Held out cold" in texts(start(full, product=cold))
-
-
-def test_addresses_that_lead_nowhere(full, start):
-    at = start(full, product="<b>gone</b>")
-    assert "There is no product" in at.warning[0].value and "<b>" not in at.warning[0].value
-    at = start(full, category="nowhere")
-    assert "does not exist" in at.warning[0].value and at.dataframe
-    at = start(full, models="no_such_model")
-    assert at.dataframe
-    at = start(full, models="adamic_adar")  # in the registry, not materialized
-    assert at.dataframe and "adamic" in texts(at) and "make materialize CATEGORY=alpha" in texts(at)
-
-
-def test_choosing_no_model(full, start):
-    at = start(full)
-    at.multiselect(key="models").set_value([])
-    rerun(at)
-    assert "at least one model" in at.info[0].value
+    assert at.dataframe or at.get("deck_gl_json_chart")
+    for kind in ("vega_lite_chart", "deck_gl_json_chart"):
+        assert all(len(chart.proto.alt) > 30 for chart in at.get(kind))
+    assert all(frame.proto.alt for frame in at.dataframe)
 
 
 def test_category_titles_come_from_the_file_and_switching_forgets_the_product(full, start):
-    at = start(full, product=fixture.WARM)
+    at = start(full, product=fixture.WARM, basket=fixture.WARM, why=fixture.SCRIPT)
     picker = at.sidebar.selectbox[0]
     assert picker.options == ["Alpha (synthetic)", "Beta (nothing yet)", "Missing (nothing yet)"]
     picker.select_index(1)
     rerun(at)
-    assert at.query_params["category"] == "beta" and "product" not in at.query_params
+    assert at.query_params["category"] == "beta"
+    assert not {"product", "basket", "why"} & set(at.query_params)
     assert "make materialize CATEGORY=beta" in texts(at)
 
 
 def test_the_product_survives_a_look_at_another_page(full, start):
     at = start(full, product=fixture.WARM)
-    at.switch_page(PAGES[1]).run()
-    at.switch_page(PAGES[0]).run()
+    at.switch_page(EVALUATION).run()
+    at.switch_page(NEIGHBOURS).run()
     assert not at.exception
     assert fixture.WARM in [t.value for t in at.text]
 
@@ -237,21 +94,8 @@ def test_a_category_of_one_product(tmp_path, start, page):
     )
     at = start(store, page)
     assert "make materialize CATEGORY=alpha" in texts(at)
-    if page == PAGES[0]:
+    if page == NEIGHBOURS:
         assert fixture.LISTED in [t.value for t in at.text]
-
-
-def test_a_new_materialization_shows_up_without_a_restart(tmp_path, start):
-    store = fixture.write(tmp_path)
-    at = start(store, product=fixture.WARM, models="skipgram")
-    before = at.dataframe[0].value["neighbour"].tolist()
-    seen = np.ones(fixture.N, bool)
-    store.write("neighbours/skipgram", "alpha", fixture.neighbours(fixture.MODELS["skipgram"], seen, seed=99))
-    rows = store.read("neighbours/skipgram", "alpha").table.to_pylist()
-    wanted = [r for r in rows if r["product"] == fixture.WARM and r["scoring"] == "center_context"]
-    rerun(at)
-    after = at.dataframe[0].value["neighbour"].tolist()
-    assert after == [r["neighbour"] for r in wanted][:10] and after != before
 
 
 def test_in_the_middle_of_a_rebuild_no_marks_are_shown(tmp_path, start):
@@ -267,17 +111,10 @@ def test_in_the_middle_of_a_rebuild_no_marks_are_shown(tmp_path, start):
     )
     at = start(store, product=fixture.WARM, models="skipgram")
     assert "Split unknown" in texts(at)
-    assert set(at.dataframe[0].value["mark"]) == {""}
-    at = start(store, PAGES[2])
+    assert set(at.dataframe[0].value["pair"]) == {""}
+    at = start(store, FRESHNESS)
     state = at.dataframe[0].value.set_index("asset")["state"]
     assert state["pair_split"] == "out of date: product_pairs changed" and state["product_pairs"] == "up to date"
-
-
-def test_a_damaged_manifest_is_an_error_in_words(tmp_path, start):
-    store = fixture.write(tmp_path)
-    (store.folder("neighbours/skipgram", "alpha") / MANIFEST).write_text("{")
-    at = start(store)
-    assert "is damaged" in at.error[0].value
 
 
 def test_a_broken_categories_file_hides_nothing(full, start, monkeypatch, tmp_path):
@@ -289,7 +126,7 @@ def test_a_broken_categories_file_hides_nothing(full, start, monkeypatch, tmp_pa
 
 
 def test_leaderboard_numbers_and_the_articles(full, start):
-    at = start(full, PAGES[1])
+    at = start(full, EVALUATION)
     frame = at.dataframe[0].value.set_index(["model", "scoring"])
     assert frame.loc[("skipgram", "center_context"), "roc_auc"] == pytest.approx(0.91)
     assert frame.loc[("skipgram", "center_context"), "± roc_auc"] == pytest.approx(0.01)
@@ -303,9 +140,20 @@ def test_leaderboard_numbers_and_the_articles(full, start):
     assert frame.loc[("gensim_word2vec", "center_center"), "article"] == 0.9735
 
 
+def test_evaluation_across_categories(tmp_path, start):
+    fixture.write(tmp_path)
+    store = fixture.write(tmp_path, "beta")
+    at = start(store, EVALUATION, protocol="ranking")
+    at.selectbox(key="across metric").set_value("ndcg@10")
+    rerun(at)
+    table = at.dataframe[-1].value.set_index(["model", "scoring"])
+    assert list(table.columns) == ["Alpha (synthetic)", "Beta"]
+    assert table.loc[("skipgram", "center_context"), "Beta"] == pytest.approx(0.91 / 4)
+
+
 @pytest.mark.parametrize("protocol", ["published", "degree_matched", "ranking", "cold_start"])
 def test_every_protocol_draws(full, start, protocol):
-    at = start(full, PAGES[1], protocol=protocol)
+    at = start(full, EVALUATION, protocol=protocol)
     columns = at.dataframe[0].value.columns
     assert ("article" in columns) == (protocol == "published")
     charts = at.get("vega_lite_chart")
@@ -316,34 +164,131 @@ def test_every_protocol_draws(full, start, protocol):
 def test_a_leaderboard_is_put_together_where_it_is_missing_or_old(tmp_path, start):
     store = fixture.write(tmp_path)
     store.write("metrics/skipgram", "alpha", fixture.evaluation("skipgram", fixture.MODELS["skipgram"], 0.5))
-    frame = start(store, PAGES[1]).dataframe[0].value.set_index(["model", "scoring"])
+    frame = start(store, EVALUATION).dataframe[0].value.set_index(["model", "scoring"])
     assert frame.loc[("skipgram", "center_context"), "roc_auc"] == pytest.approx(0.5)
 
 
-def test_freshness_names_what_is_missing_and_what_was_left_out(full, start):
-    at = start(full, PAGES[2])
+def test_freshness_names_what_is_missing(full, start, monkeypatch):
+    monkeypatch.setenv("ALSOBOUGHT_DAGSTER_URL", "https://dagster.example/")
+    at = start(full, FRESHNESS, asset="embeddings/skipgram")
     state = at.dataframe[0].value.set_index("asset")
     assert state.loc["neighbours/adamic_adar", "state"] == "missing"
     assert state.loc["neighbours/skipgram", "state"] == "up to date"
     assert state.loc["neighbours/skipgram", "run"] == "0f1e2d3c"
-    assert "make materialize CATEGORY=alpha" in [code.value for code in at.code]
-    reasons = at.dataframe[1].value
-    assert reasons["lines"].sum() == 2
-    assert at.dataframe[2].value["excerpt"].tolist() == ["<script>alert(1)</script>", "{}"]
+    assert state.loc["neighbours/skipgram", "dagster"].startswith("https://dagster.example/assets/neighbours/skipgram?")
+    assert "projection/skipgram" in state.index and "projection/node2vec" not in state.index
+    everything, chosen = (code.value for code in at.code)
+    assert everything == "make materialize CATEGORY=alpha"
+    assert 'key:"neighbours/adamic_adar"' in chosen and 'key:"neighbours/skipgram"' not in chosen
+    links = [link.proto.url for link in at.get("link_button")]
+    assert links[1] == "https://dagster.example/runs/0f1e2d3c-0000"
+
+
+def test_the_command_for_what_is_missing_is_one_that_dagster_understands():
+    import dagster as dg
+
+    from orchestration.definitions import defs
+
+    wanted = ["embeddings/skipgram", "product_pairs"]
+    found = dg.AssetSelection.from_string(freshness.selection(wanted)).resolve(defs.resolve_asset_graph())
+    assert {key.to_user_string() for key in found} == set(wanted)
+
+
+def test_embeddings_of_an_earlier_code_version_are_out_of_date(tmp_path, start):
+    store = fixture.write(tmp_path)
+    seen = np.ones(fixture.N, bool)
+    store.write("embeddings/skipgram", "alpha", fixture.embeddings("skipgram", seen, True), {"code_version": "0"})
+    state = start(store, FRESHNESS).dataframe[0].value.set_index("asset")["state"]
+    assert state["embeddings/skipgram"] == "out of date: code changed"
+    assert state["metrics/skipgram"] == "out of date: embeddings/skipgram changed"
+
+
+def test_provenance_shows_the_settings(full, start):
+    at = start(full, FRESHNESS, asset="projection/skipgram")
+    assert at.json and "skipgram" in at.json[0].value
+    at.selectbox(key="asset").set_value("quarantine")
+    rerun(at)
+    assert not at.json and "It has no settings" in texts(at)
+
+
+def test_quarantined_lines_have_reasons(full, start):
+    frames = start(full, DATA).dataframe
+    assert frames[0].value["lines"].sum() == 2
+    assert frames[1].value["excerpt"].tolist() == ["<script>alert(1)</script>", "{}"]
+
+
+def test_agreement_is_that_of_the_lists(full, start):
+    at = start(full, DATA)
+    at.selectbox(key="model a").set_value("gensim_word2vec")
+    at.selectbox(key="model b").set_value("skipgram")
+    rerun(at)
+    lists = {}
+    for model in ("gensim_word2vec", "skipgram"):
+        scoring = fixture.MODELS[model][0]
+        for row in full.read(f"neighbours/{model}", fixture.CATEGORY).table.to_pylist():
+            if row["scoring"] == scoring and row["rank"] <= 10:
+                lists.setdefault(row["product"], {}).setdefault(model, set()).add(row["neighbour"])
+    shared = sorted(len(both["gensim_word2vec"] & both["skipgram"]) for both in lists.values())
+    least, most = (frame.value["shared"].tolist() for frame in at.dataframe[2:4])
+    assert least == shared[:10] and most == shared[::-1][:10]
+    assert f"share {np.mean(shared):.1f} of" in texts(at)
+
+
+def test_the_map_shows_the_product_of_the_address_and_its_neighbours(full, start):
+    at = start(full, MAP, product=fixture.WARM)
+    (chart,) = at.get("deck_gl_json_chart")
+    layers = {layer["id"]: layer for layer in json.loads(chart.proto.json)["layers"]}
+    found = full.read("projection/skipgram", fixture.CATEGORY)
+    ids = fixture.products()["product_id"].to_pylist()
+    drawn = sum(len(layer["data"]) for name, layer in layers.items() if name.startswith("group"))
+    assert drawn == len(found.nodes)
+    place = found.nodes.tolist().index(ids.index(fixture.WARM))
+    assert layers["chosen"]["data"] == [pytest.approx((found.position[place] * 400).tolist(), abs=0.1)]
+    assert len(layers["neighbours"]["data"]) == len(layers["lines"]["data"]) == 10
+    assert "Gadget 007" in at.subheader[0].value
+    assert "placed beside their nearest" in texts(at)
+
+
+def test_the_map_is_searched_with_the_keyboard(full, start):
+    at = start(full, MAP)
+    at.text_input(key="map search").set_value("gadget 007").run()
+    at.selectbox(key="map hit").select_index(0)
+    rerun(at)
+    assert at.query_params["product"] == fixture.WARM
+    at.segmented_control(key="colour").set_value("brand")
+    rerun(at)
+    assert "coloured by brand" in at.get("deck_gl_json_chart")[0].proto.alt
+
+
+def test_a_product_that_is_not_on_the_map(full, start):
+    at = start(full, MAP, product=fixture.LONELY)
+    assert "has not seen this product" in at.info[0].value
+    at = start(full, MAP, product=fixture.SCRIPT)
+    assert "\\<script\\>" in at.subheader[0].value
+
+
+def test_no_map_is_shown_while_its_numbers_mean_other_products(tmp_path, start):
+    store = fixture.write(tmp_path)
+    store.write("product_pairs", "alpha", fixture.pairs())
+    at = start(store, MAP)
+    assert not at.get("deck_gl_json_chart") and "There are no maps" in at.info[0].value
+
+
+@pytest.mark.parametrize(
+    "missing", ["product_graph", "neighbours", "quarantine", "embeddings", "metrics", "projection"]
+)
+@pytest.mark.parametrize("page", PAGES)
+def test_a_category_half_materialized(tmp_path, start, page, missing):
+    store = fixture.write(tmp_path)
+    shutil.rmtree(tmp_path / missing)
+    at = start(store, page)
+    assert not at.error
 
 
 def test_coverage_counts_only_products_that_have_metadata():
     rows = display.coverage_rows(fixture.products()).set_index("field")
     assert rows.loc["title", "products"] == fixture.N - 2
     assert rows.loc["title", "share"] == pytest.approx((fixture.N - 2) / (fixture.N - 1))
-    assert rows.loc["image", "products"] == 0
+    assert rows.loc["image", "products"] == 2
     nothing = display.coverage_rows(fixture.products().slice(0, 0))
     assert nothing["share"].tolist() == [0.0] * len(nothing)
-
-
-def test_the_download_holds_what_is_shown_and_more():
-    title = 'a "quoted", title\nin two lines'
-    rows = pa.table({"rank": [1], "title": [title], "price": pa.array([None], pa.float32())})
-    text = display.to_csv(display.with_constants(rows, category="alpha", product="é")).decode()
-    (row,) = csv.DictReader(io.StringIO(text))
-    assert row == {"category": "alpha", "product": "é", "rank": "1", "title": title, "price": ""}

@@ -7,6 +7,7 @@ import csv
 import re
 from urllib.parse import quote
 
+import numpy as np
 import pytest
 
 from tests import browser, explorer_fixture
@@ -89,36 +90,222 @@ def test_search_open_walk_on_and_come_back(page):
     expect(page.locator('[data-testid="stHeading"] h3').first).to_have_text("Gadget 007")
 
 
-def test_a_click_on_a_row_walks_on(page):
+def grid(page, number=0):
+    """Left upper corner of a list. Lists are drawn on a canvas, so cells are found by their place."""
+    page.wait_for_timeout(500)
+    found = page.locator('[data-testid="stDataFrame"] canvas').nth(2 * number)
+    found.scroll_into_view_if_needed()
+    box = found.bounding_box()
+    return box["x"], box["y"]
+
+
+PRODUCT, WHY, SCORE = 120, 320, 380
+"""Places of columns in a single list, in pixels from its left."""
+
+
+def row(number):
+    """Middle of a row, in pixels from the top of a list."""
+    return 35 * number + 17
+
+
+def listed(model, product=explorer_fixture.WARM, scoring="center_context"):
+    """Ids in the fixture's list of a model, best first."""
+    parts = explorer_fixture.split(explorer_fixture.pairs())
+    seen = np.isin(np.arange(explorer_fixture.N), np.r_[parts.train_source, parts.train_target])
+    number = list(explorer_fixture.MODELS).index(model)
+    rows = explorer_fixture.neighbours(explorer_fixture.MODELS[model], seen, seed=number).table.to_pylist()
+    return [r["neighbour"] for r in rows if r["product"] == product and r["scoring"] == scoring]
+
+
+def test_a_click_on_a_name_walks_on_also_in_a_sorted_list(page):
+    ids = listed("skipgram")
     open_page(page, f"/?product={explorer_fixture.WARM}&models=skipgram")
-    # The grid is a canvas; the cell that selects the first row lies left of it, below the header.
-    box = page.locator('[data-testid="stDataFrame"] canvas').first.bounding_box()
-    page.mouse.click(box["x"] + 15, box["y"] + 52)
-    page.wait_for_function(f"!location.search.includes('product={explorer_fixture.WARM}')")
+    x, y = grid(page)
+    page.mouse.click(x + PRODUCT, y + row(2))
+    page.wait_for_url(f"**product={ids[1]}**")
     browser.settled(page)
     assert heading(page) != "Gadget 007"
 
+    crumb = page.get_by_role("button", name="Gadget 007")
+    expect(crumb).to_be_visible()
+    browser.screenshot(page, "trail")
+    crumb.click()
+    page.wait_for_url(f"**product={explorer_fixture.WARM}**")
+    browser.settled(page)
+    assert heading(page) == "Gadget 007" and crumb.count() == 0
+
+    x, y = grid(page)
+    page.mouse.click(x + SCORE, y + row(0))  # sorts by score, the smallest first
+    page.wait_for_timeout(500)
+    page.mouse.click(x + PRODUCT, y + row(1))
+    page.wait_for_url(f"**product={ids[9]}**")
+
+
+def test_back_to_the_product_that_nobody_chose(page):
+    open_page(page, "/")
+    page.wait_for_function("location.search.includes('product=') && location.search.includes('category=alpha')")
+    first, name = page.url, heading(page)
+    options(page, "Walk on to a neighbour").nth(2).click()
+    page.wait_for_url(lambda url: url != first)
+    browser.settled(page)
+    assert heading(page) != name
+    page.go_back()
+    page.wait_for_url(first)
+    expect(page.locator('[data-testid="stHeading"] h3').first).to_have_text(name)
+
+
+def test_why_opens_and_closes(page):
+    ids = listed("skipgram")
+    open_page(page, f"/?product={explorer_fixture.WARM}&models=skipgram")
+    x, y = grid(page)
+    page.mouse.click(x + WHY, y + row(3))
+    page.wait_for_url(f"**why={ids[2]}**")
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("beside Gadget 007")
+    page.wait_for_timeout(500)
+    browser.screenshot(page, "why")
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    page.wait_for_function("!location.search.includes('why=')")
+    assert heading(page) == "Gadget 007"
+
+    open_page(page, f"/?product={explorer_fixture.WARM}&models=skipgram&why={ids[2]}")
+    dialog.get_by_role("button", name="Open this product").click()
+    page.wait_for_url(f"**product={ids[2]}**")
+    expect(dialog).to_have_count(0)
+
 
 def test_a_deep_link_opens_product_models_and_view(page):
-    open_page(page, f"/?category=alpha&product={explorer_fixture.WARM}&models=popularity&models=skipgram&view=is+like")
+    open_page(
+        page, f"/?category=alpha&product={explorer_fixture.WARM}&models=popularity&models=skipgram&view=substitutes"
+    )
     assert heading(page) == "Gadget 007"
     shown = page.locator("h5").all_inner_texts()
     assert shown == ["popularity", "skipgram"]
     assert page.get_by_text("center_center").count() == 1
-    assert "view=is" in page.url and "models=popularity" in page.url
+    assert "view=substitutes" in page.url and "models=popularity" in page.url
+    browser.screenshot(page, "side-by-side")
 
 
-def test_the_download_is_the_list(page, tmp_path):
-    open_page(page, f"/?product={explorer_fixture.WARM}&models=popularity&models=skipgram")
+def test_a_basket_is_filled_shared_and_emptied(page):
+    open_page(page, f"/?product={explorer_fixture.WARM}&models=skipgram&models=gensim_word2vec")
+    page.get_by_role("button", name="Add to basket").click()
+    page.wait_for_url(f"**basket={explorer_fixture.WARM}**")
+    expect(page.get_by_role("button", name="Take out of the basket")).to_be_visible()
+    page.get_by_label("Search by title, brand or id").fill("gadget 009")
+    expect(page.get_by_text("1 product found")).to_be_visible()
+    options(page, "1 product found").first.click()
+    page.wait_for_url("**product=B000000009**")
+    page.get_by_role("button", name="Add to basket").click()
+    page.wait_for_url("**basket=B000000009**")
+    page.get_by_test_id("stButtonGroup").first.get_by_text("basket", exact=True).click()
+    page.wait_for_url("**of=basket**")
+    browser.settled(page)
+    expect(page.get_by_text("Basket (2)")).to_be_visible()
+    browser.screenshot(page, "basket")
+
+    page.goto(page.url)
+    browser.settled(page)
+    expect(page.get_by_text("Basket (2)")).to_be_visible()
+    assert page.locator('[data-testid="stDataFrame"]').count() == 2
     with page.expect_download() as waiting:
         page.get_by_role("button", name="Download CSV").click()
-    assert waiting.value.suggested_filename == f"neighbours-alpha-{explorer_fixture.WARM}.csv"
+    assert waiting.value.suggested_filename == "neighbours-alpha-basket.csv"
+
+    for name in ("Gadget 007", "Gadget 009"):
+        page.get_by_role("button", name=re.compile(f"^Remove {name}")).click()
+        browser.settled(page)
+    expect(page.get_by_text("Basket (")).to_have_count(0)
+    assert "basket=" not in page.url
+
+
+def test_the_download_is_the_list_and_runs_nothing(page, tmp_path):
+    partner = next(i for i in explorer_fixture.products()["product_id"].to_pylist() if lists_the_formula(i))
+    open_page(page, f"/?product={partner}&models=popularity&models=skipgram")
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name="Download CSV").click()
+    assert waiting.value.suggested_filename == f"neighbours-alpha-{partner}.csv"
     waiting.value.save_as(tmp_path / "list.csv")
     with (tmp_path / "list.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
+    assert list(rows[0]) == [
+        "category", "product", "model", "scoring", "rank", "score", "neighbour", "title", "brand", "price",
+        "categories", "pair", "in_training", "lists",
+    ]  # fmt: skip
+    assert {row["category"] for row in rows} == {"alpha"}
     assert [row["rank"] for row in rows] == [str(i) for i in (*range(1, 11), *range(1, 11))]
     assert {row["model"] for row in rows} == {"popularity", "skipgram"}
-    assert {row["product"] for row in rows} == {explorer_fixture.WARM}
+    assert {row["product"] for row in rows} == {partner}
+    (title, *_) = (row["title"] for row in rows if row["neighbour"] == explorer_fixture.FORMULA)
+    assert title == "'" + explorer_fixture.TITLES[explorer_fixture.FORMULA]
+
+
+def lists_the_formula(product):
+    """Whether the formula stands among a product's first ten neighbours."""
+    return explorer_fixture.FORMULA in listed("skipgram", product)[:10]
+
+
+def test_the_keyboard_reaches_everything(page):
+    open_page(page, f"/?product={explorer_fixture.WARM}&models=skipgram")
+    page.get_by_label("Search by title, brand or id").focus()
+    reached = []
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        reached.append(page.evaluate(FOCUSED))
+    for what in (
+        "Add to basket", "Models", "this product", "substitutes", "20", "Walk on to a neighbour", "Why this one?",
+        "Download CSV",
+    ):  # fmt: skip
+        assert any(what in name for name in reached), (what, reached)
+
+    box = page.get_by_label("Why this one?")
+    box.scroll_into_view_if_needed()
+    box.focus()
+    page.wait_for_timeout(500)  # focus scrolls, and scrolling closes a list
+    page.keyboard.press("ArrowDown")
+    page.get_by_role("option").first.wait_for()
+    page.keyboard.press("Enter")
+    page.wait_for_url("**why=**")
+    expect(page.get_by_role("dialog")).to_contain_text("beside Gadget 007")
+
+
+FOCUSED = """() => {
+  const e = document.activeElement;
+  return [e.getAttribute("aria-label"), e.innerText, ...[...(e.labels ?? [])].map(l => l.innerText)].join(" ");
+}"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_neighbours_on_a_phone_in_both_appearances(chromium, address, scheme):
+    context = chromium.new_context(viewport={"width": 390, "height": 844}, base_url=address, color_scheme=scheme)
+    page = context.new_page()
+    open_page(page, f"/?product={explorer_fixture.WARM}")
+    expect(page.get_by_role("button", name="Download CSV")).to_be_attached()
+    width = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    assert width <= 0
+    assert (brightness(page) > 600) == (scheme == "light")
+    browser.screenshot(page, f"neighbours-phone-{scheme}")
+    context.close()
+
+
+def brightness(page):
+    """Sum of the background's red, green and blue."""
+    colour = page.locator('[data-testid="stApp"]').evaluate("e => getComputedStyle(e).backgroundColor")
+    return sum(int(part) for part in re.findall(r"\d+", colour)[:3])
+
+
+def test_a_picture_is_asked_for_only_after_permission(chromium, address):
+    context = chromium.new_context(viewport={"width": 1440, "height": 1100}, base_url=address)
+    page = context.new_page()
+    asked = []
+    page.route(explorer_fixture.PICTURE, lambda route: (asked.append(route.request.url), route.abort()))
+    open_page(page, f"/?product={explorer_fixture.PICTURED}")
+    assert not asked
+    page.get_by_text("Product images").click()
+    page.get_by_role("img", name="Picture of Gadget 005").wait_for(state="attached")
+    browser.settled(page)
+    assert asked
+    context.close()
 
 
 def test_hostile_text_is_only_text(page):
@@ -130,6 +317,19 @@ def test_hostile_text_is_only_text(page):
     assert inside.locator("b, strong, img, a, script, .katex").count() == 0
     browser.screenshot(page, "hostile")
 
+    # The same title as a crumb, in the basket and as the answer to "why".
+    options(page, "Walk on to a neighbour").first.click()
+    page.get_by_role("button", name="Add to basket").wait_for()
+    crumb = page.get_by_test_id("stBaseButton-tertiary").first
+    expect(crumb).to_contain_text("<script>window")
+    open_page(page, f"/?product={explorer_fixture.WARM}&basket={explorer_fixture.SCRIPT}&why={explorer_fixture.SCRIPT}")
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("<script>window")
+    expect(page.get_by_test_id("stMultiSelect").first).to_contain_text("<script>window")
+    assert page.evaluate("window.hacked") is None
+    assert dialog.locator("b, em, img, script, .katex").count() == 0
+    browser.screenshot(page, "hostile-why")
+
     open_page(page, "/?product=" + quote("<img src=x onerror=window.hacked=2>"))
     assert page.get_by_text("There is no product").count() == 1
     assert page.evaluate("window.hacked") is None
@@ -140,28 +340,111 @@ def test_hostile_text_is_only_text(page):
     browser.screenshot(page, "arabic")
 
 
-def test_evaluation_draws_its_charts(page):
+def drawn(page, count):
+    """All charts of a page, each with a drawing: one that failed has none."""
+    charts = page.locator('[data-testid="stVegaLiteChart"]:visible')  # a closed expander holds one that is not
+    charts.nth(count - 1).wait_for()
+    for i in range(count):
+        charts.nth(i).locator("canvas, svg").first.wait_for()
+    return charts
+
+
+def test_evaluation_draws_its_charts_and_filters(page):
     open_page(page, "/evaluation")
-    charts = page.locator('[data-testid="stVegaLiteChart"]')
-    charts.nth(6).wait_for()
-    assert charts.count() == 7
-    page.wait_for_timeout(500)
-    for i in range(7):
-        # A chart that failed shows no drawing.
-        assert charts.nth(i).locator("canvas, svg").count() >= 1
+    # Intervals, two curves, thresholds, scores, two learning curves, cost, categories.
+    assert drawn(page, 9).count() == 9
     browser.screenshot(page, "evaluation")
     page.get_by_role("radio", name="degree_matched").or_(page.get_by_role("button", name="degree_matched")).click()
     page.wait_for_url("**protocol=degree_matched**")
+    browser.settled(page)
+    expect(page.get_by_text("popularity alone is worth 0.5")).to_be_visible()
+    page.get_by_role("radio", name="seen").or_(page.get_by_role("button", name="seen", exact=True)).click()
+    page.wait_for_url("**subset=seen**")
+    browser.settled(page)
+    drawn(page, 9)
+
+
+def test_a_protocol_in_the_address(page):
+    open_page(page, "/evaluation?protocol=ranking")
+    expect(page.get_by_text("What a shop sees")).to_be_visible()
+    drawn(page, 9)
+
+
+def test_mouse_on_the_map_names_a_product_and_opens_it(page, tmp_path_factory):
+    open_page(page, "/map")
+    canvas = page.locator('[data-testid="stDeckGlJsonChart"] canvas').last
+    canvas.wait_for()
+    page.wait_for_timeout(1500)  # the software renderer draws its first frame
+    store = explorer_fixture.write(tmp_path_factory.mktemp("same"))
+    found = store.read("projection/skipgram", "alpha")
+    ids = explorer_fixture.products()["product_id"].to_pylist()
+    box = canvas.bounding_box()
+
+    def place_of(product):
+        x, y = (found.position[found.nodes.tolist().index(ids.index(product))] * _MAP_PIXELS).tolist()
+        return box["x"] + box["width"] / 2 + x, box["y"] + box["height"] / 2 - y
+
+    # Names are shown as they are, whatever they look like.
+    page.mouse.move(*place_of(explorer_fixture.SCRIPT))
+    tooltip = page.locator(".deck-tooltip")
+    expect(tooltip).to_contain_text("<script>window.hacked=1</script><b>bold</b>")
+    assert tooltip.locator("b, script, img").count() == 0 and page.evaluate("window.hacked") is None
+
+    page.mouse.click(*place_of(explorer_fixture.WARM))
+    page.wait_for_url(f"**product={explorer_fixture.WARM}**")
+    browser.settled(page)
+    link = page.get_by_test_id("stPageLink-NavLink").first
+    expect(link).to_contain_text("Open in Neighbours")
+    page.wait_for_timeout(1000)
+    browser.screenshot(page, "map")
+
+    link.click()
+    expect(page.get_by_test_id("stHeading").first).to_contain_text("Neighbours")
+    assert f"product={explorer_fixture.WARM}" in page.url
+
+
+_MAP_PIXELS = 400 * 2**-0.75
+"""Pixels from the map's centre to 1: ``explorer.maps`` draws 400 units, seen at zoom -0.75."""
+
+
+def test_the_map_without_a_mouse(page):
+    open_page(page, "/map")
+    page.get_by_label("Find a product on the map").fill("gadget 007")
+    expect(page.get_by_text("1 match")).to_be_visible()
+    chosen = page.get_by_label("1 match")
+    chosen.focus()
+    page.wait_for_timeout(500)  # focus scrolls, and scrolling closes a list
+    page.keyboard.press("ArrowDown")
+    page.get_by_role("option").first.wait_for()
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**product={explorer_fixture.WARM}**")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_data_page_in_both_appearances(chromium, address, scheme):
-    context = chromium.new_context(viewport={"width": 1440, "height": 1100}, base_url=address, color_scheme=scheme)
+def test_pages_in_both_appearances(chromium, address, scheme):
+    context = chromium.new_context(viewport={"width": 1280, "height": 1100}, base_url=address, color_scheme=scheme)
     page = context.new_page()
-    open_page(page, "/data")
-    expect(page.get_by_test_id("stCode")).to_contain_text("make materialize CATEGORY=alpha")
-    colour = page.locator('[data-testid="stApp"]').evaluate("e => getComputedStyle(e).backgroundColor")
-    brightness = sum(int(part) for part in re.findall(r"\d+", colour)[:3])
-    assert (brightness > 600) == (scheme == "light")
-    browser.screenshot(page, f"data-{scheme}")
+    for path in ("freshness", "data", "map"):
+        open_page(page, f"/{path}")
+        assert (brightness(page) > 600) == (scheme == "light")
+        page.wait_for_timeout(1000)
+        browser.screenshot(page, f"{path}-{scheme}")
+    context.close()
+
+
+def test_freshness_shows_the_command_and_leads_to_dagster(page):
+    open_page(page, "/freshness")
+    expect(page.get_by_test_id("stCode").first).to_contain_text("make materialize CATEGORY=alpha")
+    link = page.get_by_role("link", name="The asset in Dagster")
+    assert link.get_attribute("href").startswith("http://localhost:3000/assets/raw_products?")
+
+
+def test_on_a_phone_nothing_is_wider_than_the_screen(chromium, address):
+    context = chromium.new_context(viewport={"width": 390, "height": 800}, base_url=address, has_touch=True)
+    page = context.new_page()
+    for path in ("", "evaluation", "map", "data", "freshness"):
+        open_page(page, f"/{path}")
+        page.wait_for_timeout(300)
+        assert page.get_by_test_id("stMain").evaluate("e => e.scrollWidth - e.clientWidth") <= 1, path
+        browser.screenshot(page, f"phone-{path or 'neighbours'}")
     context.close()

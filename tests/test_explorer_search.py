@@ -1,6 +1,7 @@
 """Search, neighbour lookup, marks, freshness and texts: the explorer without Streamlit."""
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pyarrow as pa
@@ -10,11 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.graph import build_graph
+from core.models import MODELS
 from core.neighbours import NEIGHBOURS
+from core.projection import has_map
 from core.split import SplitConfig, split_pairs
 from core.store import Manifest
-from explorer import freshness, texts
-from explorer.neighbours import NeighbourFile, share_in_common
+from explorer import freshness, names, texts, trail
+from explorer import lists as lists_module
+from explorer.neighbours import NeighbourFile, lists_holding
 from explorer.relations import HELD_OUT, TRAIN, Relations
 from explorer.search import ProductIndex
 from tests import explorer_fixture as fixture
@@ -179,24 +183,35 @@ def test_lookup_in_an_empty_file_and_without_statistics(tmp_path):
 def test_only_row_groups_that_can_hold_the_product_are_read(lists, monkeypatch):
     _, file = lists
     read = []
-    original = file._file.read_row_groups
+    original = pq.ParquetFile.read_row_group
 
-    class Spy:
-        def read_row_groups(self, groups, **more):
-            read.append(len(groups))
-            return original(groups, **more)
+    def spy(self, group, columns, **more):
+        read.append((group, tuple(columns)))
+        return original(self, group, columns=columns, **more)
 
-    monkeypatch.setattr(file, "_file", Spy())
-    file.lookup("B000000001", "center_context", 5)
+    monkeypatch.setattr(pq.ParquetFile, "read_row_group", spy)
+    assert file.lookup("B000000001", "center_context", 5).num_rows == 5
     # A list of 12 lies in at most 2 groups of 17; a group where two scorings meet spans all ids: two more at most.
-    assert read[0] <= 4
+    # What they list is read only where the list is.
+    assert len({group for group, _ in read}) <= 4
+    assert len([group for group, columns in read if "neighbour" in columns]) <= 2
 
 
-def test_share_in_common():
-    a, b, c = np.array([1, 2, 3, -1]), np.array([3, 2, 9]), np.array([2])
-    assert share_in_common([a, b]) == [2, 2]
-    assert share_in_common([a, b, c]) == [1, 1, 1]
-    assert share_in_common([a]) == [0]
+def test_lookups_from_many_sessions_at_once(lists):
+    _, file = lists
+    ids = fixture.products()["product_id"].to_pylist()
+    alone = [file.lookup(product_id, "native", 5).to_pylist() for product_id in ids]
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(5):
+            together = pool.map(lambda product_id: file.lookup(product_id, "native", 5).to_pylist(), ids)
+            assert list(together) == alone
+
+
+def test_in_how_many_lists_each_neighbour_stands():
+    a, b, c = np.array([1, 2, 3, -1]), np.array([3, 2, 9]), np.array([2, -1])
+    assert lists_holding([a, b]) == [[1, 2, 2, 1], [2, 2, 1]]
+    assert lists_holding([a, b, c]) == [[1, 3, 2, 1], [2, 3, 1], [3, 1]]
+    assert lists_holding([a]) == [[1, 1, 1, 1]] and lists_holding([]) == []
 
 
 def test_marks_against_the_definition():
@@ -217,12 +232,20 @@ def test_marks_against_the_definition():
         train = partners(split.train_source, split.train_target, node)
         held_out = partners(split.valid_source, split.valid_target, node)
         cold = node in split.cold.tolist()
-        if cold:
-            held_out |= partners(split.cold_source, split.cold_target, node)
+        held_out |= partners(split.cold_source, split.cold_target, node)
         assert (set(known.train.tolist()), set(known.held_out.tolist()), known.cold) == (train, held_out, cold)
         marks = known.marks(np.arange(-1, fixture.N))
         assert marks[0] == ""
         assert marks[1:] == [TRAIN if i in train else HELD_OUT if i in held_out else "" for i in range(fixture.N)]
+    alone = relations.without_pair(np.arange(-1, fixture.N)).tolist()
+    assert alone == [False, *(len(relations.of(node).train) == 0 for node in range(fixture.N))]
+    assert set(split.cold.tolist()) <= set(np.flatnonzero(alone[1:]).tolist())
+
+    some = [3, 4, int(split.cold[0])]
+    together, each = relations.of_all(some), [relations.of(node) for node in some]
+    train = set().union(*(known.train.tolist() for known in each))
+    assert set(together.train.tolist()) == train and not together.cold
+    assert set(together.held_out.tolist()) == set().union(*(known.held_out.tolist() for known in each)) - train
 
 
 def manifests(times):
@@ -256,12 +279,69 @@ def test_the_stages_are_those_of_the_asset_graph():
     from orchestration.definitions import defs
 
     graph = defs.resolve_asset_graph()
+    able = [name for name, model in MODELS.items() if has_map(model)]
     theirs = {}
     for key in graph.materializable_asset_keys:
         theirs["/".join(key.path)] = {"/".join(parent.path) for parent in graph.get(key).parent_keys}
-    ours = {asset: set(inputs) for asset, inputs in freshness.upstream().items()}
+    ours = {asset: set(inputs) for asset, inputs in freshness.upstream(able).items()}
     assert ours == {asset: theirs.get(asset) for asset in ours}
     assert set(theirs) == set(ours), "the explorer does not know these assets"
+
+
+def test_the_trail_grows_is_cut_back_and_forgets():
+    assert trail.follow((), "a") == ("a",)
+    assert trail.follow(("a", "b"), "c") == ("a", "b", "c")
+    assert trail.follow(("a", "b", "c"), "c") == ("a", "b", "c")  # a rerun is no step
+    assert trail.follow(("a", "b", "c"), "a") == ("a",)
+    long = ()
+    for i in range(trail.LONGEST + 3):
+        long = trail.follow(long, str(i))
+    assert len(long) == trail.LONGEST and long[-1] == str(trail.LONGEST + 2)
+
+
+@pytest.mark.parametrize(
+    ("product", "name"),
+    [
+        ({"title": " A \n lamp ", "brand": "Acme", "categories": ["X"]}, "A lamp"),
+        ({"title": None, "brand": "Acme", "categories": ["X", "Y"]}, "Acme · P1"),
+        ({"title": "", "brand": None, "categories": ["X", "Y"]}, "Y · P1"),
+        ({"title": None, "brand": "", "categories": []}, "P1"),
+    ],
+)
+def test_every_product_has_a_name(product, name):
+    assert names.name(product | {"product_id": "P1"}) == name
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@A1", "\t=1", "\r=1", "\n=1", "＝1"])
+def test_formulas_are_made_text(text):
+    assert texts.for_spreadsheet(text) == "'" + text
+    assert texts.for_grid(text)[1:] == text and not texts.is_formula(texts.for_grid(text))
+    assert texts.for_spreadsheet("a" + text) == texts.for_grid("a" + text) == "a" + text
+
+
+@pytest.mark.parametrize(
+    ("address", "allowed"),
+    [
+        ("https://example.com/a.jpg", True),
+        ("http://example.com/a.jpg?x=1", True),
+        ("/etc/passwd", False),
+        ("file:///etc/passwd", False),
+        ("javascript:alert(1)", False),
+        ("data:image/svg+xml,<svg/>", False),
+        ("http:///a.jpg", False),
+        ("http://[bad", False),
+        ("https://example.com/" + "a" * 2000, False),
+        (None, False),
+    ],
+)
+def test_only_web_addresses_are_pictures(address, allowed):
+    assert texts.web_image(address) == (address if allowed else None)
+
+
+def test_the_first_models_shown():
+    assert lists_module.first_shown(["popularity", "rp3beta", "skipgram", "blend"]) == ["blend", "skipgram"]
+    assert lists_module.first_shown(["popularity", "adamic_adar", "rp3beta"]) == ["rp3beta", "popularity"]
+    assert lists_module.first_shown(["x"]) == ["x"] and lists_module.first_shown([]) == []
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from dagster._core.test_utils import environ
 
 from core.errors import InputError
 from core.models import MODELS
+from core.projection import ProjectionConfig, has_map, wanted
 from core.store import Store
 from orchestration.definitions import build_defs, defs
 from orchestration.launchpad import form
@@ -19,6 +20,8 @@ from orchestration.resources import StoreResource, TorchDevice
 STAGES = ["raw_products", "raw_relationships", "quarantine", "product_pairs", "pair_split", "product_graph"]
 STAGES += ["transition_matrix", "walks", "node2vec_walks", "leaderboard"]
 ASSETS = STAGES + [f"{kind}/{name}" for name in MODELS for kind in ("embeddings", "metrics", "neighbours")]
+ASSETS += [f"projection/{name}" for name in wanted(ProjectionConfig())]
+UNASKED = [f"projection/{name}" for name, m in MODELS.items() if has_map(m) and f"projection/{name}" not in ASSETS]
 
 
 def run(root, category, instance, **more):
@@ -57,6 +60,8 @@ def test_every_asset_of_both_partitions_is_materialized(built):
             assert store.manifest(asset, category) is not None, (asset, category)
             key = dg.AssetKey(asset.split("/"))
             assert category in instance.get_materialized_partitions(key)
+        for asset in UNASKED:
+            assert store.manifest(asset, category) is None, (asset, category)
 
 
 def test_manifests_carry_run_config_and_code_version(built):
@@ -151,6 +156,23 @@ def test_launchpad_values_win_over_the_category_and_are_checked(built):
     assert store.read("walks", "beta").shape[1] == 5
 
 
+def test_a_map_of_another_model_is_made_when_asked_for(built):
+    store, instance, _ = built
+    asset = UNASKED[0]
+    config = {"ops": {asset.replace("/", "__"): {"config": {"models": "all"}}}}
+    selection = [dg.AssetKey(asset.split("/"))]
+    result = run(store.root, "alpha", instance, run_config=config, asset_selection=selection)
+    assert result.success
+    found, trained = store.read(asset, "alpha"), store.read(asset.replace("projection", "embeddings"), "alpha")
+    assert found.nodes.tolist() == np.flatnonzero(trained.seen).tolist()
+    assert found.position.shape == (len(found.nodes), 2) and np.abs(found.position).max() <= 1
+
+    config["ops"][asset.replace("/", "__")]["config"]["models"] = "popularity"
+    result = run(store.root, "alpha", instance, run_config=config, asset_selection=selection)
+    text = "\n".join(str(e.step_failure_data.error) for e in result.all_events if e.is_step_failure)
+    assert not result.success and "'popularity' has no map" in text
+
+
 def test_forms_document_every_setting():
     for name, field in form("walks").model_fields.items():
         assert "Default" in field.description, name
@@ -160,7 +182,7 @@ def test_forms_document_every_setting():
 def test_groups_kinds_and_descriptions_are_there_for_every_asset():
     graph = defs.resolve_asset_graph()
     keys = graph.get_all_asset_keys()
-    assert {key.to_user_string() for key in keys} == set(ASSETS)
+    assert {key.to_user_string() for key in keys} == {*ASSETS, *UNASKED}
     for key in keys:
         node = graph.get(key)
         assert node.description and node.group_name != "default" and node.kinds, key

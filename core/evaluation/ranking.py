@@ -30,9 +30,12 @@ class RankingTask:
 
     def hits(self, lists: np.ndarray) -> np.ndarray:
         """bool ``[s, k]``: which places of the lists (node ids, -1 = empty) hold a target."""
-        row = np.arange(len(lists), dtype=np.int64)[:, None]
-        keys = row * self.n_nodes + lists
-        return contains(self.target_keys, keys.ravel()).reshape(lists.shape) & (lists >= 0)
+        row = np.broadcast_to(np.arange(len(lists))[:, None], lists.shape)
+        return self.is_target(row.ravel(), lists.ravel()).reshape(lists.shape) & (lists >= 0)
+
+    def is_target(self, row: np.ndarray, node: np.ndarray) -> np.ndarray:
+        """bool ``[m]``: whether ``node`` is a target of the source in ``row`` of :attr:`sources`."""
+        return contains(self.target_keys, row * np.int64(self.n_nodes) + node)
 
 
 def ranking_task(split: PairSplit, graph: ProductGraph, limit: int, seed: int) -> RankingTask:

@@ -151,6 +151,18 @@ _ENTRIES = (
         learns=True,
         kinds=("pytorch",),
     ),
+    Model(
+        name="blend",
+        description="Candidates and scores of several models, paths and metadata, ranked by small networks: the best.",
+        train="core.models.blend:train",
+        config="core.models.blend:BlendConfig",
+        inputs=("products", "graph", "walks"),
+        models=("content_knn", "matrix_factorization_bias", "skipgram_side_info_mean"),
+        scorings=(NATIVE,),
+        gpu=True,
+        fallback="own",
+        kinds=("pytorch",),
+    ),
 )
 
 MODELS: dict[str, Model] = {model.name: model for model in _ENTRIES}

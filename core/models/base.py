@@ -54,6 +54,7 @@ class Inputs:
         transition: float64 CSR, its transition matrix.
         walks: int32 ``[n_walks, walk_length]`` node ids, padded with -1 after a dead end.
         node2vec_walks: the same shape, second-order.
+        models: registry name → what other models learned from the same training part.
     """
 
     n_nodes: int
@@ -62,6 +63,7 @@ class Inputs:
     transition: sp.csr_matrix | None = None
     walks: np.ndarray | None = None
     node2vec_walks: np.ndarray | None = None
+    models: dict[str, "Embeddings"] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,8 @@ class Embeddings:
         center: float32 ``[n_nodes, dim]`` or None; rows of unseen nodes are zero unless the model has a fallback.
         context: float32 ``[n_nodes, dim]`` or None.
         matrices: sparse matrices of models without vectors, by name; see ``core.models.scorers``.
+        arrays: other arrays by name, of models that need such.
+        parts: registry name → what a model learned that this one is built of.
         learning_curve: table of schema ``LEARNING_CURVE`` (empty for models that do not learn by steps).
         info: JSON-able facts: at least ``config`` and ``device``; for trained models ``seconds`` (of training)
             and ``examples_per_second``.
@@ -107,6 +111,8 @@ class Embeddings:
     center: np.ndarray | None = None
     context: np.ndarray | None = None
     matrices: dict[str, sp.csr_matrix] = field(default_factory=dict)
+    arrays: dict[str, np.ndarray] = field(default_factory=dict)
+    parts: dict[str, "Embeddings"] = field(default_factory=dict)
     learning_curve: pa.Table = field(default_factory=LEARNING_CURVE.empty_table)
     info: dict[str, Any] = field(default_factory=dict)
 
@@ -152,6 +158,7 @@ class Model:
             that listing the models imports no heavy library.
         config: ``module:class`` of its settings, a dataclass of ``core.settings.setting`` fields.
         inputs: names of the ``Inputs`` fields it needs.
+        models: registry names of the models it is built of; it is given what they learned.
         scorings: the forms in which it scores pairs; the first is its default.
         gpu: whether training can use a torch device.
         fallback: how a pair with an unseen product is scored: ``median`` of its scores of seen pairs (the
@@ -167,6 +174,7 @@ class Model:
     config: str
     inputs: tuple[str, ...]
     scorings: tuple[str, ...]
+    models: tuple[str, ...] = ()
     gpu: bool = False
     fallback: str = "median"
     learns: bool = False

@@ -54,6 +54,10 @@ def scorer(model: Model, embeddings: Embeddings, scoring: str, threads: int = 2)
     if scoring not in model.scorings:
         raise ValueError(f"{model.name} scores by {', '.join(model.scorings)}, not by {scoring}")
     center, context, matrices = embeddings.center, embeddings.context, embeddings.matrices
+    if embeddings.parts:
+        from core.models.blend_scorer import BlendScorer  # built of the scorers of this module
+
+        return BlendScorer(embeddings, threads)
     if scoring == CENTER_CENTER and center is not None:
         return VectorScorer(embeddings.seen, center, None, threads)
     if scoring == CENTER_CONTEXT and center is not None and context is not None:

@@ -43,6 +43,7 @@ else:
         column_config=display.leaderboard_columns(rows),
         hide_index=True,
         placeholder="–",
+        height="content",
         alt=f"Leaderboard, protocol {protocol}, {subset} pairs",
     )
     if protocol == "published":
@@ -69,9 +70,25 @@ else:
             views.figure(
                 charts.learning(learning, models, measure, over or "examples"), f"No {measure} was measured on the way."
             )
+    with st.expander("Learning rate"):
+        views.figure(charts.learning(learning, models, "learning_rate", over or "examples"))
 
 st.header("Cost", anchor=False)
-costs = display.training_rows(evaluations.costs(category)).dropna(axis="columns", how="all")
+facts = evaluations.costs(category)
+costs = display.training_rows(facts).dropna(axis="columns", how="all")
 st.dataframe(
-    costs, column_config=display.training_columns(), hide_index=True, placeholder="–", alt="Training cost by model"
+    costs,
+    column_config=display.training_columns(),
+    hide_index=True,
+    placeholder="–",
+    height="content",
+    alt="Cost by model: time, throughput and memory",
 )
+if not rows.empty:
+    views.figure(charts.cost_and_quality(display.cost_rows(costs, rows), models, rows.columns[2]))
+
+st.header("Across categories", anchor=False)
+if not rows.empty:
+    views.across_categories(
+        protocol, subset, [name for name in rows.columns[2:] if name[0] != "±" and name != "article"]
+    )

@@ -40,7 +40,8 @@ def model_assets(model: Model) -> list[dg.AssetsDefinition]:
 
 def _embeddings(model: Model) -> dg.AssetsDefinition:
     settings_form = form(model.name)
-    upstream = {"split": "pair_split"} | {name: _UPSTREAM[name] for name in model.inputs}
+    upstream: dict[str, Any] = {"split": "pair_split"} | {name: _UPSTREAM[name] for name in model.inputs}
+    upstream |= {name: ["embeddings", name] for name in model.models}
 
     @dg.asset(
         key=["embeddings", model.name],
@@ -67,7 +68,7 @@ def _embeddings(model: Model) -> dg.AssetsDefinition:
         checkpoints = paths.checkpoint_dir() / context.partition_key / model.name
         device = torch_device.resolve() if model.gpu else ChosenDevice("cpu", "this model has no other")
         trained = model.fit(
-            _inputs(split.n_nodes, inputs),
+            _inputs(model, split.n_nodes, inputs),
             settings,
             TrainContext(
                 seed=SEED,
@@ -84,10 +85,11 @@ def _embeddings(model: Model) -> dg.AssetsDefinition:
     return embeddings
 
 
-def _inputs(n_nodes: int, inputs: dict[str, Any]) -> Inputs:
+def _inputs(model: Model, n_nodes: int, given: dict[str, Any]) -> Inputs:
+    inputs = {name: given[name] for name in model.inputs}
     if isinstance(inputs.get("products"), ProductPairs):
         inputs["products"] = inputs["products"].products
-    return Inputs(n_nodes=n_nodes, **inputs)
+    return Inputs(n_nodes=n_nodes, **inputs, models={name: given[name] for name in model.models})
 
 
 def _probe(split: PairSplit) -> Any:

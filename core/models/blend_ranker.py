@@ -1,0 +1,155 @@
+"""The supervised ranker of the blend: a few small networks whose mean output orders pairs.
+
+Belongs here: the networks, their two losses and their training, on plain arrays of features. Does not belong here: what
+the features are (``core.models.blend_features``) and where the examples come from (``core.models.blend``).
+
+One score has to do two things. In a list it orders candidates that all look good: there the loss is the cross entropy
+of a softmax over the list, each list counting once (ListNet's top-one probability; Cao et al., "Learning to rank: from
+pairwise approach to listwise approach", ICML 2007). Against pairs drawn at random it tells related products from
+unrelated ones: there it is the logistic loss. The sum of both is minimized. The networks see the same examples and
+differ in their start; their mean varies less than one of them.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+_LISTS_PER_STEP = 64
+_PAIRS_PER_STEP = 4_096
+_PREDICT_BLOCK = 32_768
+_WEIGHT_DECAY = 1e-4
+
+
+@dataclass(frozen=True)
+class Examples:
+    """What the ranker learns from.
+
+    Attributes:
+        lists: float32 ``[n, f]``: features of the candidates of all lists, list by list.
+        starts: int64 ``[l + 1]``: list r has the rows ``starts[r]`` to ``starts[r + 1]``.
+        relevant: bool ``[n]``; every list has at least one relevant row.
+        pairs: float32 ``[m, f]``.
+        related: bool ``[m]``.
+    """
+
+    lists: np.ndarray
+    starts: np.ndarray
+    relevant: np.ndarray
+    pairs: np.ndarray
+    related: np.ndarray
+
+
+def train_ranker(
+    examples: Examples,
+    networks: int,
+    hidden: int,
+    epochs: int,
+    learning_rate: float,
+    seed: int,
+    done: Callable[[int, float], None],
+) -> dict[str, np.ndarray]:
+    """Train the networks: two hidden layers, AdamW, learning rate falling to 0 along a cosine.
+
+    Args:
+        examples: at least one list or pair.
+        networks: how many.
+        hidden: width of both hidden layers.
+        epochs: passes over the lists (or over the pairs, if there are no lists).
+        learning_rate: at the start.
+        seed: of start values and order; the result depends on it, not on the machine's number of cores.
+        done: called after each epoch with its number and the mean loss of its steps.
+
+    Returns:
+        float32 arrays for :func:`predict`: ``mean``, ``scale`` ``[f]`` and the layers ``weight_1`` … ``bias_3``, whose
+        first axis is the network.
+    """
+    features = np.concatenate([examples.lists, examples.pairs])
+    mean, scale = features.mean(axis=0), features.std(axis=0)
+    scale[scale < 1e-6] = 1
+    lists, pairs = (torch.from_numpy((part - mean) / scale) for part in (examples.lists, examples.pairs))
+    relevant, related = (torch.from_numpy(flags.astype(np.float32)) for flags in (examples.relevant, examples.related))
+    rng = np.random.default_rng(seed)
+    layers = _start_values(rng, networks, features.shape[1], hidden)
+    optimizer = torch.optim.AdamW(layers, lr=learning_rate, weight_decay=_WEIGHT_DECAY)
+    n_lists = len(examples.starts) - 1
+    steps = max(1, -(-n_lists // _LISTS_PER_STEP) if n_lists else -(-len(pairs) // _PAIRS_PER_STEP))
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps * epochs)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # sums of floats depend on how many threads share them
+    try:
+        for epoch in range(1, epochs + 1):
+            order, total = rng.permutation(n_lists), 0.0
+            for step in range(steps):
+                loss = torch.zeros(())
+                chosen = order[step * _LISTS_PER_STEP : (step + 1) * _LISTS_PER_STEP]
+                if len(chosen):
+                    loss = loss + _list_loss(layers, lists, relevant, examples.starts, chosen)
+                if len(pairs):
+                    drawn = torch.from_numpy(rng.integers(len(pairs), size=min(_PAIRS_PER_STEP, len(pairs))))
+                    logits = _outputs(layers, pairs[drawn])
+                    wanted = related[drawn].expand_as(logits)
+                    loss = loss + torch.nn.functional.binary_cross_entropy_with_logits(logits, wanted)
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+                schedule.step()
+                total += float(loss.detach())
+            done(epoch, total / steps)
+    finally:
+        torch.set_num_threads(threads)
+    names = [f"{kind}_{layer}" for layer in (1, 2, 3) for kind in ("weight", "bias")]
+    arrays = {name: layer.detach().numpy() for name, layer in zip(names, layers, strict=True)}
+    return {"mean": mean, "scale": scale, **arrays}
+
+
+def predict(ranker: dict[str, np.ndarray], features: np.ndarray) -> np.ndarray:
+    """float32 ``[n]``: the networks' mean output for features float32 ``[n, f]``."""
+    scores = np.empty(len(features), dtype=np.float32)
+    for first in range(0, len(features), _PREDICT_BLOCK):
+        block = (features[first : first + _PREDICT_BLOCK] - ranker["mean"]) / ranker["scale"]
+        total = np.zeros(len(block), dtype=np.float32)
+        for network in range(len(ranker["weight_1"])):
+            hidden = block
+            for layer in (1, 2):
+                hidden = hidden @ ranker[f"weight_{layer}"][network] + ranker[f"bias_{layer}"][network]
+                np.maximum(hidden, 0, out=hidden)
+            total += (hidden @ ranker["weight_3"][network] + ranker["bias_3"][network])[:, 0]
+        scores[first : first + _PREDICT_BLOCK] = total / len(ranker["weight_1"])
+    return scores
+
+
+def _start_values(rng: np.random.Generator, networks: int, features: int, hidden: int) -> list[torch.Tensor]:
+    """Weights normal with variance 2 / inputs (He et al., ICCV 2015), biases zero."""
+    layers = []
+    for inputs, outputs in ((features, hidden), (hidden, hidden), (hidden, 1)):
+        weight = rng.standard_normal((networks, inputs, outputs), dtype=np.float32) * np.float32((2 / inputs) ** 0.5)
+        layers += [torch.from_numpy(weight), torch.zeros(networks, 1, outputs)]
+    return [layer.requires_grad_() for layer in layers]
+
+
+def _outputs(layers: list[torch.Tensor], features: torch.Tensor) -> torch.Tensor:
+    """Logits ``[networks, n]`` of features ``[n, f]``."""
+    hidden = features.expand(len(layers[0]), *features.shape)
+    for layer in (0, 2):
+        hidden = torch.relu(torch.baddbmm(layers[layer + 1], hidden, layers[layer]))
+    return torch.baddbmm(layers[5], hidden, layers[4])[..., 0]
+
+
+def _list_loss(
+    layers: list[torch.Tensor], features: torch.Tensor, relevant: torch.Tensor, starts: np.ndarray, chosen: np.ndarray
+) -> torch.Tensor:
+    """Mean over lists and networks of: minus the mean log softmax of the list's relevant rows."""
+    length = starts[chosen + 1] - starts[chosen]
+    number = np.repeat(np.arange(len(chosen)), length)
+    rows = torch.from_numpy(np.arange(len(number)) + np.repeat(starts[chosen] - np.cumsum(length) + length, length))
+    segment = torch.from_numpy(number)
+    logits = _outputs(layers, features[rows])
+    segments = segment.expand_as(logits)
+    shape = (len(logits), len(chosen))
+    highest = torch.full(shape, -torch.inf).scatter_reduce(1, segments, logits.detach(), "amax")
+    exponents = torch.exp(logits - highest.gather(1, segments))
+    normalizer = torch.log(torch.zeros(shape).scatter_add(1, segments, exponents)) + highest
+    share = relevant[rows] / torch.zeros(len(chosen)).index_add(0, segment, relevant[rows])[segment]
+    return ((normalizer.gather(1, segments) - logits) * share).sum() / (shape[0] * shape[1])

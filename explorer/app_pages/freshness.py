@@ -1,0 +1,53 @@
+"""What is materialized, when, by which run, from which settings and code, and what is missing."""
+
+import streamlit as st
+
+from explorer import data, display, freshness, views
+from explorer.texts import plain, size, when
+
+category = st.session_state["category"].name
+st.title("Freshness", anchor=False)
+
+maps, problem = data.mapped_models(category)
+if problem:
+    st.warning(problem, icon=":material/warning:")
+states = freshness.states(lambda asset: data.manifest(asset, category), maps)
+present = [s.manifest for s in states if s.manifest]
+if not present:
+    views.nothing("artefacts", category)
+    st.stop()
+
+by_state = {
+    state: [s.asset for s in states if s.state == state]
+    for state in (freshness.FRESH, freshness.OUTDATED, freshness.MISSING)
+}
+tiles = {
+    "Up to date": str(len(by_state[freshness.FRESH])),
+    "Out of date": str(len(by_state[freshness.OUTDATED])),
+    "Missing": str(len(by_state[freshness.MISSING])),
+    "Newest": when(max(m.created for m in present)),
+    "Size": size(sum(m.bytes for m in present)),
+}
+with st.container(horizontal=True):
+    for name, value in tiles.items():
+        st.metric(name, value, border=True)
+
+stale = by_state[freshness.OUTDATED] + by_state[freshness.MISSING]
+if stale:
+    st.markdown("Bring everything of this category up to date with")
+    st.code(freshness.command(category), language="bash")
+    with st.expander("Only what is missing or out of date"):
+        st.code(freshness.command(category, freshness.selection(stale)), language="bash", wrap_lines=True)
+    if by_state[freshness.MISSING]:
+        st.caption(f"Missing: {plain(', '.join(by_state[freshness.MISSING]))}.")
+st.dataframe(
+    display.state_rows(states, category),
+    column_config=display.state_columns(),
+    hide_index=True,
+    placeholder="–",
+    height="content",
+    alt="Assets with state, time, run, code version and size",
+)
+
+st.header("One asset", anchor=False)
+views.provenance([s.manifest for s in states if s.manifest], category)

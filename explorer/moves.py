@@ -1,0 +1,69 @@
+"""What a click does: the few steps from one state of the neighbours page to the next.
+
+Belongs here: changing the product, the question "why" and the basket; all of them in callbacks, before the page is
+drawn. Does not belong here: drawing, and how the address is kept (``explorer.links``).
+"""
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from explorer import links
+
+PRODUCT, BASKET = "this product", "basket"
+"""What the lists are for; also what stands in the address as ``of``."""
+MOST_IN_BASKET = 20
+
+
+def open_product(product_id: str) -> None:
+    """Make a product the one on the page."""
+    links.write("product", product_id)
+    links.write("why", None)
+    st.session_state["of"] = PRODUCT
+
+
+def ask_why(neighbour: str | None) -> None:
+    """Ask why a neighbour stands in a list; None closes the answer."""
+    links.write("why", neighbour)
+
+
+def clicked_product(key: str, ids: Sequence[str]) -> None:
+    """A name in a list was clicked."""
+    row = _row(key)
+    if row is not None and row < len(ids):
+        open_product(ids[row])
+
+
+def clicked_why(key: str, ids: Sequence[str]) -> None:
+    """A "Why?" in a list was clicked."""
+    row = _row(key)
+    if row is not None and row < len(ids):
+        ask_why(ids[row])
+
+
+def chosen(key: str, *, why: bool = False) -> None:
+    """A product was chosen in the select box ``key``, which is emptied for the next choice."""
+    value = st.session_state[key]
+    if value is not None:
+        (ask_why if why else open_product)(value)
+        st.session_state[key] = None
+
+
+def set_basket(product_ids: Sequence[str]) -> None:
+    """Make these the products of the basket."""
+    kept = list(dict.fromkeys(product_ids))[:MOST_IN_BASKET]
+    links.write_all("basket", kept)
+    links.write("why", None)
+    if not kept:
+        st.session_state["of"] = PRODUCT
+
+
+def toggle_basket(product_id: str) -> None:
+    """Put a product into the basket, or take it out."""
+    basket = links.read_all("basket")
+    set_basket([p for p in basket if p != product_id] if product_id in basket else [*basket, product_id])
+
+
+def _row(key: str) -> int | None:
+    click = st.session_state.get(key)
+    return None if click is None else int(click["row"])

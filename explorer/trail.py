@@ -1,0 +1,19 @@
+"""The way a person came: the products opened one after the other.
+
+Belongs here: what a step does to the trail. Does not belong here: where the trail is kept and how it looks.
+"""
+
+from collections.abc import Sequence
+
+LONGEST = 8
+
+
+def follow(trail: Sequence[str], product_id: str) -> tuple[str, ...]:
+    """The trail after opening a product: longer by it, or cut back to it if it was on the way already.
+
+    Cutting back is what a click on a crumb, the browser's back button and a circle have in common; the oldest
+    products are forgotten beyond :data:`LONGEST`.
+    """
+    if product_id in trail:
+        return tuple(trail[: list(trail).index(product_id) + 1])
+    return (*trail, product_id)[-LONGEST:]

@@ -1,0 +1,54 @@
+"""Stage 5: a two-dimensional map of the products for every model in the registry whose vectors can be laid out.
+
+Belongs here: the loop that makes one asset out of one registry entry. Does not belong here: which models have a map
+and how it is made (``core.projection``).
+"""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from core.models import MODELS
+from core.models.base import Embeddings, Model
+from core.projection import Projection, has_map, project, wanted
+from orchestration.launchpad import form, resolve
+from orchestration.partitions import BY_CATEGORY, SEED
+from orchestration.reporting import StepReport
+from orchestration.resources import Machine
+
+_FORM = form("projection")
+
+
+def projection_assets() -> list[dg.AssetsDefinition]:
+    """One asset per model that has vectors."""
+    return [_projection(model) for model in MODELS.values() if has_map(model)]
+
+
+def _projection(model: Model) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=["projection", model.name],
+        ins={"embeddings": dg.AssetIn(["embeddings", model.name])},
+        partitions_def=BY_CATEGORY,
+        group_name="projection",
+        kinds={"numpy"},
+        description=f"A two-dimensional map of the products by the vectors of {model.name}. "
+        "Made only for the models that the setting projection.models names.",
+        io_manager_key="store",
+        code_version="1",
+        output_required=False,  # a map of every model would double the time of a rebuild: the others yield nothing
+    )
+    def projection(
+        context: dg.AssetExecutionContext,
+        config: _FORM,  # type: ignore[valid-type]
+        machine: Machine,
+        embeddings: Embeddings,
+    ) -> Iterator[dg.Output[Projection]]:
+        settings = resolve(context, "projection", config)
+        if model.name not in wanted(settings):
+            context.log.debug(f"no map of {model.name}: add it to the setting projection.models to have one")
+            return
+        report = StepReport(context, settings)
+        found = project(embeddings, settings, threads=machine.thread_count(), seed=SEED, progress=report.progress)
+        yield report.output(found, products=len(found.nodes), products_laid_out=int(found.fitted.sum()))
+
+    return projection
