@@ -40,7 +40,7 @@ lint: $(STAMP)  ## check style and types only
 format: $(STAMP)  ## format the code
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
 
-materialize: $(STAMP)  ## CATEGORY=beauty RAW_DIR=... [SELECT='+neighbours/skipgram']: materialize a category, or a part
+materialize: $(STAMP)  ## CATEGORY=beauty RAW_DIR=... [SELECT='*neighbours/skipgram']: materialize a category, or a part
 	@$(BIN)/alsobought materialize $(CATEGORY) --select '$(SELECT)'
 
 leaderboard: $(STAMP)  ## CATEGORY=beauty [FORMAT=json]: print its leaderboard

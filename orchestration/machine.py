@@ -1,11 +1,15 @@
 """How much of the machine one step may use, so that the steps of a run together do not overload it.
 
-Belongs here: counting cores and memory, how many steps run at once by default, and capping the threads of the
-libraries a step calls. Does not belong here: the resource that hands this to assets (``orchestration.resources``).
+Belongs here: counting cores and memory, how many steps run at once by default, capping the threads of the libraries
+a step calls, and ending a step with its run. Does not belong here: the resource that hands this to assets
+(``orchestration.resources``).
 """
 
 import contextlib
+import ctypes
+import multiprocessing
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +19,7 @@ _STEP_GIGABYTES = 4.0
 products and pairs."""
 _MOST_STEPS = 4
 _CGROUP = Path("/sys/fs/cgroup")
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
@@ -82,6 +87,19 @@ def capped(threads: int) -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+
+
+def end_with_run() -> None:
+    """Have a step's process killed when its run is: else it would work on beside the run that takes over.
+
+    Only on Linux, and only in a process that multiprocessing made for a step. Its parent in the system's sense is
+    multiprocessing's fork server, which ends when the run's process is gone.
+    """
+    run = multiprocessing.parent_process()
+    if sys.platform == "linux" and run is not None:
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if not run.is_alive():  # it was killed before the line above
+            os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _limit(name: str) -> str:

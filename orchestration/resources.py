@@ -62,6 +62,7 @@ class StoreResource(dg.ConfigurableIOManagerFactory):
     root: str = ""
 
     def create_io_manager(self, context: dg.InitResourceContext) -> StoreIOManager:
+        machine.end_with_run()  # here, because every step stores something
         return StoreIOManager(UPath(self.root or paths.store_root()))
 
 

@@ -35,7 +35,7 @@ def test_a_container_counts_by_its_limits(tmp_path, monkeypatch):
 def test_libraries_keep_to_the_cap_and_get_back_what_they_had(order):
     program = f"""
 import os
-os.environ.update(OMP_NUM_THREADS="3", OPENBLAS_NUM_THREADS="3", NUMBA_NUM_THREADS="3")
+os.environ.update(OMP_NUM_THREADS="2", OPENBLAS_NUM_THREADS="2", NUMBA_NUM_THREADS="2")
 from orchestration import machine
 def threads():
     import numpy, numba, torch
@@ -43,12 +43,12 @@ def threads():
     pools = {{pool["num_threads"] for pool in threadpool_info()}}
     return pools | {{torch.get_num_threads(), numba.config.NUMBA_NUM_THREADS}}
 if {order == "loaded before"}:
-    assert threads() == {{3}}, threads()
+    assert threads() == {{2}}, threads()
 with machine.capped(1):
     assert threads() == {{1}}, threads()
-assert os.environ["OMP_NUM_THREADS"] == "3"
+assert os.environ["OMP_NUM_THREADS"] == "2"
 if {order == "loaded before"}:
-    assert threads() == {{3}}, threads()
+    assert threads() == {{2}}, threads()
 """
     done = subprocess.run([sys.executable, "-c", program], env=os.environ, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr

@@ -133,6 +133,7 @@ def fit(
         with _roomy(name, device):
             trainer = TorchTrainer(center, contexts, corpus, objective, batch_walks, seed, bias)
 
+    resumed = state.epoch
     loop = _Loop(name, trainer, model, state, -(-corpus.n_walks // batch_walks), corpus.words, config, context, unit)
     with _torch_settings(context.threads, context.precision):
         for epoch in range(state.epoch + 1, config.epochs + 1):
@@ -149,6 +150,7 @@ def fit(
         "device": str(device),
         "threads": context.threads,
         "precision": "float32" if compiled else context.precision,
+        "resumed_after_epoch": resumed,
         "batch_walks": batch_walks,
         "out_of_memory_halvings": 0 if isinstance(trainer, CompiledTrainer) else trainer.halvings,
         unit.name: state.words // unit.words,
