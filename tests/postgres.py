@@ -25,7 +25,7 @@ def _binary(name: str) -> str:
 
 @contextlib.contextmanager
 def server() -> Iterator[dict[str, str]]:
-    """A fresh server; yields what a client needs, as the variables of ``orchestration/deploy/dagster.postgres.yaml``."""
+    """A fresh server; yields the variables that ``orchestration/deploy/dagster.postgres.yaml`` names."""
     initdb, pg_ctl = _binary("initdb"), _binary("pg_ctl")
     # A short path: the server's socket lies in it, and its name may have about 100 characters. Root may not start
     # the server, so then the account does that Debian's package made for it.

@@ -1,4 +1,4 @@
-"""A team's deployment: the instance in a real PostgreSQL server, artefacts in a bucket of a real S3-compatible server."""
+"""A team's deployment: the instance in a real PostgreSQL server, artefacts in a real S3-compatible bucket."""
 
 import shutil
 import subprocess
