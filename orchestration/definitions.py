@@ -17,7 +17,7 @@ from orchestration.jobs import rebuild, schedules
 from orchestration.machine import STEPS_AT_ONCE
 from orchestration.resources import Machine, StoreResource, TorchDevice
 
-_EXECUTOR = {
+EXECUTOR = {
     "max_concurrent": STEPS_AT_ONCE,
     # A step's process is forked from a server that has the slow imports behind it, instead of importing torch and
     # Dagster anew in each of the run's steps. Nothing preloaded starts threads or touches a GPU at import time.
@@ -54,7 +54,7 @@ def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
             "machine": Machine(),
             **(resources or {}),
         },
-        executor=dg.multiprocess_executor.configured(_EXECUTOR),
+        executor=dg.multiprocess_executor.configured(EXECUTOR),
         loggers={"console": terminal.console},
     )
 

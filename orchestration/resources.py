@@ -16,7 +16,7 @@ from upath import UPath
 
 from core import paths
 from core.errors import InputError
-from core.store import read_artefact, read_manifest, write_artefact
+from core.store import read_artefact, read_manifest, store_path, write_artefact
 from orchestration import machine
 
 
@@ -63,7 +63,7 @@ class StoreResource(dg.ConfigurableIOManagerFactory):
 
     def create_io_manager(self, context: dg.InitResourceContext) -> StoreIOManager:
         machine.end_with_run()  # here, because every step stores something
-        return StoreIOManager(UPath(self.root or paths.store_root()))
+        return StoreIOManager(store_path(self.root or paths.store_root()))
 
 
 class ChosenDevice(NamedTuple):

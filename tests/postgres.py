@@ -1,7 +1,6 @@
 """A PostgreSQL server of the tests' own: in a temporary folder, on a free port, ended afterwards."""
 
 import contextlib
-import glob
 import os
 import pwd
 import shutil
@@ -17,7 +16,7 @@ from tests.browser import free_port
 
 def _binary(name: str) -> str:
     """Debian keeps the server's programs out of the PATH."""
-    found = shutil.which(name) or next(iter(sorted(glob.glob(f"/usr/lib/postgresql/*/bin/{name}"), reverse=True)), None)
+    found = shutil.which(name) or max(map(str, Path("/usr/lib/postgresql").glob(f"*/bin/{name}")), default=None)
     if not found:
         pytest.skip(f"no PostgreSQL server on this machine: {name} is missing (Debian: apt-get install postgresql)")
     return found
@@ -29,7 +28,7 @@ def server() -> Iterator[dict[str, str]]:
     initdb, pg_ctl = _binary("initdb"), _binary("pg_ctl")
     # A short path: the server's socket lies in it, and its name may have about 100 characters. Root may not start
     # the server, so then the account does that Debian's package made for it.
-    folder = Path(tempfile.mkdtemp(prefix="pg-"))
+    folder = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))
     account = {}
     if os.geteuid() == 0:
         user = pwd.getpwnam("postgres")

@@ -20,9 +20,10 @@ from tests.faults import Installation, kill_all
 from tests.test_orchestration import write_pairs
 
 
-@pytest.fixture
-def bucket(monkeypatch, tmp_path):
+@pytest.fixture(scope="module")
+def bucket(tmp_path_factory):
     """The address of a bucket on moto's server, a process of its own; credentials are in the environment."""
+    monkeypatch, tmp_path = pytest.MonkeyPatch(), tmp_path_factory.mktemp("bucket")
     pytest.importorskip("moto", reason="the extra 'dev' installs it")
     port = free_port()
     address = f"http://127.0.0.1:{port}"
@@ -46,6 +47,7 @@ def bucket(monkeypatch, tmp_path):
     finally:
         server.terminate()
         server.wait(20)
+        monkeypatch.undo()
 
 
 def _answers(address):
@@ -73,14 +75,18 @@ def test_a_bucket_serves_whole_artefacts_and_a_failed_write_leaves_the_earlier_o
             raise OSError("connection lost")
         return plain(path, data)
 
-    target = type(store.folder("x", "c"))
-    monkeypatch.setattr(target, "write_bytes", write)
-    with pytest.raises(OSError, match="connection lost"):
-        store.write("x", "c", np.zeros(2))
+    with monkeypatch.context() as patched:
+        patched.setattr(type(store.folder("x", "c")), "write_bytes", write)
+        with pytest.raises(OSError, match="connection lost"):
+            store.write("x", "c", np.zeros(2))
     [(manifest, names)] = seen
     assert manifest == first and len(names) == 3  # the manifest, the first version, the second one's files
     np.testing.assert_array_equal(Store(bucket).read("x", "c"), [[0, 1, 2], [3, 4, 5]])
-    monkeypatch.undo()
+
+    # Another process writes: this one must see it, though fsspec would keep listings for ever.
+    program = f"import numpy, core.store; core.store.Store({bucket!r}).write('x', 'd', numpy.ones(1))"
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=120)
+    assert store.categories("x") == ["c", "d"]
 
 
 def test_a_category_is_materialized_into_a_bucket(bucket, tmp_path):
