@@ -170,7 +170,7 @@ def test_a_backfill_of_all_categories_and_a_failed_one_executed_again(servers):
 
 
 def test_a_run_is_cancelled_and_one_that_was_killed_is_noticed(servers):
-    endless = {"products": 2_000_000, "pairs_per_product": 20}
+    endless = {"products": 500_000, "pairs_per_product": 20}
     run = servers.launch("alpha", sample=endless)
     servers.under_way(run)
     before = servers.store.manifest("raw_products", "alpha")
