@@ -1,5 +1,6 @@
 """Webserver and daemon as a team runs them: what the UI asks of them over GraphQL, and one rebuild made by clicking."""
 
+import contextlib
 import gzip
 import json
 import os
@@ -39,6 +40,9 @@ class Servers:
         environment |= {"ALSOBOUGHT_HOME": str(folder), "DAGSTER_HOME": str(folder), "PYTHONPATH": str(ROOT)}
         self.store, self.children = Store(folder / "data" / "store"), []
         tools = Path(sys.executable).parent
+        # Made before the two start: each would make the tables of a fresh database, and one of them would fail.
+        with contextlib.chdir(folder), dg.DagsterInstance.from_config(str(folder)) as instance:
+            assert instance.get_runs() == [] and instance.get_backfills() == []
         for command in ([tools / "dagster-webserver", "-p", str(self.port)], [tools / "dagster-daemon", "run"]):
             with (folder / f"{command[0].name}.log").open("wb") as log:
                 self.children.append(
@@ -182,7 +186,8 @@ def test_a_run_is_cancelled_and_one_that_was_killed_is_noticed(servers):
 
     run = servers.launch("alpha", sample=endless)
     servers.under_way(run)
-    with dg.DagsterInstance.from_config(str(servers.folder)) as instance:
+    # The shipped dagster.yaml names its database relative to the current folder.
+    with contextlib.chdir(servers.folder), dg.DagsterInstance.from_config(str(servers.folder)) as instance:
         records = instance.all_logs(run, of_type=dg.DagsterEventType.ENGINE_EVENT)
         [started] = [r for r in records if r.message and "Started process for run" in r.dagster_event.message]
         os.kill(int(started.dagster_event.engine_event_data.metadata["pid"].value), signal.SIGKILL)

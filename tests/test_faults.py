@@ -1,5 +1,6 @@
 """Faults: kill -9, a full disk, an unreadable source; the next rebuild continues and nothing half-written is served."""
 
+import contextlib
 import os
 import random
 import subprocess
@@ -45,7 +46,9 @@ def test_every_kind_of_kill_leaves_whole_artefacts_and_the_next_rebuild_uses_wha
         assert place.lost(before, reference) == []
     place.complete("walks")
     assert place.lost(before, reference) == []
-    with dg.DagsterInstance.from_config(str(place.folder)) as instance:
+    # The shipped dagster.yaml names its database relative to the current folder.
+    with contextlib.chdir(place.folder), dg.DagsterInstance.from_config(str(place.folder)) as instance:
+        assert len(instance.get_runs()) == 5
         under_way = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING])
         assert instance.get_runs(under_way) == []
         assert instance.event_log_storage.get_concurrency_run_ids() == set()
