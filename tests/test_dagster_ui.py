@@ -16,6 +16,7 @@ import dagster as dg
 import pytest
 
 from core.store import Store
+from orchestration import servers as real
 from tests import browser
 from tests.conftest import ROOT
 
@@ -40,9 +41,10 @@ class Servers:
         environment |= {"ALSOBOUGHT_HOME": str(folder), "DAGSTER_HOME": str(folder), "PYTHONPATH": str(ROOT)}
         self.store, self.children = Store(folder / "data" / "store"), []
         tools = Path(sys.executable).parent
-        # Made before the two start: each would make the tables of a fresh database, and one of them would fail.
-        with contextlib.chdir(folder), dg.DagsterInstance.from_config(str(folder)) as instance:
-            assert instance.get_runs() == [] and instance.get_backfills() == []
+        with pytest.MonkeyPatch.context() as patched:  # made before the two start, as `alsobought serve` does
+            patched.setenv("ALSOBOUGHT_HOME", str(folder))
+            patched.setenv("DAGSTER_HOME", str(folder))
+            real._make_database()
         for command in ([tools / "dagster-webserver", "-p", str(self.port)], [tools / "dagster-daemon", "run"]):
             with (folder / f"{command[0].name}.log").open("wb") as log:
                 self.children.append(
