@@ -16,7 +16,7 @@ from upath import UPath
 
 from core import paths
 from core.errors import InputError
-from core.store import read_artefact, read_manifest, store_path, write_artefact
+from core.store import Store, read_artefact, read_manifest, store_path, write_artefact
 from orchestration import machine
 
 
@@ -50,6 +50,11 @@ class StoreIOManager(dg.UPathIOManager):
                 f"`make materialize CATEGORY={context.asset_partition_key}`"
             )
         return read_artefact(path)
+
+    def last(self, asset: str, category: str) -> Any | None:
+        """What a rebuild of the asset is about to replace, or None: to start from, not to depend on."""
+        store = Store(self._base_path)
+        return store.read(asset, category) if store.manifest(asset, category) else None
 
 
 class StoreResource(dg.ConfigurableIOManagerFactory):
