@@ -3,6 +3,7 @@ PYTHON ?= python3
 CATEGORY ?= sample
 FORMAT ?= markdown
 SELECT ?= *
+KILLS ?= 50
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
@@ -11,7 +12,7 @@ export ALSOBOUGHT_HOME := $(CURDIR)
 export RAW_DIR ?= data/raw
 export DAGSTER_DISABLE_TELEMETRY := yes
 
-.PHONY: help demo test lint format materialize leaderboard ui clean
+.PHONY: help demo test faults lint format materialize leaderboard ui clean
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -34,13 +35,16 @@ test: $(STAMP)  ## lint, type-check and run the whole test suite
 	@$(BIN)/mypy
 	@$(BIN)/pytest -n 2
 
+faults: $(STAMP)  ## [KILLS=50]: kill rebuilds at random points with SIGKILL; says how many survived and how many lost
+	@$(BIN)/python -m tests.faults --kills $(KILLS)
+
 lint: $(STAMP)  ## check style and types only
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
 format: $(STAMP)  ## format the code
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
 
-materialize: $(STAMP)  ## CATEGORY=beauty RAW_DIR=... [SELECT='+neighbours/skipgram']: materialize a category, or a part
+materialize: $(STAMP)  ## CATEGORY=beauty RAW_DIR=... [SELECT='*neighbours/skipgram']: materialize a category, or a part
 	@$(BIN)/alsobought materialize $(CATEGORY) --select '$(SELECT)'
 
 leaderboard: $(STAMP)  ## CATEGORY=beauty [FORMAT=json]: print its leaderboard

@@ -15,6 +15,7 @@ import yaml
 from core import settings
 from core.configs import CONFIGS
 from core.errors import InputError
+from core.models import MODELS
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_]{0,62}")
 _KEYS = {"title", "source", "format", "products", "sha256", "cron", "timezone", "schedule", "watch", "settings"}
@@ -70,16 +71,41 @@ def load_categories(path: Path) -> dict[str, Category]:
     Raises:
         InputError: naming the file, the entry and the remedy.
     """
+    entries = _document(path).get("categories")
+    if not isinstance(entries, dict) or not entries:
+        raise InputError(f"{path}: expected a mapping 'categories:' with at least one entry")
+    return {str(name): _category(path, str(name), entry) for name, entry in entries.items()}
+
+
+def load_step_tags(path: Path) -> dict[str, dict[str, Any]]:
+    """The file's ``step_tags``: ``gpu`` (all models that can use one) or a model's name → tag → text or mapping.
+
+    What a tag means is up to the executor that runs the steps, e.g. ``dagster-k8s/config``.
+
+    Raises:
+        InputError: naming the file, the entry and the remedy.
+    """
+    tags = _document(path).get("step_tags") or {}
+    known = ("gpu", *MODELS)
+    if not isinstance(tags, dict) or not all(isinstance(value, dict) for value in tags.values()):
+        raise InputError(f"{path}: step_tags: expected gpu or a model's name -> tag -> value")
+    for name, own in tags.items():
+        if name not in known:
+            raise InputError(f"{path}: step_tags.{name}: there is no such model; known are {', '.join(known)}")
+        for tag, value in own.items():
+            if not isinstance(tag, str) or not isinstance(value, str | dict):
+                raise InputError(f"{path}: step_tags.{name}.{tag}: {value!r} is neither a text nor a mapping")
+    return tags
+
+
+def _document(path: Path) -> dict[str, Any]:
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise InputError(f"{path} does not exist; run from the project folder or set ALSOBOUGHT_CATEGORIES") from error
     except yaml.YAMLError as error:
         raise InputError(f"{path} is not valid YAML: {error}") from error
-    entries = document.get("categories") if isinstance(document, dict) else None
-    if not isinstance(entries, dict) or not entries:
-        raise InputError(f"{path}: expected a mapping 'categories:' with at least one entry")
-    return {str(name): _category(path, str(name), entry) for name, entry in entries.items()}
+    return document if isinstance(document, dict) else {}
 
 
 def _category(path: Path, name: str, entry: Any) -> Category:

@@ -113,7 +113,7 @@ class Store:
     """
 
     def __init__(self, root: str | os.PathLike[str] | UPath) -> None:
-        self.root = UPath(root)
+        self.root = store_path(root)
 
     def folder(self, asset: str, category: str) -> UPath:
         """The folder of an artefact; the IO manager arrives at the same path from the asset key."""
@@ -145,6 +145,13 @@ class Store:
         if not base.exists():
             return []
         return sorted(p.name for p in base.iterdir() if (p / MANIFEST).exists())
+
+
+def store_path(root: str | os.PathLike[str] | UPath) -> UPath:
+    """The root of a store as a path; in a bucket, one that does not remember listings: other processes write there."""
+    if isinstance(root, UPath) or "://" not in str(root):
+        return UPath(root)
+    return UPath(root, use_listings_cache=False)
 
 
 def read_manifest(folder: UPath) -> Manifest | None:

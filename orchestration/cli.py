@@ -63,18 +63,22 @@ def materialize(category: str, select: str = "*") -> int:
     from orchestration.definitions import defs
     from orchestration.partitions import CATEGORIES
     from orchestration.terminal import failures
+    from orchestration.workers import end_dead_runs, here
 
     if category not in CATEGORIES:
         raise InputError(
             f"there is no category {category!r} in {paths.categories_file()}; known are {', '.join(CATEGORIES)}"
         )
     started = time.monotonic()
-    selection = None if select == "*" else dg.AssetSelection.from_string(select).resolve(defs.resolve_asset_graph())
+    # The neighbours: the catalogue's assets come out of one reading, none of them can be had alone.
+    asked = dg.AssetSelection.from_string(select).required_multi_asset_neighbors()
+    selection = None if select == "*" else asked.resolve(defs.resolve_asset_graph())
     with dg.DagsterInstance.get() as instance:
+        end_dead_runs(instance)  # else a killed run would keep its pool slots, and this one would wait for them
         result = dg.execute_job(
             dg.reconstructable(_rebuild_job),
             instance=instance,
-            tags={"dagster/partition": category},
+            tags={"dagster/partition": category} | here(),
             run_config={"loggers": {"console": {}}},  # the short lines of orchestration.terminal
             asset_selection=sorted(selection) if selection is not None else None,
         )

@@ -14,12 +14,12 @@ from core.models import MODELS
 from orchestration import inputs, terminal
 from orchestration.assets import catalog, graph, models, projection
 from orchestration.jobs import rebuild, schedules
+from orchestration.machine import STEPS_AT_ONCE
 from orchestration.resources import Machine, StoreResource, TorchDevice
 from orchestration.sensors import sensors
 
-_EXECUTOR = {
-    # Two steps at once: while one reads or writes, the other computes.
-    "max_concurrent": 2,
+EXECUTOR = {
+    "max_concurrent": STEPS_AT_ONCE,
     # A step's process is forked from a server that has the slow imports behind it, instead of importing torch and
     # Dagster anew in each of the run's steps. Nothing preloaded starts threads or touches a GPU at import time.
     "start_method": {
@@ -57,7 +57,7 @@ def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
             "machine": Machine(),
             **(resources or {}),
         },
-        executor=dg.multiprocess_executor.configured(_EXECUTOR),
+        executor=dg.multiprocess_executor.configured(EXECUTOR),
         loggers={"console": terminal.console},
     )
 

@@ -1,15 +1,24 @@
-"""The categories and the partitions made of them.
+"""The categories and the partitions made of them, and the tags of steps.
 
 Belongs here: the one place where categories.yaml is read for the definitions. Does not belong here: schedules
 (``orchestration.jobs``) and settings (``orchestration.launchpad``).
 """
 
+from typing import Any
+
 import dagster as dg
 
-from core.categories import Category, load_categories
+from core.categories import Category, load_categories, load_step_tags
+from core.models.base import Model
 from core.paths import categories_file
 
 CATEGORIES: dict[str, Category] = load_categories(categories_file())
+_STEP_TAGS = load_step_tags(categories_file())
 BY_CATEGORY = dg.StaticPartitionsDefinition(list(CATEGORIES))
 SEED = 42
 """Seed of all randomness in the assets; only training on several threads (hogwild) is not repeatable bit for bit."""
+
+
+def step_tags(model: Model) -> dict[str, Any]:
+    """Tags of the step that trains a model, e.g. for a cluster's executor: those of all GPU models and its own."""
+    return (_STEP_TAGS.get("gpu", {}) if model.gpu else {}) | _STEP_TAGS.get(model.name, {})

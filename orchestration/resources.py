@@ -4,17 +4,20 @@ Belongs here: Dagster resources and IO managers. Does not belong here: formats (
 to compute.
 """
 
+import contextlib
 import json
-import os
+import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import dagster as dg
 from upath import UPath
 
 from core import paths
-from core.store import Store, read_artefact, read_manifest, write_artefact
-from orchestration import inputs
+from core.errors import InputError
+from core.store import Store, read_artefact, read_manifest, store_path, write_artefact
+from orchestration import inputs, machine
 
 
 class StoreIOManager(dg.UPathIOManager):
@@ -82,44 +85,66 @@ class StoreResource(dg.ConfigurableIOManagerFactory):
     root: str = ""
 
     def create_io_manager(self, context: dg.InitResourceContext) -> StoreIOManager:
-        return StoreIOManager(UPath(self.root or paths.store_root()))
+        machine.end_with_run()  # here, because every step stores something
+        return StoreIOManager(store_path(self.root or paths.store_root()))
+
+
+class ChosenDevice(NamedTuple):
+    """A torch device and why it was taken."""
+
+    name: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.why})"
 
 
 class TorchDevice(dg.ConfigurableResource):
-    """The device on which torch models train.
+    """The device on which torch models train, and how exactly it multiplies matrices.
 
     Attributes:
         device: ``auto`` takes cuda, then mps, then cpu; ``cpu``, ``cuda``, ``cuda:N`` or ``mps`` demand one.
+        precision: of matrix products of 32-bit numbers: ``float32`` (exact), ``tf32`` (TensorFloat-32 where the
+            device has it) or ``bf16``; see :data:`core.models.base.PRECISIONS`.
     """
 
     device: str = "auto"
+    precision: str = "float32"
 
-    def resolve(self) -> str:
-        """Name of the torch device. Raises RuntimeError when a demanded device is not there."""
+    def resolve(self) -> ChosenDevice:
+        """The device to use. Raises InputError when it is demanded and not there, or is no device's name."""
         import torch
 
+        present = {"cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available()), "cpu": 1}
         if self.device == "auto":
-            if torch.cuda.is_available():
-                return "cuda"
-            return "mps" if torch.backends.mps.is_available() else "cpu"
-        kind = self.device.split(":")[0]
-        present = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-        if not present.get(kind, False):
-            raise RuntimeError(
-                f"the torch device {self.device!r} was demanded but is not available on this machine; "
+            found = next(kind for kind, number in present.items() if number)
+            missing = [kind for kind in ("cuda", "mps") if not present[kind]]
+            why = f"auto; this machine has no {' and no '.join(missing)}" if found == "cpu" else "auto"
+            return ChosenDevice(found, why)
+        kind, _, number = self.device.partition(":")
+        if not re.fullmatch(r"cpu|mps|cuda(:\d+)?", self.device):
+            raise InputError(f"torch_device.device: {self.device!r} is not one of auto, cpu, cuda, cuda:N, mps")
+        if int(number or 0) >= present[kind]:
+            raise InputError(
+                f"the torch device {self.device!r} was demanded but this machine has {present[kind]} of kind {kind}; "
                 "set the resource 'torch_device' to 'auto' or 'cpu'"
             )
-        return self.device
+        return ChosenDevice(self.device, "demanded")
 
 
 class Machine(dg.ConfigurableResource):
-    """What one step may use of the machine.
+    """What one step may use of the machine; while a step that has this resource runs, its libraries keep to it.
 
     Attributes:
-        threads: CPU threads per step; 0 means all cores this process may run on.
+        threads: CPU threads per step; 0 means this step's share of the cores.
     """
 
     threads: int = 0
 
     def thread_count(self) -> int:
-        return self.threads or len(os.sched_getaffinity(0))
+        return self.threads or machine.THREADS_PER_STEP
+
+    @contextlib.contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["Machine"]:
+        with machine.capped(self.thread_count()):
+            yield self

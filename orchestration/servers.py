@@ -31,6 +31,7 @@ def serve(ui_port: int, explorer_port: int) -> int:
     # SIGINT too: a shell starts background jobs with it ignored, and children would inherit that.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _as_interrupt)
+    _make_database()
     children: dict[str, subprocess.Popen[bytes]] = {}
     addresses = {
         "dagster-webserver": f"http://127.0.0.1:{ui_port}",
@@ -65,6 +66,18 @@ def serve(ui_port: int, explorer_port: int) -> int:
         return 0
     finally:
         _stop(children)
+
+
+def _make_database() -> None:
+    """Make the instance's tables if they are not there: webserver and daemon, started together, would each make them,
+    and Dagster cannot use what comes of it ("alembic_version has more than one head")."""
+    import dagster as dg
+
+    # dagster.yaml may name the database relative to the current folder, which is the children's.
+    with contextlib.chdir(paths.home()), dg.DagsterInstance.get() as instance:
+        instance.get_runs(limit=1)
+        instance.event_log_storage.get_concurrency_run_ids()
+        instance.all_instigator_state()
 
 
 def _commands(ui_port: int, explorer_port: int) -> dict[str, list[str]]:

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from core.errors import InputError
 from core.models import MODELS
 from core.projection import ProjectionConfig, has_map, wanted
 from core.store import Store
@@ -180,11 +181,52 @@ def test_each_category_with_a_cron_has_a_schedule_that_names_its_partition():
 def test_a_demanded_device_that_is_not_there_is_a_clear_failure():
     import torch
 
+    assert TorchDevice(device="cpu").resolve() == ("cpu", "demanded")
+    with pytest.raises(InputError, match="'gpu' is not one of auto, cpu, cuda"):
+        TorchDevice(device="gpu").resolve()
+    with pytest.raises(InputError, match=re.escape("'cuda:99' was demanded")):
+        TorchDevice(device="cuda:99").resolve()
     if torch.cuda.is_available():
-        pytest.skip("this machine has a CUDA device")
-    with pytest.raises(RuntimeError, match=re.escape("'cuda' was demanded")):
+        assert TorchDevice().resolve() == ("cuda", "auto")
+        return
+    with pytest.raises(InputError, match=re.escape("'cuda' was demanded")):
         TorchDevice(device="cuda").resolve()
-    assert TorchDevice(device="cpu").resolve() == "cpu"
+    if not torch.backends.mps.is_available():
+        assert str(TorchDevice().resolve()) == "cpu (auto; this machine has no cuda and no mps)"
+
+
+def test_device_and_precision_stand_in_the_metadata(built):
+    _, instance, _ = built
+    record = instance.get_latest_materialization_event(dg.AssetKey(["embeddings", "skipgram"]))
+    facts = record.asset_materialization.metadata
+    assert facts["device"].value.split(" ")[0] in ("cpu", "cuda", "mps")
+    assert facts["training"].value["precision"] == "float32"
+    assert facts["training"].value["out_of_memory_halvings"] == 0
+
+
+def test_an_unknown_precision_is_refused_before_training(built):
+    store, instance, _ = built
+    before = store.manifest("embeddings/skipgram", "alpha")
+    config = {"resources": {"torch_device": {"config": {"precision": "fp4"}}}}
+    result = run(
+        store.root, "alpha", instance, run_config=config, asset_selection=[dg.AssetKey(["embeddings", "skipgram"])]
+    )
+    [failure] = [e.step_failure_data.error.cause for e in result.all_events if e.is_step_failure]
+    assert "precision 'fp4' is not one of float32, tf32, bf16" in failure.message
+    assert store.manifest("embeddings/skipgram", "alpha") == before
+
+
+def test_step_tags_of_the_file_stand_on_the_steps_that_train():
+    jobs = defs.resolve_job_def("rebuild")
+    tags = {node.name: node.definition.tags for node in jobs.nodes}
+    limits = {"container_config": {"resources": {"limits": {"nvidia.com/gpu": 1}}}}
+    for name, model in MODELS.items():
+        own = tags[f"embeddings__{name}"]
+        assert ("dagster-k8s/config" in own) == model.gpu
+        if model.gpu:
+            assert json.loads(own["dagster-k8s/config"]) == limits
+    assert json.loads(tags["embeddings__skipgram"]["dagster-ray/config"]) == {"num_gpus": 1}
+    assert "dagster-ray/config" not in tags["embeddings__node2vec"]
 
 
 def test_loading_what_was_never_materialized_says_what_to_run(tmp_path):

@@ -37,6 +37,9 @@ LEARNING_CURVE = pa.schema(
     ]
 )
 
+PRECISIONS = {"float32": "highest", "tf32": "high", "bf16": "medium"}
+"""How exactly torch may multiply float32 matrices: our name → that of ``torch.set_float32_matmul_precision``."""
+
 Probe = Callable[[np.ndarray, np.ndarray | None], float]
 """``probe(center, context) -> ROC-AUC`` of a fixed sample of validation pairs; only measures, never trains."""
 
@@ -72,6 +75,7 @@ class TrainContext:
         seed: seed of all randomness.
         threads: CPU threads to use.
         device: torch device name ("cpu", "cuda", "cuda:0", "mps").
+        precision: of matrix products on it, a key of :data:`PRECISIONS`; the compiled back end always has float32.
         progress: progress callback.
         probe: learning-curve probe, or None.
         checkpoints: folder in which an interrupted training leaves and finds its checkpoints, or None.
@@ -82,6 +86,7 @@ class TrainContext:
     seed: int = 42
     threads: int = 2
     device: str = "cpu"
+    precision: str = "float32"
     progress: Progress = silent
     probe: Probe | None = None
     checkpoints: Path | None = None

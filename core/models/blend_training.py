@@ -4,6 +4,7 @@ Belongs here: what the ranker is shown. Does not belong here: settings (``core.m
 (``core.models.blend_features``) and the networks (``core.models.blend_ranker``).
 """
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,7 +81,7 @@ def _walks_like(walks: np.ndarray, graph: ProductGraph, inner: ProductGraph, con
 
 def _inner_models(models: dict[str, Embeddings], inputs: Inputs, context: TrainContext) -> dict[str, Embeddings]:
     """The blended models, with the settings they were trained with, on the inner training part."""
-    quiet = TrainContext(context.seed, context.threads, context.device, context.progress)
+    quiet = dataclasses.replace(context, probe=None, checkpoints=None)
     return {
         name: MODELS[name].fit(inputs, MODELS[name].config_class(**part.info["config"]), quiet)
         for name, part in models.items()

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from core.errors import InputError
 from core.models.corpus import Objective, WalkCorpus, walk_order
 
 _REPORT_EVERY = 32
@@ -23,6 +24,9 @@ _REPORT_EVERY = 32
 
 _LONGEST_STEP = 6.0
 """Bound of :func:`stable_batch`; measured: on a small dense graph 7 still converged and 10 diverged."""
+
+_MOST_HALVINGS = 6
+"""Times that a batch is halved when the device's memory does not hold it, before the training fails."""
 
 
 def stable_batch(wished: int, corpus: WalkCorpus, objective: Objective, learning_rate: float) -> int:
@@ -48,6 +52,9 @@ class TorchTrainer:
         corpus, objective, seed: as there.
         batch_walks: walks that make one step.
         bias: float32 ``[n_nodes]`` there, updated in place; a tied objective only.
+
+    Attributes:
+        halvings: how often the batch had to be halved because the device ran out of memory.
     """
 
     def __init__(
@@ -61,6 +68,7 @@ class TorchTrainer:
         bias: Tensor | None = None,
     ) -> None:
         self.batch_walks = batch_walks
+        self.halvings = 0
         self._center, self._context, self._bias = center, context, bias
         device = center.device
         self._walks = torch.tensor(corpus.walks, device=device)
@@ -88,16 +96,46 @@ class TorchTrainer:
         for start in range(first, last, _REPORT_EVERY):
             tally = torch.zeros(3, device=self._center.device)
             for batch in range(start, min(start + _REPORT_EVERY, last)):
-                nodes, reach, noise, words = self._draw(epoch, batch)
-                drawn = nodes, reach, noise, self._objective.negatives, rate(batch)
-                if self._objective.tied:
-                    labels = None if self._labels is None else self._labels[self._places(epoch, batch)]
-                    loss, pairs = tied_step(self._center, self._bias, labels, self._objective.l2, *drawn)
-                else:
-                    loss, pairs = step(self._center, self._context, *drawn)
-                tally += torch.stack([words, loss, pairs])
+                tally += self._batch(epoch, batch, rate(batch))
             words, loss, pairs = tally.tolist()
             yield round(words), loss, round(pairs)
+
+    def _batch(self, epoch: int, batch: int, rate: float) -> Tensor:
+        """Train on one batch; words, loss and pairs as a float32 ``[3]``.
+
+        Where the device's memory does not hold its step, the batch becomes two steps of half the walks, and so on, for
+        this and all later batches. A step that fails has changed nothing, so no walk is trained on twice.
+        """
+        nodes, reach, noise, words = self._draw(epoch, batch)
+        places = self._places(epoch, batch)
+        done, tally = 0, torch.stack([words, torch.zeros_like(words), torch.zeros_like(words)])
+        while done < len(nodes):
+            part = slice(done, done + max(1, self.batch_walks >> self.halvings))
+            try:
+                loss, pairs = self._step(nodes[part], reach[part], noise[part], places[part], rate)
+            except torch.OutOfMemoryError as error:
+                if self.halvings == _MOST_HALVINGS or self.batch_walks >> self.halvings <= 1:
+                    raise InputError(
+                        f"batch_walks: {self._center.device} has not enough memory even for steps of "
+                        f"{part.stop - part.start} walks; choose a smaller dim or another device ({error})"
+                    ) from error
+            else:
+                tally[1:] += torch.stack([loss, pairs])
+                done = part.stop
+                continue
+            # Outside the handler: the exception holds the tensors of the failed step.
+            self.halvings += 1
+            if self._center.device.type == "cuda":
+                torch.cuda.empty_cache()
+        return tally
+
+    def _step(self, nodes: Tensor, reach: Tensor, noise: Tensor, places: Tensor, rate: float) -> tuple[Tensor, Tensor]:
+        """The objective's step on the drawn walks at ``places``."""
+        drawn = nodes, reach, noise, self._objective.negatives, rate
+        if not self._objective.tied:
+            return step(self._center, self._context, *drawn)
+        labels = None if self._labels is None else self._labels[places]
+        return tied_step(self._center, self._bias, labels, self._objective.l2, *drawn)
 
     def _draw(self, epoch: int, batch: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """The walks of a batch after subsampling, and the random numbers of its step."""
@@ -159,10 +197,13 @@ def step(
     pull = torch.sigmoid(-near) * inside * rate
     push = torch.sigmoid(far) * weight * -rate
     dim = center.shape[1]
-    center.index_add_(0, nodes.flatten(), (pull @ x + push @ n).view(-1, dim))
-    context.index_add_(0, nodes.flatten(), (pull.mT @ c).view(-1, dim))
-    context.index_add_(0, noise.flatten(), (push.mT @ c).view(-1, dim))
-    return loss, positives.sum()
+    # All that needs memory comes before the first update, so that a step which does not fit has changed nothing.
+    to_center, to_context, to_noise = pull @ x + push @ n, pull.mT @ c, push.mT @ c
+    n_pairs = positives.sum()
+    center.index_add_(0, nodes.flatten(), to_center.view(-1, dim))
+    context.index_add_(0, nodes.flatten(), to_context.view(-1, dim))
+    context.index_add_(0, noise.flatten(), to_noise.view(-1, dim))
+    return loss, n_pairs
 
 
 def tied_step(
@@ -206,12 +247,18 @@ def tied_step(
     pull = pull + pull.mT  # every row is a center and a context
     push = torch.sigmoid(far) * weight * -rate
     dim = table.shape[1]
-    table.index_add_(0, nodes.flatten(), (pull @ v + push @ n - rate * l2 * valid[:, :, None] * v).view(-1, dim))
-    table.index_add_(0, noise.flatten(), (push.mT @ v - rate * l2 * n).view(-1, dim))
+    # All that needs memory comes before the first update, as in :func:`step`.
+    to_nodes = pull @ v + push @ n - rate * l2 * valid[:, :, None] * v
+    to_noise = push.mT @ v - rate * l2 * n
+    n_pairs = positives.sum()
     if bias is not None:
-        bias.index_add_(0, nodes.flatten(), (pull.sum(2) + push.sum(2) - rate * l2 * valid * b).flatten())
-        bias.index_add_(0, noise.flatten(), (push.sum(1) - rate * l2 * c).flatten())
-    return loss, positives.sum()
+        to_node_bias = (pull.sum(2) + push.sum(2) - rate * l2 * valid * b).flatten()
+        to_noise_bias = (push.sum(1) - rate * l2 * c).flatten()
+        bias.index_add_(0, nodes.flatten(), to_node_bias)
+        bias.index_add_(0, noise.flatten(), to_noise_bias)
+    table.index_add_(0, nodes.flatten(), to_nodes.view(-1, dim))
+    table.index_add_(0, noise.flatten(), to_noise.view(-1, dim))
+    return loss, n_pairs
 
 
 def _inside(nodes: Tensor, reach: Tensor) -> Tensor:

@@ -21,7 +21,7 @@ import torch
 
 from core import checkpoint
 from core.errors import InputError
-from core.models.base import LEARNING_CURVE, Embeddings, TrainContext
+from core.models.base import LEARNING_CURVE, PRECISIONS, Embeddings, TrainContext
 from core.models.corpus import Objective, WalkCorpus
 from core.models.sgns_cpu import CompiledTrainer
 from core.models.sgns_torch import TorchTrainer, stable_batch
@@ -114,7 +114,8 @@ def fit(
     start = _start(name, model, corpus, config, context)
     warm = bool(start.get("warm"))
     used, part = shortened(config) if warm else (config, 1.0)
-    model.to(device)
+    with _roomy(name, device):
+        model.to(device)
     key, state = "", _State()
     if context.checkpoints:
         settings = {"model": name, "compiled": compiled, "seed": seed, "n_nodes": len(corpus.counts)}
@@ -136,11 +137,13 @@ def fit(
         )
     else:
         batch_walks = stable_batch(config.batch_walks, corpus, objective, used.learning_rate)
-        trainer = TorchTrainer(center, contexts, corpus, objective, batch_walks, seed, bias)
+        with _roomy(name, device):
+            trainer = TorchTrainer(center, contexts, corpus, objective, batch_walks, seed, bias)
 
+    resumed = state.epoch
     n_batches = max(1, round(part * math.ceil(corpus.n_walks / batch_walks)))  # a part of the order is an even sample
     loop = _Loop(name, trainer, model, state, n_batches, round(part * corpus.words), used, context, unit)
-    with _torch_threads(context.threads):
+    with _torch_settings(context.threads, context.precision):
         for epoch in range(state.epoch + 1, used.epochs + 1):
             for first, last in _segments(loop.n_batches, config.probes_per_epoch):
                 loop.segment(epoch, first, last)
@@ -154,7 +157,10 @@ def fit(
         "backend": "compiled" if compiled else "torch",
         "device": str(device),
         "threads": context.threads,
+        "precision": "float32" if compiled else context.precision,
+        "resumed_after_epoch": resumed,
         "batch_walks": batch_walks,
+        "out_of_memory_halvings": 0 if isinstance(trainer, CompiledTrainer) else trainer.halvings,
         unit.name: state.words // unit.words,
         "seconds": state.seconds,
         "examples_per_second": state.words / unit.words / max(state.seconds, 1e-9),
@@ -277,11 +283,27 @@ def _device(name: str) -> torch.device:
 
 
 @contextlib.contextmanager
-def _torch_threads(threads: int) -> Iterator[None]:
-    """Limit torch's CPU threads; the limit is the process's, so it is put back."""
-    before = torch.get_num_threads()
+def _roomy(name: str, device: torch.device) -> Iterator[None]:
+    """Say what to do when what must stand on the device for the whole training does not fit; no batch size helps."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise InputError(
+            f"{name}: vectors and walks do not fit into the memory of {device}; choose a smaller {name}.dim or the "
+            f"device cpu ({error})"
+        ) from error
+
+
+@contextlib.contextmanager
+def _torch_settings(threads: int, precision: str) -> Iterator[None]:
+    """Limit torch's CPU threads and set how exactly it multiplies; both are the process's, so they are put back."""
+    if precision not in PRECISIONS:
+        raise InputError(f"precision {precision!r} is not one of {', '.join(PRECISIONS)}")
+    before = torch.get_num_threads(), torch.get_float32_matmul_precision()
     torch.set_num_threads(threads)
+    torch.set_float32_matmul_precision(PRECISIONS[precision])
     try:
         yield
     finally:
-        torch.set_num_threads(before)
+        torch.set_num_threads(before[0])
+        torch.set_float32_matmul_precision(before[1])

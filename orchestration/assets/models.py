@@ -21,9 +21,9 @@ from core.pairs import ProductPairs
 from core.split import PairSplit
 from orchestration.inputs import settings as settings_of
 from orchestration.launchpad import form, resolve
-from orchestration.partitions import BY_CATEGORY, SEED
+from orchestration.partitions import BY_CATEGORY, SEED, step_tags
 from orchestration.reporting import StepReport, check_specs, table
-from orchestration.resources import Machine, StoreIOManager, TorchDevice
+from orchestration.resources import ChosenDevice, Machine, StoreIOManager, TorchDevice
 
 _UPSTREAM = {
     "products": "product_pairs",
@@ -59,6 +59,7 @@ def _embeddings(model: Model) -> dg.AssetsDefinition:
         deps=[settings_of(model.name)],
         check_specs=check_specs(["embeddings", model.name], checks.VECTORS),
         pool="gpu" if model.gpu else None,
+        op_tags=step_tags(model),
     )
     def embeddings(
         context: dg.AssetExecutionContext,
@@ -72,13 +73,15 @@ def _embeddings(model: Model) -> dg.AssetsDefinition:
         settings = resolve(context, model.name, config)
         report = StepReport(context, settings)
         checkpoints = paths.checkpoint_dir() / context.partition_key / model.name
+        device = torch_device.resolve() if model.gpu else ChosenDevice("cpu", "this model has no other")
         trained = model.fit(
             _inputs(model, split.n_nodes, inputs),
             settings,
             TrainContext(
                 seed=SEED,
                 threads=machine.thread_count(),
-                device=torch_device.resolve() if model.gpu else "cpu",
+                device=device.name,
+                precision=torch_device.precision,
                 progress=report.progress,
                 probe=_probe(split) if model.learns else None,
                 checkpoints=checkpoints,
@@ -88,7 +91,9 @@ def _embeddings(model: Model) -> dg.AssetsDefinition:
         )
         if "start" in trained.info:
             context.log.info(_start_line(trained.info["start"]))
-        return report.output(trained, checks.check_vectors(trained, split.n_nodes), **_facts(trained, checkpoints))
+        return report.output(
+            trained, checks.check_vectors(trained, split.n_nodes), device=str(device), **_facts(trained, checkpoints)
+        )
 
     return embeddings
 

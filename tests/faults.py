@@ -1,0 +1,237 @@
+"""Kills with SIGKILL at random points of real rebuilds, and what must hold afterwards; ``make faults`` runs this.
+
+Belongs here: a fresh installation, the kills and the store's invariants. Does not belong here: which faults the suite
+tries (``tests/test_faults.py``).
+"""
+
+import argparse
+import hashlib
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import psutil
+import yaml
+
+from core.store import MANIFEST, Store
+from tests.conftest import ROOT
+
+LEAVES = ["neighbours/skipgram", "metrics/skipgram", "neighbours/matrix_factorization", "metrics/rp3beta"]
+"""What a round rebuilds, with all that it is made from."""
+REPEATABLE = ["raw_products", "raw_relationships", "product_pairs", "pair_split", "product_graph", "walks"]
+"""Assets whose files must be the same, byte for byte, however often their rebuild was killed."""
+ROUND_SECONDS = 180.0
+VICTIMS = {"step": 0.4, "run": 0.2, "machine": 0.4}
+"""What is killed, and how often: one step's process, the run's own process, or all processes at once."""
+
+
+class Installation:
+    """A category of its own in a fresh folder: instance, store, checkpoints.
+
+    Args:
+        folder: empty.
+        epochs: of the trained models; many make a training long enough to be hit.
+    """
+
+    def __init__(self, folder: Path, epochs: int = 30) -> None:
+        self.folder = folder
+        for name in ("dagster.yaml", "workspace.yaml"):
+            shutil.copy(ROOT / name, folder)
+        settings = yaml.safe_load((ROOT / "tests" / "categories.yaml").read_text())["categories"]["alpha"]["settings"]
+        for model in ("skipgram", "matrix_factorization"):
+            settings[model] |= {"epochs": epochs}
+        self.categories = {"alpha": {"source": "sample", "settings": settings}}
+        self.write_categories(self.categories)
+        self.store = Store(folder / "data" / "store")
+        self.environment = {
+            k: v for k, v in os.environ.items() if not k.startswith(("ALSOBOUGHT", "DAGSTER", "RAW_DIR"))
+        } | {"ALSOBOUGHT_HOME": str(folder), "DAGSTER_HOME": str(folder), "PYTHONPATH": str(ROOT)}
+
+    def write_categories(self, categories: dict) -> None:
+        (self.folder / "categories.yaml").write_text(yaml.safe_dump({"categories": categories}))
+
+    def start(self, select: str, category: str = "alpha") -> subprocess.Popen:
+        """A rebuild of ``select`` in a session of its own; what it prints is added to ``run.log``."""
+        with (self.folder / "run.log").open("ab") as log:
+            return subprocess.Popen(
+                [sys.executable, "-m", "orchestration.cli", "materialize", category, "--select", select],
+                cwd=self.folder, env=self.environment, stdout=log, stderr=log, start_new_session=True,
+            )  # fmt: skip
+
+    def complete(self, select: str) -> None:
+        """A rebuild that must succeed."""
+        run = self.start(select)
+        try:
+            status = run.wait(ROUND_SECONDS)
+        except subprocess.TimeoutExpired:
+            kill_all(run)
+            status = f"none within {ROUND_SECONDS:.0f} s"
+        assert status == 0, f"rebuild ended with {status}: {(self.folder / 'run.log').read_text()[-3000:]}"
+
+    def manifests(self) -> dict[str, str]:
+        """Asset → version of all that is materialized."""
+        found = {}
+        for path in Path(str(self.store.root)).rglob(MANIFEST):
+            asset = path.parent.parent.relative_to(str(self.store.root)).as_posix()
+            found[asset] = self.store.manifest(asset, path.parent.name).version
+        return found
+
+    def digests(self) -> dict[str, str]:
+        """SHA-256 of the files of every repeatable asset."""
+        found = {}
+        for asset in REPEATABLE:
+            folder = self.store.folder(asset, "alpha")
+            if manifest := self.store.manifest(asset, "alpha"):
+                digest = hashlib.sha256()
+                for file in sorted((folder / manifest.version).iterdir()):
+                    digest.update(file.name.encode() + file.read_bytes())
+                found[asset] = digest.hexdigest()
+        return found
+
+    def lost(self, before: dict[str, str], reference: dict[str, str]) -> list[str]:
+        """What is wrong with the store; an empty list says that nothing was lost.
+
+        Args:
+            before: what :meth:`manifests` said before the kill: all of it must still be there, as it was or newer.
+            reference: :meth:`digests` of a rebuild that nobody disturbed.
+        """
+        wrong = []
+        now = self.manifests()
+        for asset in before:
+            if asset not in now:
+                wrong.append(f"{asset}: gone")
+        for asset in now:
+            try:
+                manifest = self.store.manifest(asset, "alpha")
+                folder = self.store.folder(asset, "alpha") / manifest.version
+                stored = sum(file.stat().st_size for file in folder.iterdir())
+                if stored != manifest.bytes:
+                    wrong.append(f"{asset}: {stored} bytes instead of {manifest.bytes}")
+                touch(self.store.read(asset, "alpha"))
+            except Exception as error:
+                wrong.append(f"{asset}: {error!r}")
+        wrong += [f"{asset}: other contents" for asset, d in self.digests().items() if d != reference.get(asset, d)]
+        return wrong
+
+
+def touch(value) -> None:
+    """Read every byte of an artefact: arrays are memory-mapped, so reading them is not yet reading their bytes."""
+    if isinstance(value, np.ndarray):
+        np.asarray(value).tobytes()
+    elif isinstance(value, dict):
+        for item in value.values():
+            touch(item)
+    elif hasattr(value, "__dataclass_fields__"):
+        for name in value.__dataclass_fields__:
+            touch(getattr(value, name))
+
+
+def steps(run: subprocess.Popen) -> list[psutil.Process]:
+    """The processes of the run's steps: children of multiprocessing's fork server."""
+    try:
+        family = psutil.Process(run.pid).children(recursive=True)
+        return [p for p in family if p.ppid() != run.pid and p.status() != psutil.STATUS_ZOMBIE]
+    except psutil.NoSuchProcess:
+        return []
+
+
+def kill_all(run: subprocess.Popen) -> None:
+    """SIGKILL to every process of the run's session, as a power cut would have it; waits until all are gone."""
+    try:
+        family = [psutil.Process(run.pid), *psutil.Process(run.pid).children(recursive=True)]
+    except psutil.NoSuchProcess:
+        family = []
+    for process in family:
+        try:
+            process.kill()
+        except psutil.NoSuchProcess:
+            continue
+    run.wait()
+    psutil.wait_procs(family, timeout=20)
+
+
+def kill(run: subprocess.Popen, victim: str, rng: random.Random) -> str:
+    """Kill, wait until the run has ended, and say what was killed ("nothing" where it had ended before)."""
+    working = steps(run)
+    if run.poll() is not None or (victim == "step" and not working):
+        victim = "machine" if run.poll() is None else "nothing"
+    if victim == "machine":
+        kill_all(run)
+    elif victim == "run":
+        run.kill()
+        run.wait()
+        _, alive = psutil.wait_procs(working, timeout=30)
+        assert not alive, f"steps outlived their run: {alive}"
+    elif victim == "step":
+        try:
+            rng.choice(working).kill()
+        except psutil.NoSuchProcess:
+            victim = "nothing"
+        try:
+            run.wait(ROUND_SECONDS)
+        except subprocess.TimeoutExpired:
+            kill_all(run)
+            raise AssertionError("the run did not notice that its step was killed") from None
+    return victim
+
+
+def wait_for(run: subprocess.Popen, happened: Callable[[], object], seconds: float = 90) -> None:
+    """Until ``happened`` or the run's end; fails when neither comes."""
+    deadline = time.monotonic() + seconds
+    while not happened() and run.poll() is None:
+        assert time.monotonic() < deadline, "what was waited for did not happen"
+        time.sleep(0.01)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Random kills; 0 when nothing was lost and every rebuild after a kill completed."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument("--seed", type=int, default=0)
+    asked = parser.parse_args(arguments)
+    rng = random.Random(asked.seed)
+    with tempfile.TemporaryDirectory(prefix="faults-") as folder:
+        place = Installation(Path(folder))
+        started = time.monotonic()
+        place.complete(f"*{LEAVES[0]}")
+        duration = time.monotonic() - started
+        reference = place.digests()
+        kinds, lost, done, resumed = Counter(), 0, 0, 0
+        while done < asked.kills:
+            leaf, victim = rng.choice(LEAVES), rng.choices(list(VICTIMS), list(VICTIMS.values()))[0]
+            before = place.manifests()
+            run = place.start(f"*{leaf}")
+            time.sleep(rng.uniform(0.05, 0.95) * duration)
+            victim = kill(run, victim, rng)
+            if victim == "nothing":
+                continue
+            done += 1
+            kinds[victim] += 1
+            wrong = place.lost(before, reference)
+            started_with_checkpoint = any((place.folder / "data" / "checkpoints").rglob("checkpoint.npz"))
+            if done % 5 == 0 or done == asked.kills:  # in between, the next rebuild is killed too
+                place.complete(f"*{leaf}")
+                wrong += place.lost(before, reference)
+            resumed += started_with_checkpoint
+            lost += bool(wrong)
+            changed = sum(before.get(asset) != version for asset, version in place.manifests().items())
+            print(
+                f"kill {done:3}: {victim:8} of {leaf:32} {changed:2} newer, {'; '.join(wrong) or 'whole'}", flush=True
+            )
+    print(f"killed {done} ({', '.join(f'{kind} {n}' for kind, n in kinds.items())}; {resumed} left a checkpoint)")
+    print(f"survived {done - lost}, lost {lost}")
+    return 1 if lost else 0
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    sys.exit(main())

@@ -1,0 +1,215 @@
+"""Webserver and daemon as a team runs them: what the UI asks of them over GraphQL, and one rebuild made by clicking."""
+
+import contextlib
+import gzip
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from core.store import Store
+from orchestration import servers as real
+from tests import browser
+from tests.conftest import ROOT
+
+CATALOG = ["raw_products", "raw_relationships", "quarantine"]
+DONE = ("SUCCESS", "FAILURE", "CANCELED")
+SECONDS = 150.0  # of patience with a busy machine; no test waits that long for a success
+
+
+class Servers:
+    """A fresh installation with its webserver and its daemon."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.port = folder, browser.free_port()
+        for path in ("dagster.yaml", "workspace.yaml", "tests/categories.yaml"):
+            shutil.copy(ROOT / path, folder)
+        # The suite's instance looks for killed runs more often than a team's needs to.
+        settings = (
+            (folder / "dagster.yaml").read_text().replace("poll_interval_seconds: 15", "poll_interval_seconds: 2")
+        )
+        (folder / "dagster.yaml").write_text(settings.replace("run_end_seconds: 10", "run_end_seconds: 1"))
+        environment = {k: v for k, v in os.environ.items() if not k.startswith(("ALSOBOUGHT", "DAGSTER", "RAW_DIR"))}
+        environment |= {"ALSOBOUGHT_HOME": str(folder), "DAGSTER_HOME": str(folder), "PYTHONPATH": str(ROOT)}
+        self.store, self.children = Store(folder / "data" / "store"), []
+        tools = Path(sys.executable).parent
+        with pytest.MonkeyPatch.context() as patched:  # made before the two start, as `alsobought serve` does
+            patched.setenv("ALSOBOUGHT_HOME", str(folder))
+            patched.setenv("DAGSTER_HOME", str(folder))
+            real._make_database()
+        for command in ([tools / "dagster-webserver", "-p", str(self.port)], [tools / "dagster-daemon", "run"]):
+            with (folder / f"{command[0].name}.log").open("wb") as log:
+                self.children.append(
+                    subprocess.Popen(
+                        [*command, "-w", folder / "workspace.yaml"],
+                        cwd=folder,
+                        env=environment,
+                        stdout=log,
+                        stderr=log,
+                        start_new_session=True,
+                    )
+                )
+        until(self._answers, "the webserver's first answer")
+
+    def _answers(self) -> bool:
+        try:
+            return self.ask("{ version }")["version"] == dg.__version__
+        except OSError:
+            return False
+
+    def ask(self, query: str, **variables):
+        """The data that the webserver answers a GraphQL query with."""
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.port}/graphql",
+            json.dumps({"query": query, "variables": variables}).encode(),
+            {"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            found = json.load(answer)
+        assert "errors" not in found, found["errors"]
+        return found["data"]
+
+    def launch(self, category: str, **config) -> str:
+        """Materialize one category's catalogue, as the launchpad does; the run's id."""
+        answer = self.ask(
+            """mutation Launch($params: ExecutionParams!) { launchPipelineExecution(executionParams: $params) {
+            __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }""",
+            params={
+                "selector": {
+                    "repositoryLocationName": "alsobought",
+                    "repositoryName": "__repository__",
+                    "jobName": "rebuild",
+                    "assetSelection": [{"path": [name]} for name in CATALOG],
+                },
+                "runConfigData": {"ops": {"raw_catalog": {"config": config}}} if config else {},
+                "mode": "default",
+                "executionMetadata": {"tags": [{"key": "dagster/partition", "value": category}]},
+            },
+        )["launchPipelineExecution"]
+        assert answer["__typename"] == "LaunchRunSuccess", answer
+        return answer["run"]["runId"]
+
+    def status(self, run: str) -> str:
+        return self.ask("query($id: ID!) { runOrError(runId: $id) { ... on Run { status } } }", id=run)["runOrError"][
+            "status"
+        ]
+
+    def ended(self, run: str) -> str:
+        until(lambda: self.status(run) in DONE, f"the end of run {run}")
+        return self.status(run)
+
+    def under_way(self, run: str) -> None:
+        """Wait until a step of the run works."""
+        query = """query($id: ID!) { runOrError(runId: $id) { ... on Run { stepStats { status } } } }"""
+        until(lambda: self.ask(query, id=run)["runOrError"]["stepStats"], f"the first step of {run}")
+
+    def stop(self) -> None:
+        for number in (signal.SIGINT, signal.SIGKILL):
+            for child in self.children:
+                if child.poll() is None:
+                    os.killpg(child.pid, number)
+            for child in self.children:
+                try:
+                    child.wait(15)
+                except subprocess.TimeoutExpired:
+                    continue
+
+
+def until(happened, what: str) -> None:
+    deadline = time.monotonic() + SECONDS
+    while not happened():
+        assert time.monotonic() < deadline, f"waited in vain for {what}"
+        time.sleep(0.3)
+
+
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory):
+    running = Servers(tmp_path_factory.mktemp("servers"))
+    yield running
+    running.stop()
+
+
+def test_a_backfill_of_all_categories_and_a_failed_one_executed_again(servers):
+    answer = servers.ask(
+        """mutation Backfill($params: LaunchBackfillParams!) { launchPartitionBackfill(backfillParams: $params) {
+        __typename ... on LaunchBackfillSuccess { backfillId } ... on PythonError { message } } }""",
+        params={
+            "assetSelection": [{"path": [name]} for name in CATALOG],
+            "partitionNames": ["alpha", "missing"],
+            "tags": [],
+        },
+    )["launchPartitionBackfill"]
+    assert answer["__typename"] == "LaunchBackfillSuccess", answer
+
+    def runs():
+        query = """query($filter: RunsFilter) { runsOrError(filter: $filter) { ... on Runs { results {
+        runId status tags { key value } } } } }"""
+        tags = [{"key": "dagster/backfill", "value": answer["backfillId"]}]
+        found = servers.ask(query, filter={"tags": tags})["runsOrError"]["results"]
+        return {next(t["value"] for t in run["tags"] if t["key"] == "dagster/partition"): run for run in found}
+
+    until(lambda: len(runs()) == 2 and all(run["status"] in DONE for run in runs().values()), "the backfill")
+    ended = runs()
+    assert ended["alpha"]["status"] == "SUCCESS" and ended["missing"]["status"] == "FAILURE"
+    assert servers.store.manifest("raw_products", "alpha").info["run_id"] == ended["alpha"]["runId"]
+
+    source = servers.folder / "data" / "raw" / "not_there.json.gz"
+    source.parent.mkdir(parents=True, exist_ok=True)
+    lines = [{"asin": "B1", "title": "one", "related": {"also_bought": ["B2"]}}, {"asin": "B2", "title": "two"}]
+    source.write_bytes(gzip.compress("\n".join(json.dumps(line) for line in lines).encode()))
+    again = servers.ask(
+        """mutation Again($params: ReexecutionParams!) { launchPipelineReexecution(reexecutionParams: $params) {
+        __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }""",
+        params={"parentRunId": ended["missing"]["runId"], "strategy": "FROM_FAILURE"},
+    )["launchPipelineReexecution"]
+    assert again["__typename"] == "LaunchRunSuccess", again
+    assert servers.ended(again["run"]["runId"]) == "SUCCESS"
+    assert servers.store.read("raw_products", "missing").num_rows == 2
+
+
+def test_a_run_is_cancelled_and_one_that_was_killed_is_noticed(servers):
+    endless = {"products": 500_000, "pairs_per_product": 20}
+    run = servers.launch("alpha", sample=endless)
+    servers.under_way(run)
+    before = servers.store.manifest("raw_products", "alpha")
+    answer = servers.ask("""mutation Cancel($id: String!) { terminateRun(runId: $id) { __typename } }""", id=run)[
+        "terminateRun"
+    ]
+    assert answer["__typename"] == "TerminateRunSuccess"
+    assert servers.ended(run) == "CANCELED"
+
+    run = servers.launch("alpha", sample=endless)
+    servers.under_way(run)
+    # The shipped dagster.yaml names its database relative to the current folder.
+    with contextlib.chdir(servers.folder), dg.DagsterInstance.from_config(str(servers.folder)) as instance:
+        records = instance.all_logs(run, of_type=dg.DagsterEventType.ENGINE_EVENT)
+        [started] = [r for r in records if r.message and "Started process for run" in r.dagster_event.message]
+        os.kill(int(started.dagster_event.engine_event_data.metadata["pid"].value), signal.SIGKILL)
+    assert servers.ended(run) == "FAILURE"  # else this run would be the one that the queue admits, for ever
+    assert servers.store.manifest("raw_products", "alpha") == before
+    assert servers.ended(servers.launch("alpha")) == "SUCCESS"
+
+
+@pytest.mark.browser
+def test_a_partition_is_materialized_by_clicking_in_the_asset_graph(servers):
+    before = servers.store.manifest("raw_products", "alpha")
+    with browser.chromium() as running:
+        page = running.new_page(viewport={"width": 1600, "height": 1000})
+        page.set_default_timeout(SECONDS * 1000)
+        page.goto(f"http://127.0.0.1:{servers.port}/locations/alsobought/asset-groups/catalog/lineage")
+        page.get_by_text("raw_relationships").first.wait_for()
+        page.get_by_role("button", name="Materialize all").click()
+        page.get_by_text("Select a partition").click()
+        page.get_by_text("alpha", exact=True).first.click()
+        page.keyboard.press("Escape")
+        page.get_by_role("button", name="Launch 1 run").click()
+        until(lambda: servers.store.manifest("raw_products", "alpha") != before, "the new artefact")
+        browser.screenshot(page, "dagster-materialized")

@@ -1,0 +1,118 @@
+"""Faults: kill -9, a full disk, an unreadable source; the next rebuild continues and nothing half-written is served."""
+
+import contextlib
+import os
+import random
+import subprocess
+import sys
+
+import dagster as dg
+import psutil
+import pytest
+
+from orchestration import workers
+from tests.conftest import ROOT
+from tests.faults import Installation, kill, steps, wait_for
+
+SELECT = "*embeddings/skipgram"
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    return Installation(tmp_path_factory.mktemp("faults"), epochs=60)
+
+
+def test_every_kind_of_kill_leaves_whole_artefacts_and_the_next_rebuild_uses_what_was_learned(place):
+    checkpoint = place.folder / "data" / "checkpoints" / "alpha" / "skipgram" / "checkpoint.npz"
+
+    # A power cut in the middle of the first training: what came before is whole, the training is resumed.
+    run = place.start(SELECT)
+    wait_for(run, checkpoint.exists)
+    assert kill(run, "machine", random.Random(0)) == "machine", (place.folder / "run.log").read_text()[-3000:]
+    before, reference = place.manifests(), place.digests()
+    assert "walks" in before and "embeddings/skipgram" not in before
+    assert place.lost({}, {}) == [] and checkpoint.exists()
+    place.complete("embeddings/skipgram")  # would wait for ever if the dead run had kept its slot of the pool "gpu"
+    assert place.store.read("embeddings/skipgram", "alpha").info["resumed_after_epoch"] > 0
+    assert not checkpoint.exists()
+
+    # The run's own process alone: its steps end with it. And one step: the run says so and ends.
+    for victim in ("run", "step"):
+        before = place.manifests()
+        run = place.start("walks")
+        wait_for(run, lambda run=run: steps(run))
+        assert kill(run, victim, random.Random(0)) == victim
+        assert run.returncode != 0
+        assert place.lost(before, reference) == []
+    place.complete("walks")
+    assert place.lost(before, reference) == []
+    # The shipped dagster.yaml names its database relative to the current folder.
+    with contextlib.chdir(place.folder), dg.DagsterInstance.from_config(str(place.folder)) as instance:
+        assert len(instance.get_runs()) == 5
+        under_way = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING])
+        assert instance.get_runs(under_way) == []
+        assert instance.event_log_storage.get_concurrency_run_ids() == set()
+
+
+def test_a_full_disk_fails_with_a_reason_and_leaves_the_earlier_version(place):
+    place.complete("*product_pairs")
+    before, reference = place.manifests(), place.digests()
+    folder = place.store.folder("product_pairs", "alpha")
+    versions = sorted(path.name for path in folder.iterdir())
+    program = """
+import resource, signal, sys
+from core.store import Store
+store = Store(sys.argv[1])
+value = store.read("product_pairs", "alpha")
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # then a write beyond the limit fails as one on a full disk does
+resource.setrlimit(resource.RLIMIT_FSIZE, (4_000, resource.RLIM_INFINITY))
+store.write("product_pairs", "alpha", value)
+"""
+    command = [sys.executable, "-c", program, str(place.store.root)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1 and "File too large" in done.stderr, done.stderr
+    assert place.manifests() == before and place.lost(before, reference) == []
+    assert sorted(path.name for path in folder.iterdir()) == versions  # and it left nothing that takes up room
+
+
+def test_an_unreadable_source_fails_by_name_and_leaves_the_earlier_version(place):
+    place.complete("raw_products")
+    before, reference = place.manifests(), place.digests()
+    whole = (place.folder / "categories.yaml").read_text()
+    source = place.folder / "data" / "raw" / "broken.json.gz"
+    source.parent.mkdir(parents=True, exist_ok=True)
+    source.write_bytes(b"\x1f\x8b\x08\x00 this is not gzip")
+    place.write_categories({"alpha": {"source": "broken.json.gz"}})
+    try:
+        run = place.start("raw_products")
+        assert run.wait(60) == 1
+    finally:
+        (place.folder / "categories.yaml").write_text(whole)
+    assert "broken.json.gz" in (place.folder / "run.log").read_text()
+    assert place.manifests() == before and place.lost(before, reference) == []
+
+
+def test_only_a_run_whose_process_is_gone_is_dead(tmp_path):
+    @dg.op
+    def nothing():
+        pass
+
+    @dg.job
+    def idle():
+        nothing()
+
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
+        gone = psutil.Popen(["true"])
+        gone.wait()
+        runs = {}
+        for name, (pid, tags) in {
+            "alive": (os.getpid(), workers.here()),
+            "gone": (gone.pid, workers.here()),
+            "elsewhere": (gone.pid, {workers.HOST_TAG: "another machine"}),
+        }.items():
+            run = instance.create_run_for_job(idle, status=dg.DagsterRunStatus.STARTED, tags=tags)
+            instance.report_engine_event("started", run, dg._core.events.EngineEventData.in_process(pid))
+            runs[name] = run.run_id
+        assert workers.end_dead_runs(instance) == [runs["gone"]]
+        assert instance.get_run_by_id(runs["gone"]).status == dg.DagsterRunStatus.FAILURE
+        assert instance.get_run_by_id(runs["alive"]).status == dg.DagsterRunStatus.STARTED
