@@ -18,6 +18,8 @@ from orchestration.resources import StoreIOManager
 WHY = "alsobought/why"
 """Tag of a run that a schedule or sensor started."""
 
+_UNTOLD = {"state": "not told by its server"}
+
 rebuild = dg.define_asset_job(
     "rebuild",
     selection=dg.AssetSelection.all(),
@@ -53,6 +55,8 @@ def due(
     try:
         source = inputs.source_state(category)
         inputs.report(context.instance, inputs.observation(inputs.SOURCE, category.name, source))
+        # A server that tells neither date nor size nor checksum could have changed: read it, or it never would be.
+        source = _UNTOLD if source is None else source
     except UnreachableError as error:
         trouble = f" ({error})"
     except InputError as error:

@@ -52,5 +52,5 @@ def _check_run(context: dg.AssetExecutionContext, category: Category) -> None:
         if not assets.is_executable or not (config := (steps.get(assets.op.name) or {}).get("config")):
             continue
         own = [key.path[1] for key in assets.dependency_keys if key.path[0] == "settings"]
-        for section, values in config.items() if set(config) <= set(CONFIGS) else ((own[0], config),):
+        for section, values in config.items() if set(config) <= set(CONFIGS) else zip(own[:1], [config], strict=False):
             category.config(section, values)

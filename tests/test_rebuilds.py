@@ -165,6 +165,14 @@ def test_a_changed_source_is_seen_by_sensor_and_schedule_and_asked_for_once(buil
     assert tick(built, "source_beta", "sensor").run_key != request.run_key
 
 
+def test_a_source_that_tells_nothing_of_itself_is_read_at_every_tick(built, monkeypatch):
+    """A server may send neither date nor size nor checksum; "the same source" would then be a guess."""
+    monkeypatch.setattr(inputs, "source_state", lambda category: None)
+    request = tick(built, "rebuild_beta")
+    assert {"raw_products", "raw_relationships", "quarantine"} <= asked(request)
+    assert "source" in request.tags["alsobought/why"]
+
+
 def test_a_missing_source_is_a_sentence_on_the_sensor_and_a_failing_run_on_the_schedule(built, source):
     source.unlink()
     assert "tiny.csv does not exist" in tick(built, "source_beta", "sensor")
