@@ -11,14 +11,16 @@ differ in their start; their mean varies less than one of them.
 """
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 _LISTS_PER_STEP = 64
 _PAIRS_PER_STEP = 4_096
-_PREDICT_BLOCK = 32_768
+_PREDICT_BLOCK = 8_192
 _WEIGHT_DECAY = 1e-4
 
 
@@ -53,7 +55,7 @@ def train_ranker(
     """Train the networks: two hidden layers, AdamW, learning rate falling to 0 along a cosine.
 
     Args:
-        examples: at least one list or pair.
+        examples: what to learn from.
         networks: how many.
         hidden: width of both hidden layers.
         epochs: passes over the lists (or over the pairs, if there are no lists).
@@ -63,8 +65,10 @@ def train_ranker(
 
     Returns:
         float32 arrays for :func:`predict`: ``mean``, ``scale`` ``[f]`` and the layers ``weight_1`` … ``bias_3``, whose
-        first axis is the network.
+        first axis is the network. Without any related pair or list they return the first feature.
     """
+    if not examples.related.any() and not len(examples.lists):
+        return _first_feature(examples.pairs.shape[1])
     features = np.concatenate([examples.lists, examples.pairs])
     mean, scale = features.mean(axis=0), features.std(axis=0)
     scale[scale < 1e-6] = 1
@@ -104,20 +108,38 @@ def train_ranker(
     return {"mean": mean, "scale": scale, **arrays}
 
 
-def predict(ranker: dict[str, np.ndarray], features: np.ndarray) -> np.ndarray:
+def predict(ranker: dict[str, np.ndarray], features: np.ndarray, threads: int = 2) -> np.ndarray:
     """float32 ``[n]``: the networks' mean output for features float32 ``[n, f]``."""
     scores = np.empty(len(features), dtype=np.float32)
-    for first in range(0, len(features), _PREDICT_BLOCK):
+
+    def work(first: int) -> None:
         block = (features[first : first + _PREDICT_BLOCK] - ranker["mean"]) / ranker["scale"]
         total = np.zeros(len(block), dtype=np.float32)
         for network in range(len(ranker["weight_1"])):
             hidden = block
             for layer in (1, 2):
-                hidden = hidden @ ranker[f"weight_{layer}"][network] + ranker[f"bias_{layer}"][network]
+                hidden = hidden @ ranker[f"weight_{layer}"][network]
+                hidden += ranker[f"bias_{layer}"][network]
                 np.maximum(hidden, 0, out=hidden)
             total += (hidden @ ranker["weight_3"][network] + ranker["bias_3"][network])[:, 0]
         scores[first : first + _PREDICT_BLOCK] = total / len(ranker["weight_1"])
+
+    with threadpool_limits(limits=1, user_api="blas"), ThreadPoolExecutor(threads) as pool:
+        list(pool.map(work, range(0, len(features), _PREDICT_BLOCK)))
     return scores
+
+
+def _first_feature(features: int) -> dict[str, np.ndarray]:
+    """A ranker that returns the first feature: of a category with too few pairs to learn from any."""
+    pass_on, keep = np.zeros((1, features, 2), np.float32), np.eye(2, dtype=np.float32)[None]
+    pass_on[0, 0] = 1, -1
+    apart = np.array([[[1], [-1]]], np.float32)
+    none = np.zeros((1, 1, 2), np.float32)
+    return {
+        "mean": np.zeros(features, np.float32), "scale": np.ones(features, np.float32),
+        "weight_1": pass_on, "bias_1": none, "weight_2": keep, "bias_2": none,
+        "weight_3": apart, "bias_3": none[..., :1],
+    }  # fmt: skip
 
 
 def _start_values(rng: np.random.Generator, networks: int, features: int, hidden: int) -> list[torch.Tensor]:

@@ -40,6 +40,7 @@ class BlendScorer:
         self.seen = np.array(embeddings.seen, dtype=bool)
         self._features = PairFeatures(graph, matrices["content"], arrays, embeddings.parts, threads)
         self._candidates = Candidates(graph, self._features, embeddings.info["config"]["candidates"], threads)
+        self._threads = threads
         self._ranker = {name.removeprefix("ranker."): value for name, value in arrays.items() if "ranker." in name}
 
     def score_pairs(self, source: np.ndarray, target: np.ndarray) -> np.ndarray:
@@ -47,7 +48,7 @@ class BlendScorer:
         for first in range(0, len(source), _PAIR_BLOCK):
             block = slice(first, first + _PAIR_BLOCK)
             forth, back = self._features.both_ways(source[block], target[block])
-            scores[block] = (predict(self._ranker, forth) + predict(self._ranker, back)) / 2
+            scores[block] = (self._predict(forth) + self._predict(back)) / 2
         return scores
 
     def top_k(
@@ -60,7 +61,7 @@ class BlendScorer:
         for first in range(0, len(sources), _SOURCE_BLOCK):
             block = slice(first, min(first + _SOURCE_BLOCK, len(sources)))
             row, node = self._candidates(sources[block], None if mask is None else mask[block], k)
-            score = predict(self._ranker, self._features.forth(sources[block][row], node))
+            score = self._predict(self._features.forth(sources[block][row], node))
             order = np.lexsort((node, -score, row))
             row, node, score = row[order], node[order], score[order]
             place = np.arange(len(row)) - np.searchsorted(row, np.arange(block.stop - block.start))[row]
@@ -69,6 +70,9 @@ class BlendScorer:
             scores[block][row[kept], place[kept]] = score[kept]
             progress("top-k", block.stop, len(sources), "products")
         return ids, scores
+
+    def _predict(self, features: np.ndarray) -> np.ndarray:
+        return predict(self._ranker, features, self._threads)
 
 
 class Candidates:
@@ -102,5 +106,6 @@ class Candidates:
                 more, _ = one.top_k(sources[short], count, mask=None if mask is None else mask[short])
                 row, place = np.nonzero(more >= 0)
                 keys.append(short[row] * np.int64(len(self._walks.seen)) + more[row, place])
-        found = np.unique(np.concatenate(keys))
+        found = np.sort(np.concatenate(keys))  # np.unique hashes large arrays, which takes several times as long
+        found = found[np.diff(found, prepend=-1) > 0]
         return found // len(self._walks.seen), (found % len(self._walks.seen)).astype(np.int32)
