@@ -51,7 +51,7 @@ def train(
     center, contexts, *direction = (np.ascontiguousarray(part) for part in np.hsplit(fit.vectors, len(learned)))
     placed = center.any(axis=1) & contexts.any(axis=1)
     if direction:
-        place_newcomers(center, contexts, *direction, placed & ~plain.seen, inputs.graph)
+        place_newcomers(center, contexts, direction[0], placed & ~plain.seen, inputs.graph)
     seconds = time.perf_counter() - started
 
     last = plain.learning_curve.slice(plain.learning_curve.num_rows - 1).to_pylist()[0]
