@@ -128,7 +128,7 @@ class Joint:
 
 
 def train(corpus: WalkCorpus, joint: Joint, epochs: int, learning_rate: float) -> Embeddings:
-    """Skip-gram with a linearly falling learning rate."""
+    """Skip-gram with a linearly falling learning rate. Raises FloatingPointError where vectors grow out of bounds."""
     noise = noise_table(corpus.counts, 0.75)
     keep = keep_probability(corpus.counts, 0)
     objective = Objective(keep, noise, WINDOW, True, NEGATIVES, SHARED_NEGATIVES)
@@ -143,7 +143,8 @@ def train(corpus: WalkCorpus, joint: Joint, epochs: int, learning_rate: float) -
             slot = rng.integers(len(noise.accept), size=(len(nodes), SHARED_NEGATIVES))
             drawn = np.where(rng.random(slot.shape) < noise.accept[slot], slot, noise.alias[slot])
             reach = rng.integers(1, WINDOW + 1, nodes.shape)
-            joint.learn(nodes, reach, drawn, learning_rate * (1 - (epoch + done / len(starts)) / epochs))
+            with np.errstate(over="raise", invalid="raise"):
+                joint.learn(nodes, reach, drawn, learning_rate * (1 - (epoch + done / len(starts)) / epochs))
     center, context = joint.compose(np.arange(len(corpus.counts)))[2]
     return Embeddings(MODEL, np.logical_and(center.any(axis=1), context.any(axis=1)), center, context)
 
@@ -175,7 +176,7 @@ def main() -> None:
         try:
             trained = train(corpus, Joint(corpus.counts, shares, variant, args.dim), args.epochs, args.learning_rate)
             numbers = data.measure(MODEL, trained, args.threads)
-        except InputError:  # vectors that are not finite
+        except (FloatingPointError, InputError):  # the second: from the evaluation, of vectors that are not finite
             rows.append([name, *["diverged"] * 4])
             continue
         measured = (numbers.published_seen, numbers.matched_all, numbers.recall, numbers.cold_start)

@@ -115,6 +115,13 @@ def build_pairs(products: pa.Table, relationships: pa.Table, config: PairsConfig
     )
 
 
+def product_hashes(products: pa.Table) -> np.ndarray:
+    """uint64 ``[n]``: a hash of each product id, the same wherever the product stands (SipHash, as pandas has it)."""
+    from pandas.util import hash_array  # this module stays light
+
+    return hash_array(products["product_id"].to_numpy(), categorize=False)
+
+
 def relationship_counts(relationships: pa.Table) -> Mapping[str, int]:
     """Number of listings by relationship name."""
     counts = pc.value_counts(relationships["relationship"].combine_chunks()).to_pylist()

@@ -4,10 +4,16 @@ Belongs here: the cold-start hold-out, the train/validation split and the sampli
 depends on the pairs, the seed and the settings alone, so that every model of a category is judged on the same
 pairs. Does not belong here: scoring (``core.evaluation``) and where pairs come from (``core.pairs``).
 
+A hash of the two products decides the side of a pair, and one of the product whether it is cold. So a pair keeps its
+side when others come or go, and a training that starts from the vectors of the last rebuild has not met the pairs that
+judge it. Two exceptions: a product that had no metadata and gets some can become cold, with its pairs; and the rules
+that leave tiny categories something to train on and something to validate can move a pair of theirs.
+
 Pairs are compared as int64 keys ``smaller id * n_nodes + larger id`` in sorted arrays: sets of 26 million
 Python tuples would neither fit nor finish.
 """
 
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,11 +32,11 @@ class SplitConfig:
     """Settings of the split."""
 
     validation_share: float = setting(
-        1 / 3, "share of the pairs between warm products that is held out to validate", ge=0.05, le=0.5
+        1 / 3, "share of the pairs between warm products that is held out to validate, about", ge=0.05, le=0.5
     )
     cold_share: float = setting(
         0.05,
-        "share of the products with metadata and pairs held out whole for the cold-start test; 0 = none",
+        "share of the products with metadata and pairs held out whole for the cold-start test, about; 0 = none",
         ge=0.0,
         le=0.5,
     )
@@ -59,6 +65,9 @@ class PairSplit:
         cold_matched_target: for each ``cold_source`` a target that is no pair of it, drawn in proportion to
             the targets' number of cold pairs; -1 where none was found in 100 draws.
         cold_uniform_target: the same, drawn uniformly from the products with a training pair.
+        keys: uint64 ``[n_nodes]``: tells which product a node is, whatever its number: equal in two splits for the same
+            product under the same seed and shares, hence only where neither's training pairs are held out by the
+            other. None in splits that were stored before there were keys.
     """
 
     n_nodes: int
@@ -76,6 +85,7 @@ class PairSplit:
     cold_target: np.ndarray
     cold_matched_target: np.ndarray
     cold_uniform_target: np.ndarray
+    keys: np.ndarray | None = None
 
 
 def split_pairs(
@@ -86,8 +96,11 @@ def split_pairs(
     has_metadata: np.ndarray,
     config: SplitConfig,
     seed: int = 42,
+    hashes: np.ndarray | None = None,
 ) -> PairSplit:
     """Split undirected pairs; the same set of pairs gives the same split in whatever order they come.
+
+    With ``hashes`` a pair or product keeps its side also when others come or go and nodes are numbered anew.
 
     Args:
         n_nodes: number of products.
@@ -98,6 +111,8 @@ def split_pairs(
         config: shares.
         seed: seed of all draws; each kind of draw has its own stream, so that a changed share does not move
             others.
+        hashes: uint64 ``[n_nodes]``, see :func:`core.pairs.product_hashes`; None stands for products that are called
+            by their node ids.
 
     Raises:
         InputError: there is no pair to split.
@@ -110,20 +125,21 @@ def split_pairs(
         )
     keys, weight = _sorted_keys(n_nodes, source, target, weight)
     low, high = _ends(n_nodes, keys)
-    cold_rng, valid_rng, published_rng, matched_rng, redraw_rng = (
-        np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(5)
-    )
+    streams = np.random.SeedSequence(seed).spawn(5)
+    cold_salt, valid_salt = (stream.generate_state(1, np.uint64) for stream in streams[:2])
+    published_rng, matched_rng, redraw_rng = (np.random.default_rng(stream) for stream in streams[2:])
+    hashes = _mixed(np.arange(n_nodes, dtype=np.uint64) if hashes is None else hashes)
 
-    cold = _cold_products(cold_rng, n_nodes, low, high, has_metadata, config.cold_share)
+    cold = _cold_products(_mixed(hashes ^ cold_salt), low, high, has_metadata, config.cold_share)
     is_cold = np.zeros(n_nodes, dtype=bool)
     is_cold[cold] = True
 
     warm_pairs = np.flatnonzero(~(is_cold[low] | is_cold[high]))
-    is_valid = np.zeros(len(keys), dtype=bool)
-    is_valid[_held_out(valid_rng, warm_pairs, config.validation_share)] = True
-    is_train = np.zeros(len(keys), dtype=bool)
-    is_train[warm_pairs] = True
-    is_train &= ~is_valid
+    pair_hashes = _mixed((hashes[low[warm_pairs]] + hashes[high[warm_pairs]]) ^ valid_salt)
+    held_out = _held_out(pair_hashes, config.validation_share)
+    is_valid, is_train = np.zeros((2, len(keys)), dtype=bool)
+    is_valid[warm_pairs[held_out]] = True
+    is_train[warm_pairs[~held_out]] = True
     valid_low, valid_high = low[is_valid], high[is_valid]
 
     published = _uniform_negatives(published_rng, n_nodes, keys, valid_low, valid_high)
@@ -149,6 +165,7 @@ def split_pairs(
         cold_target=cold_target,
         cold_matched_target=_other_targets(redraw_rng, n_nodes, keys, cold_source, cold_target),
         cold_uniform_target=_other_targets(redraw_rng, n_nodes, keys, cold_source, warm),
+        keys=_mixed(hashes ^ _rule(seed, config)),
     )
 
 
@@ -190,35 +207,55 @@ def _ends(n_nodes: int, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return low.astype(np.int32), (keys - low * n_nodes).astype(np.int32)
 
 
+def _mixed(z: np.ndarray) -> np.ndarray:
+    """uint64 → uint64, one to one: the finalizer of splitmix64 (Steele, Lea and Flood, OOPSLA 2014)."""
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))
+
+
+def _below(share: float) -> np.uint64:
+    """What a share of all uint64 numbers is less than."""
+    return np.uint64(int(share * 2**64))
+
+
+def _rule(seed: int, config: SplitConfig) -> np.uint64:
+    """A hash of everything besides the products that decides on which side a pair is."""
+    text = f"{seed} {config.validation_share!r} {config.cold_share!r}"
+    return np.uint64(int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little"))
+
+
 def _cold_products(
-    rng: np.random.Generator,
-    n_nodes: int,
-    low: np.ndarray,
-    high: np.ndarray,
-    has_metadata: np.ndarray,
-    share: float,
+    hashes: np.ndarray, low: np.ndarray, high: np.ndarray, has_metadata: np.ndarray, share: float
 ) -> np.ndarray:
-    """Products in random order, for as long as at most half of all pairs go with them.
+    """A share of the products by their hash, for as long as at most half of all pairs go with them.
 
     The limit matters in tiny categories only: a hub drawn as cold must not leave nothing to train on.
     """
+    n_nodes = len(hashes)
     paired = np.zeros(n_nodes, dtype=bool)
     paired[low] = paired[high] = True
-    order = rng.permutation(np.flatnonzero(np.asarray(has_metadata, dtype=bool) & paired))
+    possible = np.flatnonzero(np.asarray(has_metadata, dtype=bool) & paired)
+    order = possible[np.argsort(hashes[possible], kind="stable")]
     turn = np.full(n_nodes, len(order))
     turn[order] = np.arange(len(order))
     first = np.bincount(np.minimum(turn[low], turn[high]), minlength=len(order) + 1)
     lost = np.cumsum(first[: len(order)])  # pairs gone once this product and those before it are cold
     bearable = int(np.searchsorted(lost, len(low) // 2, side="right"))
-    return np.sort(order[: min(round(share * len(order)), bearable)]).astype(np.int32)
+    wanted = int(np.count_nonzero(hashes[order] < _below(share)))
+    return np.sort(order[: min(wanted, bearable)]).astype(np.int32)
 
 
-def _held_out(rng: np.random.Generator, pairs: np.ndarray, share: float) -> np.ndarray:
-    """A random share of ``pairs``; at least one and never all, as far as there are two."""
-    if len(pairs) < 2:
-        return pairs[:0]
-    count = min(max(round(share * len(pairs)), 1), len(pairs) - 1)
-    return rng.choice(pairs, size=count, replace=False, shuffle=False)
+def _held_out(hashes: np.ndarray, share: float) -> np.ndarray:
+    """bool ``[m]``: which pairs validate, by their hash; at least one and never all, as far as there are two."""
+    held_out = hashes < _below(share)
+    if len(hashes) < 2:
+        held_out[:] = False
+    elif not held_out.any():
+        held_out[np.argmin(hashes)] = True
+    elif held_out.all():
+        held_out[np.argmax(hashes)] = False
+    return held_out
 
 
 def _all_negatives(n_nodes: int, keys: np.ndarray, products: np.ndarray) -> np.ndarray | None:

@@ -13,7 +13,7 @@ import dagster as dg
 from upath import UPath
 
 from core import paths
-from core.store import read_artefact, read_manifest, write_artefact
+from core.store import Store, read_artefact, read_manifest, write_artefact
 
 
 class StoreIOManager(dg.UPathIOManager):
@@ -46,6 +46,11 @@ class StoreIOManager(dg.UPathIOManager):
                 f"`make materialize CATEGORY={context.asset_partition_key}`"
             )
         return read_artefact(path)
+
+    def last(self, asset: str, category: str) -> Any | None:
+        """What a rebuild of the asset is about to replace, or None: to start from, not to depend on."""
+        store = Store(self._base_path)
+        return store.read(asset, category) if store.manifest(asset, category) else None
 
 
 class StoreResource(dg.ConfigurableIOManagerFactory):

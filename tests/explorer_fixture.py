@@ -79,7 +79,7 @@ def pairs(seed: int = 1) -> ProductPairs:
 
 def split(of: ProductPairs) -> PairSplit:
     has_metadata = of.products["has_metadata"].to_numpy()
-    return split_pairs(N, of.source, of.target, of.weight, has_metadata, SplitConfig())
+    return split_pairs(N, of.source, of.target, of.weight, has_metadata, SplitConfig(cold_share=0.1))
 
 
 def neighbours(scorings: tuple[str, ...], seen: np.ndarray, k: int = 20, seed: int = 0) -> Neighbours:

@@ -355,6 +355,16 @@ def test_leaderboard_and_markdown():
     assert set(cells[2][2:-1]) == {"–"}
     assert "1,234 + 99" in text
     assert "unseen products" not in to_markdown(long)
+    assert "article's" not in text
+
+
+def test_leaderboard_says_whose_settings_are_the_articles():
+    row = {"protocol": "published", "subset": "all", "scoring": NATIVE, "metric": "roc_auc", "value": 0.9}
+    metrics = {
+        name: pa.Table.from_pylist([{**row, "model": name}], schema=METRICS) for name in ("skipgram", "gensim_word2vec")
+    }
+    assert "the article's for gensim_word2vec;" in to_markdown(leaderboard(metrics, "tiny"))
+    assert "article's" not in to_markdown(leaderboard({"skipgram": metrics["skipgram"]}, "tiny"))
 
 
 def test_summary_line_names_the_main_numbers_of_the_default_scoring():

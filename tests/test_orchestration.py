@@ -1,6 +1,8 @@
 """The asset graph in a real Dagster instance: two partitions, faults, settings, schedules."""
 
+import json
 import re
+import shutil
 
 import dagster as dg
 import numpy as np
@@ -215,3 +217,71 @@ def test_loading_what_was_never_materialized_says_what_to_run(tmp_path):
     assert not result.success
     text = "\n".join(str(e.step_failure_data.error) for e in result.all_events if e.is_step_failure)
     assert "make materialize CATEGORY=alpha" in text
+
+
+WAY_TO_SKIPGRAM = ["raw_products", "raw_relationships", "quarantine", "product_pairs", "pair_split", "product_graph"]
+WAY_TO_SKIPGRAM += ["transition_matrix", "walks", "embeddings/skipgram"]
+
+
+def rebuild_warm(root, instance):
+    """Rebuild beta up to skipgram with a warm start; the result's facts about its start and the run's log."""
+    config = {"ops": {"embeddings__skipgram": {"config": {"warm_start": True}}}}
+    keys = [dg.AssetKey(asset.split("/")) for asset in WAY_TO_SKIPGRAM]
+    result = run(root, "beta", instance, run_config=config, asset_selection=keys)
+    assert result.success, [e.message for e in result.all_events if e.is_failure]
+    log = [entry.user_message for entry in instance.all_logs(result.run_id)]
+    return Store(root).read("embeddings/skipgram", "beta").info["start"], log
+
+
+def test_a_rebuild_with_new_products_starts_from_the_last_embeddings(built, tmp_path):
+    instance = built[1]
+    root = tmp_path / "store"
+    shutil.copytree(built[0].root, root)
+    lines = (built[0].root.parent / "tiny.csv").read_text() + "".join(
+        f"a{i},p{j},1\n" for i in range(9) for j in (i, 7)
+    )
+    (tmp_path / "tiny.csv").write_text(lines + "p1,zz,1\n")
+    before = Store(root).read("embeddings/skipgram", "beta")
+    kept = int(before.seen.sum())
+    start, log = rebuild_warm(root, instance)
+    split = Store(root).read("pair_split", "beta")
+    after = Store(root).read("embeddings/skipgram", "beta")
+    new = split.n_nodes - 80
+    assert new == 10 and start["warm"] and start["kept"] == kept == 80 and start["dropped"] == 0
+    assert start["from_neighbours"] == after.seen.sum() - kept > 0 and start["fresh"] == 0
+    assert any(line.startswith("warm start: 80 products") for line in log)
+    # The products that were there, recognized without their keys: new ids begin with a or z.
+    same = Store(root).read("product_pairs", "beta").products["product_id"].to_pylist()
+    rows = [i for i, product in enumerate(same) if product.startswith("p")]
+    cosine = (before.center * after.center[rows]).sum(1) / np.linalg.norm(before.center, axis=1)
+    assert (cosine / np.linalg.norm(after.center[rows], axis=1)).mean() > 0.9
+
+    # The embeddings are no dependency of themselves.
+    graph = defs.resolve_asset_graph()
+    key = dg.AssetKey(["embeddings", "skipgram"])
+    assert key not in graph.get(key).parent_keys
+
+    # With another split the old vectors may have met what would judge them.
+    config = {"ops": {"pair_split": {"config": {"validation_share": 0.2}}}}
+    assert run(root, "beta", instance, run_config=config, asset_selection=[dg.AssetKey("pair_split")]).success
+    config = {"ops": {"embeddings__skipgram": {"config": {"warm_start": True}}}}
+    assert run(root, "beta", instance, run_config=config, asset_selection=[key]).success
+    start = Store(root).read("embeddings/skipgram", "beta").info["start"]
+    assert not start["warm"] and "shares of the split" in start["why"]
+
+
+def test_embeddings_stored_before_there_were_keys_are_read_and_lead_to_a_cold_start(built, tmp_path):
+    root = tmp_path / "store"
+    shutil.copytree(built[0].root, root)
+    shutil.copy(built[0].root.parent / "tiny.csv", tmp_path)
+    for asset in ("embeddings/skipgram", "pair_split"):
+        manifest = root / asset / "beta" / "manifest.json"
+        old = json.loads(manifest.read_text())
+        del old["fields"]["keys"]
+        manifest.write_text(json.dumps(old))
+        assert Store(root).read(asset, "beta").keys is None
+    start, log = rebuild_warm(root, built[1])
+    assert not start["warm"] and "do not tell to which products" in start["why"]
+    assert any(line.startswith("cold start: the earlier embeddings do not tell") for line in log)
+    start, _ = rebuild_warm(root, built[1])
+    assert start["warm"] and start["kept"] == 80

@@ -1,11 +1,13 @@
 """The split: a partition without leakage, negatives that are negatives, and the distributions they promise."""
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import InputError
+from core.pairs import product_hashes
 from core.settings import build
 from core.split import PairSplit, SplitConfig, contains, split_pairs
 
@@ -112,16 +114,123 @@ def test_shares_dtypes_and_seed():
     pairs = random_graph(400, 6000)
     has_metadata = [i % 2 == 0 for i in range(400)]
     split = run(400, pairs, has_metadata, SplitConfig(0.25, 0.1))
-    paired = {node for pair in pairs for node in pair}
-    assert len(split.cold) == round(0.1 * sum(has_metadata[node] for node in paired))
     warm = len(split.train_source) + len(split.valid_source)
-    assert len(split.valid_source) == round(0.25 * warm)
+    assert abs(len(split.valid_source) - 0.25 * warm) < 4 * np.sqrt(0.25 * 0.75 * warm)
     for name in PairSplit.__dataclass_fields__:
-        if name not in ("n_nodes", "train_weight"):
+        if name not in ("n_nodes", "train_weight", "keys"):
             assert getattr(split, name).dtype == np.int32, name
-    assert split.train_weight.dtype == np.float32
+    assert split.train_weight.dtype == np.float32 and split.keys.dtype == np.uint64
     other = run(400, pairs, has_metadata, SplitConfig(0.25, 0.1), seed=43)
     assert as_set(split.valid_source, split.valid_target) != as_set(other.valid_source, other.valid_target)
+
+
+def test_shares_are_kept_as_chance_keeps_them():
+    """Over many seeds: the means are the shares, and the numbers scatter like coin tosses, no more and no less."""
+    pairs = random_graph(300, 2500, skew=1.0)
+    cold, valid = [], []
+    for seed in range(300):
+        split = run(300, pairs, [True] * 300, SplitConfig(0.3, 0.1), seed)
+        cold.append(len(split.cold))
+        warm = len(split.train_source) + len(split.valid_source)
+        valid.append((len(split.valid_source) - 0.3 * warm) / np.sqrt(0.3 * 0.7 * warm))
+    paired = len({node for pair in pairs for node in pair})
+    assert np.mean(cold) / paired == pytest.approx(0.1, abs=4 * np.sqrt(0.09 / paired / 300))
+    assert np.var(cold) == pytest.approx(0.09 * paired, rel=0.35)
+    assert abs(np.mean(valid)) < 4 / np.sqrt(300) and np.var(valid) == pytest.approx(1, rel=0.35)
+
+
+def test_the_pairs_of_a_product_fall_on_both_sides_independently():
+    """A hub's pairs are held out like any others: variance between products is that of coin tosses."""
+    pairs = [(i, j) for i in range(40) for j in range(40, 640)]
+    split = run(640, pairs, [False] * 640, SplitConfig(0.3))
+    held = np.bincount(split.valid_source, minlength=40)[:40]
+    chi_square = ((held - 180) ** 2 / (600 * 0.3 * 0.7)).sum()
+    assert 15 < chi_square < 75  # 40 degrees of freedom: 0.02 % and 99.94 %
+
+
+@st.composite
+def growing_catalogues(draw: st.DrawFn) -> tuple[dict, dict]:
+    """Two states of a catalogue, {(product id, product id): weight} each; either may have what the other lacks."""
+    products = [f"P{draw(st.integers(0, 10**6))}-{i}" for i in range(60)]
+    rng = np.random.default_rng(draw(st.integers(0, 10**6)))
+    states = []
+    for left_out in rng.random((2, 60)) < draw(st.floats(0, 0.3)):
+        known = [p for p, out in zip(products, left_out, strict=True) if not out]
+        ends = rng.choice(len(known), (2, 500))
+        states.append({tuple(sorted((known[a], known[b]))) for a, b in ends.T if a != b})
+    before, after = states
+    return before, after | {pair for pair in before if rng.random() < 0.9}
+
+
+def split_by_id(
+    pairs: set[tuple[str, str]], has_metadata: set[str], config: SplitConfig
+) -> tuple[PairSplit, dict[str, set]]:
+    """The split of pairs of product ids, numbered as ``core.pairs`` does, and the pairs of each side as ids."""
+    ids = sorted({product for pair in pairs for product in pair})
+    node = {product: i for i, product in enumerate(ids)}
+    source, target = np.array([(node[a], node[b]) for a, b in pairs], dtype=np.int32).T
+    split = split_pairs(
+        len(ids), source, target, np.ones(len(source), np.float32),
+        np.array([product in has_metadata for product in ids]), config,
+        hashes=product_hashes(pa.table({"product_id": ids})),
+    )  # fmt: skip
+    sides = {
+        side: {
+            tuple(sorted((ids[a], ids[b])))
+            for a, b in zip(getattr(split, f"{side}_source"), getattr(split, f"{side}_target"), strict=True)
+        }
+        for side in ("train", "valid", "cold")
+    }
+    return split, sides | {"cold products": {ids[i] for i in split.cold}}
+
+
+@settings(max_examples=40, deadline=None)
+@given(growing_catalogues(), st.floats(0.1, 0.4), st.floats(0.0, 0.15))
+def test_a_pair_keeps_its_side_when_others_come_and_go(catalogues, validation_share, cold_share):
+    """What a model was trained on never judges the model that starts from it, and the other way round."""
+    before, after = catalogues
+    has_metadata = {product for pair in before | after for product in pair if len(product) % 2}
+    config = SplitConfig(validation_share, cold_share)
+    old_split, old = split_by_id(before, has_metadata, config)
+    new_split, new = split_by_id(after, has_metadata, config)
+    assert not old["train"] & (new["valid"] | new["cold"])
+    assert not new["train"] & (old["valid"] | old["cold"])
+    common = before & after
+    for side in ("train", "valid"):
+        assert old[side] & common == new[side] & common and old[side] & common
+    known = {product for pair in before for product in pair} & {product for pair in after for product in pair}
+    assert old["cold products"] & known == new["cold products"] & known
+    # Keys tell products apart and again, though their numbers differ.
+    ids = [sorted({product for pair in pairs for product in pair}) for pairs in (before, after)]
+    keys = [dict(zip(i, s.keys.tolist(), strict=True)) for i, s in zip(ids, (old_split, new_split), strict=True)]
+    assert all(keys[0][product] == keys[1][product] for product in known)
+    assert len(set(keys[0].values()) | set(keys[1].values())) == len(set(ids[0]) | set(ids[1]))
+
+
+def test_keys_are_those_of_one_seed_and_one_pair_of_shares():
+    pairs = random_graph(50, 200)
+    first = run(50, pairs, [True] * 50, SplitConfig(0.3, 0.1), 1).keys
+    assert (first == run(50, pairs[:40], [False] * 50, SplitConfig(0.3, 0.1), 1).keys).all()
+    for config, seed in ((SplitConfig(0.3, 0.1), 2), (SplitConfig(0.31, 0.1), 1), (SplitConfig(0.3, 0.11), 1)):
+        assert not np.isin(first, run(50, pairs, [True] * 50, config, seed).keys).any()
+
+
+def test_a_larger_share_holds_out_the_same_pairs_and_more():
+    pairs = random_graph(200, 1000)
+    held = [run(200, pairs, [False] * 200, SplitConfig(share)) for share in (0.1, 0.3, 0.5)]
+    sides = [as_set(split.valid_source, split.valid_target) for split in held]
+    assert sides[0] < sides[1] < sides[2]
+
+
+def test_product_hashes_are_of_the_id_alone_and_the_same_for_ever():
+    ids = ["0000031852", "B00005N7P0", "ä/ß", "", "0000031852 "]
+    hashes = product_hashes(pa.table({"product_id": ids}))
+    assert hashes.dtype == np.uint64 and len(set(hashes.tolist())) == 5
+    assert (product_hashes(pa.table({"product_id": ids[::-1]}))[::-1] == hashes).all()
+    assert hashes[:2].tolist() == [
+        18253212420923579612,
+        4228603288061029032,
+    ]  # stored keys are compared with those of later versions
 
 
 def test_without_cold_share_nothing_is_cold():

@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from core.evaluation.result import ALL, COLD_START, DEGREE_MATCHED, METRICS, PUBLISHED, RANKING, SEEN
+from core.models import MODELS
 
 LEADERBOARD = pa.schema([("category", pa.string()), *METRICS])
 """``METRICS`` with the category in front."""
@@ -53,7 +54,7 @@ def to_markdown(long: pa.Table, info: Mapping[str, Mapping[str, Any]] | None = N
         values = [_cell(cells.get((model, scoring, *column))) for _, *column in _COLUMNS]
         fallback = [str(info.get(model, {}).get("fallback", "–"))] if info else []
         lines.append(_line([model, scoring, *values, *fallback]))
-    return "\n".join([*lines, "", *_notes(info)]) + "\n"
+    return "\n".join([*lines, "", *_notes([model for model, *_ in cells], info)]) + "\n"
 
 
 def summary_line(metrics: pa.Table) -> str:
@@ -78,12 +79,18 @@ def summary_line(metrics: pa.Table) -> str:
     return line if cold == "–" else f"{line}; cold-start ROC-AUC {cold}"
 
 
-def _notes(info: Mapping[str, Mapping[str, Any]] | None) -> list[str]:
+def _notes(models: Sequence[str], info: Mapping[str, Mapping[str, Any]] | None) -> list[str]:
     notes = [
         "AUC is ROC-AUC; ± is half of the 95 % bootstrap interval over pairs (products, for the lists) and does not",
         "cover training again. *seen*: both products have a training pair. Published negatives are drawn uniformly and",
         "are easy: compare models by the degree-matched columns and the lists.",
     ]
+    article = [name for name, model in MODELS.items() if model.article and name in models]
+    if article:
+        notes += [
+            f"Settings, unless categories.yaml says otherwise: the article's for {', '.join(article)}; the recommended",
+            "preset, what measurement found best, for every other model.",
+        ]
     if info:
         notes += [
             "*unseen products*: `median`, a pair the model cannot place scores the median of its other scores;",

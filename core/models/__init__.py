@@ -72,6 +72,7 @@ _ENTRIES = (
         inputs=("walks",),
         scorings=(CENTER_CENTER, CENTER_CONTEXT),
         learns=True,
+        article=True,
         kinds=("gensim",),
     ),
     Model(

@@ -4,6 +4,7 @@ Belongs here: the types shared by all models. Does not belong here: any algorith
 (``core.models``).
 """
 
+import dataclasses
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -74,6 +75,8 @@ class TrainContext:
         progress: progress callback.
         probe: learning-curve probe, or None.
         checkpoints: folder in which an interrupted training leaves and finds its checkpoints, or None.
+        keys: uint64 ``[n_nodes]``: which product each node is, see ``core.split.PairSplit.keys``; None if unknown.
+        previous: the model's last embeddings, from which a warm start goes on; None if there are none.
     """
 
     seed: int = 42
@@ -82,6 +85,8 @@ class TrainContext:
     progress: Progress = silent
     probe: Probe | None = None
     checkpoints: Path | None = None
+    keys: np.ndarray | None = None
+    previous: "Embeddings | None" = None
 
 
 @dataclass(frozen=True)
@@ -97,8 +102,9 @@ class Embeddings:
         arrays: other arrays by name, of models that need such.
         parts: registry name → what a model learned that this one is built of.
         learning_curve: table of schema ``LEARNING_CURVE`` (empty for models that do not learn by steps).
-        info: JSON-able facts: at least ``config`` and ``device``; for trained models ``seconds`` (of training)
-            and ``examples_per_second``.
+        info: JSON-able facts: at least ``config``, ``device`` and the model's ``version``; for trained models
+            ``seconds`` (of training) and ``examples_per_second``.
+        keys: the ``keys`` of the training's context: by them the rows are found again when nodes are numbered anew.
     """
 
     model: str
@@ -110,6 +116,7 @@ class Embeddings:
     parts: dict[str, "Embeddings"] = field(default_factory=dict)
     learning_curve: pa.Table = field(default_factory=LEARNING_CURVE.empty_table)
     info: dict[str, Any] = field(default_factory=dict)
+    keys: np.ndarray | None = None
 
 
 class Scorer(Protocol):
@@ -159,6 +166,7 @@ class Model:
         fallback: how a pair with an unseen product is scored: ``median`` of its scores of seen pairs (the
             article's rule) or ``own`` (the model has a real answer, e.g. degree 0 or side information).
         learns: whether it trains by steps, so that a learning curve is measured with a probe.
+        article: whether its default settings are the article's; else they are what measurement recommends.
         version: raised whenever its results change; Dagster then shows older embeddings as out of date.
         kinds: extra kinds shown in the Dagster UI.
     """
@@ -173,6 +181,7 @@ class Model:
     gpu: bool = False
     fallback: str = "median"
     learns: bool = False
+    article: bool = False
     version: str = "1"
     kinds: tuple[str, ...] = ()
 
@@ -182,7 +191,9 @@ class Model:
 
     def fit(self, inputs: Inputs, config: Any, context: TrainContext | None = None) -> Embeddings:
         """Train the model. ``config`` is an instance of :attr:`config_class`."""
-        return _load(self.train)(inputs, config, context or TrainContext())
+        context = context or TrainContext()
+        trained = _load(self.train)(inputs, config, context)
+        return dataclasses.replace(trained, keys=context.keys, info=trained.info | {"version": self.version})
 
 
 def _load(target: str) -> Any:

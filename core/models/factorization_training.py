@@ -65,6 +65,11 @@ class MatrixFactorization(WalkModel):
         bias, one = self.bias.detach().cpu().numpy()[:, None], self._seen.astype(np.float32)[:, None]
         return np.hstack([vectors, bias, one]), np.hstack([vectors, one, bias])
 
+    def restore(self, center: np.ndarray, contexts: np.ndarray | None) -> None:
+        self.vectors.weight.data.copy_(torch.from_numpy(center[:, : self.vectors.embedding_dim]))
+        if self.bias is not None:
+            self.bias.data.copy_(torch.from_numpy(center[:, -2]))
+
 
 def train_pairs(
     name: str, graph: ProductGraph | None, bias: bool, config: PairsFactorizationConfig, context: TrainContext

@@ -22,6 +22,7 @@ from gensim.models.word2vec import Word2Vec
 from core.models.base import LEARNING_CURVE, Embeddings, Inputs, TrainContext
 from core.models.corpus import WalkCorpus, build_corpus
 from core.models.gensim_word2vec import GensimConfig
+from core.models.warm import find_start, shortened
 
 _CHUNK = 1 << 16
 """Walks turned into text in one go."""
@@ -40,8 +41,6 @@ def train(inputs: Inputs, config: GensimConfig, context: TrainContext) -> Embedd
         ns_exponent=config.noise_power,
         sample=config.subsample,
         min_count=1,
-        alpha=config.learning_rate,
-        min_alpha=config.min_learning_rate,
         workers=context.threads,
         seed=context.seed % 2**32,
     )
@@ -49,7 +48,15 @@ def train(inputs: Inputs, config: GensimConfig, context: TrainContext) -> Embedd
         {f"{node:0{digits}d}": int(corpus.counts[node]) for node in vocabulary}, corpus_count=corpus.n_walks
     )
     nodes = np.array(model.wv.index_to_key, dtype=np.int64)  # gensim's row → node
-    watch = _Watch(nodes, corpus, config, context)
+    used, start = config, {}
+    if config.warm_start:
+        found = find_start("gensim_word2vec", *_in_node_order(model, nodes, inputs.n_nodes), corpus, context)
+        start = {"start": found.facts}
+        if found.center is not None and found.context is not None:
+            used = dataclasses.replace(shortened(config)[0], epochs=max(1, int(config.warm_share * config.epochs)))
+            model.wv.vectors[:] = found.center[nodes]
+            model.syn1neg[:] = found.context[nodes]
+    watch = _Watch(nodes, corpus, used, context)
     with tempfile.TemporaryDirectory(prefix="alsobought-") as folder:
         path = Path(folder) / "walks.txt"
         with path.open("wb") as file:
@@ -59,10 +66,12 @@ def train(inputs: Inputs, config: GensimConfig, context: TrainContext) -> Embedd
             corpus_file=str(path),
             total_examples=corpus.n_walks,
             total_words=corpus.words,
-            epochs=config.epochs,
+            epochs=used.epochs,
+            start_alpha=used.learning_rate,
+            end_alpha=used.min_learning_rate,
             callbacks=[watch],
         )
-    words = corpus.words * config.epochs
+    words = corpus.words * used.epochs
     info = {
         "config": dataclasses.asdict(config),
         "device": "cpu",
@@ -70,10 +79,18 @@ def train(inputs: Inputs, config: GensimConfig, context: TrainContext) -> Embedd
         "words": words,
         "seconds": watch.seconds,
         "examples_per_second": words / max(watch.seconds, 1e-9),
-    }
-    center, contexts = watch.vectors(model)
+    } | start
+    center, contexts = _in_node_order(model, nodes, inputs.n_nodes)
     curve = pa.Table.from_pylist(watch.rows, schema=LEARNING_CURVE)
     return Embeddings("gensim_word2vec", corpus.seen, center, contexts, learning_curve=curve, info=info)
+
+
+def _in_node_order(model: Word2Vec, nodes: np.ndarray, n_nodes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Center and context vectors, float32 ``[n_nodes, dim]``; zero for unseen nodes."""
+    center, contexts = np.zeros((2, n_nodes, model.vector_size), np.float32)
+    center[nodes] = model.wv.vectors
+    contexts[nodes] = model.syn1neg
+    return center, contexts
 
 
 def _write_text(file: BinaryIO, walks: np.ndarray, digits: int, n_nodes: int) -> None:
@@ -102,14 +119,6 @@ class _Watch(CallbackAny2Vec):
         """Start the clock."""
         self._resumed = time.perf_counter()
 
-    def vectors(self, model: Word2Vec) -> tuple[np.ndarray, np.ndarray]:
-        """Center and context vectors in node order, float32 ``[n_nodes, dim]``; zero for unseen nodes."""
-        shape = (len(self._corpus.counts), model.vector_size)
-        center, contexts = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
-        center[self._nodes] = model.wv.vectors
-        contexts[self._nodes] = model.syn1neg
-        return center, contexts
-
     def on_epoch_end(self, model: Word2Vec) -> None:
         self.seconds += time.perf_counter() - self._resumed
         config, epoch = self._config, len(self.rows) + 1
@@ -123,8 +132,13 @@ class _Watch(CallbackAny2Vec):
                 "seconds": self.seconds,
                 "learning_rate": config.learning_rate - span * epoch / config.epochs,
                 "loss": None,
-                "roc_auc": self._context.probe(*self.vectors(model)) if self._context.probe else None,
+                "roc_auc": self._probe(model),
             }
         )
         self._context.progress("gensim_word2vec", epoch * words, config.epochs * words, "words")
         self.start()
+
+    def _probe(self, model: Word2Vec) -> float | None:
+        if self._context.probe is None:
+            return None
+        return self._context.probe(*_in_node_order(model, self._nodes, len(self._corpus.counts)))

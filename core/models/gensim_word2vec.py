@@ -7,12 +7,16 @@ Belongs here: what a user sets, and what the registry names. Does not belong her
 from dataclasses import dataclass
 
 from core.models.base import Embeddings, Inputs, TrainContext
+from core.models.steps import WarmStartConfig
 from core.settings import setting
 
 
 @dataclass(frozen=True)
-class GensimConfig:
-    """Settings of gensim's Word2Vec; defaults as in the article, and gensim's own for the rest."""
+class GensimConfig(WarmStartConfig):
+    """Settings of gensim's Word2Vec; defaults as in the article, and gensim's own for the rest.
+
+    gensim trains whole epochs only: a warm start rounds them down, to one at least.
+    """
 
     architecture: str = setting(
         "cbow", "Predict a product from those around it (cbow) or those from it.", choices=("cbow", "skip-gram")

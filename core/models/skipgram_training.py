@@ -48,6 +48,11 @@ class SkipGram(WalkModel):
         center, context = self.center.weight.detach(), self.context.weight.detach()
         return center.cpu().numpy(), context.cpu().numpy()
 
+    def restore(self, center: np.ndarray, contexts: np.ndarray | None) -> None:
+        self.center.weight.data.copy_(torch.from_numpy(center))
+        if contexts is not None:
+            self.context.weight.data.copy_(torch.from_numpy(contexts))
+
 
 def train(
     name: str, walks: np.ndarray | None, n_nodes: int, config: SkipGramConfig, context: TrainContext

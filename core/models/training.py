@@ -26,6 +26,7 @@ from core.models.corpus import Objective, WalkCorpus
 from core.models.sgns_cpu import CompiledTrainer
 from core.models.sgns_torch import TorchTrainer, stable_batch
 from core.models.steps import StepsConfig
+from core.models.warm import find_start, shortened
 
 _COMPILED_BATCH, _COMPILED_WORDS = 512, 4096
 """Walks (or words, if that is more) per call of the compiled kernel: short enough that threads finish together, long
@@ -47,6 +48,10 @@ class WalkModel(torch.nn.Module, abc.ABC):
     @abc.abstractmethod
     def arrays(self) -> tuple[np.ndarray, np.ndarray | None]:
         """What is kept as :class:`Embeddings`: center and context vectors."""
+
+    @abc.abstractmethod
+    def restore(self, center: np.ndarray, contexts: np.ndarray | None) -> None:
+        """Go on from what :meth:`arrays` once gave."""
 
 
 @dataclass
@@ -93,7 +98,7 @@ def fit(
 
     Args:
         name: registry name of the model, under which it reports, names its settings and keeps checkpoints.
-        model: with its start values, on the CPU.
+        model: with the values of a cold start, on the CPU.
         corpus: what to train on.
         objective: what to minimize.
         config: settings; the learning rate is ``config.rate``.
@@ -108,11 +113,15 @@ def fit(
     compiled = config.backend == "compiled" or (config.backend == "auto" and device.type == "cpu")
     if compiled:
         device = torch.device("cpu")
+    start = _start(name, model, corpus, config, context)
+    warm = bool(start.get("warm"))
+    used, part = shortened(config) if warm else (config, 1.0)
     model.to(device)
     key, state = "", _State()
     if context.checkpoints:
         settings = {"model": name, "compiled": compiled, "seed": seed, "n_nodes": len(corpus.counts)}
         data = [corpus.walks] if corpus.labels is None else [corpus.walks, corpus.labels]
+        data += [tensor.cpu().numpy() for tensor in model.state_dict().values() if warm]
         key = checkpoint.fingerprint(settings | dataclasses.asdict(config), *data)
         if found := checkpoint.load(context.checkpoints, key):
             state = _State(**found.meta)
@@ -128,12 +137,13 @@ def fit(
             center.numpy(), contexts.numpy(), corpus, objective, batch_walks, seed, context.threads, own
         )
     else:
-        batch_walks = stable_batch(config.batch_walks, corpus, objective, config.learning_rate)
+        batch_walks = stable_batch(config.batch_walks, corpus, objective, used.learning_rate)
         trainer = TorchTrainer(center, contexts, corpus, objective, batch_walks, seed, bias)
 
-    loop = _Loop(name, trainer, model, state, -(-corpus.n_walks // batch_walks), corpus.words, config, context, unit)
+    n_batches = max(1, round(part * math.ceil(corpus.n_walks / batch_walks)))  # a part of the order is an even sample
+    loop = _Loop(name, trainer, model, state, n_batches, round(part * corpus.words), used, context, unit)
     with _torch_threads(context.threads):
-        for epoch in range(state.epoch + 1, config.epochs + 1):
+        for epoch in range(state.epoch + 1, used.epochs + 1):
             for first, last in _segments(loop.n_batches, config.probes_per_epoch):
                 loop.segment(epoch, first, last)
             state.epoch = epoch
@@ -141,7 +151,7 @@ def fit(
                 arrays = {name: tensor.cpu().numpy() for name, tensor in model.state_dict().items()}
                 checkpoint.save(context.checkpoints, key, checkpoint.Checkpoint(arrays, dataclasses.asdict(state)))
 
-    info = {
+    info: dict[str, Any] = {
         "config": dataclasses.asdict(config),
         "backend": "compiled" if compiled else "torch",
         "device": str(device),
@@ -151,8 +161,24 @@ def fit(
         "seconds": state.seconds,
         "examples_per_second": state.words / unit.words / max(state.seconds, 1e-9),
     }
+    if start:
+        info["start"] = start
+    if warm:
+        context.progress(name, info[unit.name], info[unit.name], unit.name)  # how many these are was a guess till now
     curve = pa.Table.from_pylist(state.curve, schema=LEARNING_CURVE)
     return Embeddings(name, corpus.seen, *model.arrays(), learning_curve=curve, info=info)
+
+
+def _start(
+    name: str, model: WalkModel, corpus: WalkCorpus, config: StepsConfig, context: TrainContext
+) -> dict[str, Any]:
+    """Move the module to where a warm start begins, if one is wanted and possible; returns what to report of it."""
+    if not config.warm_start:
+        return {}
+    start = find_start(name, *model.arrays(), corpus, context)
+    if start.center is not None:
+        model.restore(start.center, start.context)
+    return start.facts
 
 
 @dataclass

@@ -9,7 +9,7 @@ import scipy.sparse as sp
 
 from core.graph import ProductGraph, build_graph
 from core.graph import transition_matrix as normalize
-from core.pairs import ProductPairs, build_pairs
+from core.pairs import ProductPairs, build_pairs, product_hashes
 from core.split import PairSplit, split_pairs
 from orchestration.launchpad import form, resolve
 from orchestration.partitions import BY_CATEGORY, SEED
@@ -53,7 +53,7 @@ def product_pairs(
     group_name="pairs",
     kinds={"numpy"},
     io_manager_key="store",
-    code_version="1",
+    code_version="2",
 )
 def pair_split(
     context: dg.AssetExecutionContext,
@@ -65,7 +65,10 @@ def pair_split(
     report = StepReport(context, settings)
     p = product_pairs
     has_metadata = p.products["has_metadata"].to_numpy()
-    split = split_pairs(len(has_metadata), p.source, p.target, p.weight, has_metadata, settings, seed=SEED)
+    split = split_pairs(
+        len(has_metadata), p.source, p.target, p.weight, has_metadata, settings,
+        seed=SEED, hashes=product_hashes(p.products),
+    )  # fmt: skip
     return report.output(
         split,
         training_pairs=len(split.train_source),

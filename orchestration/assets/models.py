@@ -19,7 +19,7 @@ from core.split import PairSplit
 from orchestration.launchpad import form, resolve
 from orchestration.partitions import BY_CATEGORY, SEED
 from orchestration.reporting import StepReport, table
-from orchestration.resources import Machine, TorchDevice
+from orchestration.resources import Machine, StoreIOManager, TorchDevice
 
 _UPSTREAM = {
     "products": "product_pairs",
@@ -59,6 +59,7 @@ def _embeddings(model: Model) -> dg.AssetsDefinition:
         config: settings_form,  # type: ignore[valid-type]
         machine: Machine,
         torch_device: TorchDevice,
+        store: dg.ResourceParam[StoreIOManager],
         split: PairSplit,
         **inputs: Any,
     ) -> dg.Output[Embeddings]:
@@ -75,8 +76,12 @@ def _embeddings(model: Model) -> dg.AssetsDefinition:
                 progress=report.progress,
                 probe=_probe(split) if model.learns else None,
                 checkpoints=checkpoints,
+                keys=split.keys,
+                previous=_previous(model, settings, store, context.partition_key),
             ),
         )
+        if "start" in trained.info:
+            context.log.info(_start_line(trained.info["start"]))
         return report.output(trained, **_facts(trained, checkpoints))
 
     return embeddings
@@ -87,6 +92,21 @@ def _inputs(model: Model, n_nodes: int, given: dict[str, Any]) -> Inputs:
     if isinstance(inputs.get("products"), ProductPairs):
         inputs["products"] = inputs["products"].products
     return Inputs(n_nodes=n_nodes, **inputs, models={name: given[name] for name in model.models})
+
+
+def _previous(model: Model, settings: Any, store: StoreIOManager, category: str) -> Embeddings | None:
+    if not getattr(settings, "warm_start", False):
+        return None
+    return store.last(f"embeddings/{model.name}", category)
+
+
+def _start_line(start: dict[str, Any]) -> str:
+    if not start["warm"]:
+        return f"cold start: {start['why']}"
+    return (
+        f"warm start: {start['kept']:,} products where they were, {start['from_neighbours']:,} new ones at their "
+        f"neighbours, {start['fresh']:,} afresh; {start['dropped']:,} dropped"
+    )
 
 
 def _probe(split: PairSplit) -> Any:
@@ -193,7 +213,7 @@ def leaderboard(context: dg.AssetExecutionContext, **evaluations: Any) -> dg.Out
     from core.evaluation.leaderboard import to_markdown
 
     report = StepReport(context)
-    long = combine({name: found.metrics for name, found in evaluations.items()}, context.partition_key)
+    long = combine({name: evaluations[name].metrics for name in MODELS}, context.partition_key)
     text = to_markdown(long)
     context.log.info(f"leaderboard of {context.partition_key}\n{text}")
     return report.output(long, models=len(evaluations), leaderboard=dg.MetadataValue.md(text))
