@@ -27,6 +27,7 @@ class FactorizationConfig(StepsConfig):
 class PairsFactorizationConfig(FactorizationConfig):
     """Settings of matrix factorization on training pairs. The defaults were chosen on two real categories."""
 
+    warm_rate: float = setting(0.5, "Share of the learning rate with which a warm start goes on.", ge=1e-6, le=1)
     labels: str = setting(
         "binary",
         "What a training pair shall score: 1, or the share of training pairs whose weight is at most its own.",
