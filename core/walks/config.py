@@ -24,10 +24,10 @@ class Node2VecConfig:
     walks_per_node: int = setting(10, "Walks started at every product that has a neighbour.", ge=1, le=100_000)
     walk_length: int = setting(10, "Products in one walk, the first included.", ge=1, le=100_000)
     p: float = setting(
-        0.5, "Return parameter: below 1 a walk likes to step back, above 1 it avoids that.", ge=1e-6, le=1e6
+        2.0, "Return parameter: below 1 a walk likes to step back, above 1 it avoids that.", ge=1e-6, le=1e6
     )
     q: float = setting(
-        2.0,
+        0.5,
         "In-out parameter: above 1 a walk stays near the product it came from, below 1 it moves away.",
         ge=1e-6,
         le=1e6,
