@@ -18,12 +18,17 @@ from core.store import Store
 
 @dataclass(frozen=True)
 class Numbers:
-    """What is compared: center_context scoring but for ``cold_start``, which is ROC-AUC by center_center."""
+    """What is compared: center_context scoring but for ``cold_start``, which is ROC-AUC by center_center.
+
+    ``cold_start_context`` is that AUC by center_context and ``cold_recall`` the recall@10 of cold products' lists.
+    """
 
     published_seen: float
     matched_all: float
     recall: float
     cold_start: float
+    cold_start_context: float
+    cold_recall: float
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,8 @@ class Category:
             value["degree_matched", "all", CENTER_CONTEXT, "roc_auc"],
             value["ranking", "all", CENTER_CONTEXT, "recall@10"],
             value["cold_start", "all", CENTER_CENTER, "roc_auc"],
+            value["cold_start", "all", CENTER_CONTEXT, "roc_auc"],
+            value["cold_start", "all", CENTER_CONTEXT, "recall@10"],
         )
 
 

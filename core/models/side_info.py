@@ -26,6 +26,13 @@ class SideInfoConfig(SkipGramConfig):
         1.0, "How firmly vectors of brands, categories and price bands are held near zero.", ge=1e-3, le=1e6
     )
     price_bands: int = setting(10, "Price bands, of about as many products each.", ge=1, le=1000)
+    new_products: str = setting(
+        "partners",
+        "Where products without walks stand: partners points them at what alike products go with, which ranks best in "
+        "their own lists but keeps them out of others'; alike puts them where alike products stand, also in others' "
+        "lists.",
+        choices=("partners", "alike"),
+    )
 
 
 @dataclass(frozen=True)
@@ -41,9 +48,10 @@ def train_mean(inputs: Inputs, config: SideInfoConfig, context: TrainContext) ->
 
     The product vectors come from skip-gram on ``inputs.walks``, as of :func:`core.models.skipgram.train`; then vectors
     for brands, categories and price bands, one as center and one as context each, are fitted to them, and the
-    product's own vector becomes its deviation from these. It is not joint training as in the article. The last row of
-    the learning curve is measured after that fit. ``seen`` are the products on walks and those that at least one side
-    value places.
+    product's own vector becomes its deviation from these. It is not joint training as in the article. Products without
+    walks are placed by what side values tell of their partners (``core.models.newcomers``), or, with ``new_products``
+    ``alike``, by the average alone. The last row of the learning curve is measured after that. ``seen`` are the
+    products on walks and those that at least one side value places.
 
     Raises:
         InputError: as of skip-gram.

@@ -1,7 +1,7 @@
 """From walks and metadata to the vectors of skip-gram with side information.
 
-Belongs here: the two stages one after the other, and what is reported of them. Does not belong here: the stages
-themselves, ``core.models.skipgram_training`` and ``core.models.side_fit``.
+Belongs here: the stages one after the other, and what is reported of them. Does not belong here: the stages
+themselves, ``core.models.skipgram_training``, ``core.models.side_fit`` and ``core.models.newcomers``.
 """
 
 import dataclasses
@@ -13,6 +13,7 @@ import pyarrow as pa
 from core.models import skipgram_training
 from core.models.base import LEARNING_CURVE, Embeddings, Inputs, TrainContext
 from core.models.corpus import build_corpus
+from core.models.newcomers import partner_directions, place_newcomers
 from core.models.side_fields import side_fields
 from core.models.side_fit import fit_side_vectors
 from core.models.side_info import SideInfoConfig
@@ -27,25 +28,30 @@ def train(
 
     Args:
         name: registry name of the model.
-        inputs: with ``walks`` and ``products``.
+        inputs: with ``walks``, ``graph`` and ``products``.
         config: settings.
         context: circumstances.
         penalty: strength that holds the weights near equal; None keeps them equal.
         rounds: alternations between vectors and weights.
     """
-    if inputs.products is None:
-        raise ValueError(f"{name} needs the products")
+    if inputs.products is None or inputs.graph is None:
+        raise ValueError(f"{name} needs the products and the training graph")
     plain = skipgram_training.train(name, inputs.walks, inputs.n_nodes, config, context)
 
     started = time.perf_counter()
     occurrences = build_corpus(inputs.walks, inputs.n_nodes).counts
     fields = side_fields(inputs.products, config.price_bands)
-    learned = np.hstack([half for half in (plain.center, plain.context) if half is not None])
+    learned = [part for part in (plain.center, plain.context) if part is not None]
+    if config.new_products == "partners":
+        learned.append(partner_directions(learned[0], inputs.graph))
     fit = fit_side_vectors(
-        learned, occurrences, fields, config.own_strength, config.side_strength, penalty, rounds, context.progress
-    )
-    center, contexts = (np.ascontiguousarray(half) for half in np.hsplit(fit.vectors, 2))
+        np.hstack(learned), occurrences, fields, config.own_strength, config.side_strength, penalty, rounds,
+        context.progress,
+    )  # fmt: skip
+    center, contexts, *direction = (np.ascontiguousarray(part) for part in np.hsplit(fit.vectors, len(learned)))
     placed = center.any(axis=1) & contexts.any(axis=1)
+    if direction:
+        place_newcomers(center, contexts, direction[0], placed & ~plain.seen, inputs.graph)
     seconds = time.perf_counter() - started
 
     last = plain.learning_curve.slice(plain.learning_curve.num_rows - 1).to_pylist()[0]
