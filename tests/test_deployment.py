@@ -17,7 +17,7 @@ from tests import postgres
 from tests.browser import free_port
 from tests.conftest import ROOT
 from tests.faults import Installation, kill_all
-from tests.test_orchestration import write_pairs
+from tests.pipeline import write_pairs
 
 
 @pytest.fixture(scope="module")
