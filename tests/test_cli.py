@@ -37,7 +37,7 @@ def place(tmp_path_factory):
     }
 
 
-def command(place, *arguments, timeout=280):
+def command(place, *arguments, timeout=500):
     return subprocess.run(
         [sys.executable, "-m", "orchestration.cli", *arguments],
         env=place,
