@@ -8,6 +8,7 @@ import argparse
 import os
 import sys
 import time
+import warnings
 from typing import Any
 
 from core import paths
@@ -70,9 +71,13 @@ def materialize(category: str, select: str = "*") -> int:
             f"there is no category {category!r} in {paths.categories_file()}; known are {', '.join(CATEGORIES)}"
         )
     started = time.monotonic()
-    # The neighbours: the catalogue's assets come out of one reading, none of them can be had alone.
-    asked = dg.AssetSelection.from_string(select).required_multi_asset_neighbors()
-    selection = None if select == "*" else asked.resolve(defs.resolve_asset_graph())
+    selection = None
+    if select != "*":
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", dg.BetaWarning)  # says so of all selections but a single name
+            asked = dg.AssetSelection.from_string(select)
+        # The neighbours: the catalogue's assets come out of one reading, none of them can be had alone.
+        selection = asked.required_multi_asset_neighbors().resolve(defs.resolve_asset_graph())
     with dg.DagsterInstance.get() as instance:
         end_dead_runs(instance)  # else a killed run would keep its pool slots, and this one would wait for them
         result = dg.execute_job(
