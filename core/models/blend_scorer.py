@@ -41,7 +41,9 @@ class BlendScorer:
         self._features = PairFeatures(graph, matrices["content"], arrays, embeddings.parts, threads)
         self._candidates = Candidates(graph, self._features, embeddings.info["config"]["candidates"], threads)
         self._threads = threads
-        self._ranker = {name.removeprefix("ranker."): value for name, value in arrays.items() if "ranker." in name}
+        self._ranker = {
+            name.removeprefix("ranker."): value for name, value in arrays.items() if name.startswith("ranker.")
+        }
 
     def score_pairs(self, source: np.ndarray, target: np.ndarray) -> np.ndarray:
         scores = np.empty(len(source), dtype=np.float32)

@@ -40,8 +40,9 @@ def train(inputs: Inputs, config: BlendConfig, context: TrainContext) -> Trained
     content, facts = described(inputs.products)
     inner = _inner_split(inputs.graph, inputs.products["has_metadata"].to_numpy(), config, context.seed)
     graph = build_graph(inner.n_nodes, inner.train_source, inner.train_target, inner.train_weight)
-    walks = _walks_like(inputs.walks, inputs.graph, graph, context)
-    inner_inputs = Inputs(inputs.n_nodes, inputs.products, graph, transition_matrix(graph), walks)
+    transition = transition_matrix(graph)
+    walks = _walks_like(inputs.walks, inputs.graph, transition, context)
+    inner_inputs = Inputs(inputs.n_nodes, inputs.products, graph, transition, walks)
     parts = _inner_models(inputs.models, inner_inputs, context)
     features = PairFeatures(graph, content, facts, parts, context.threads)
     examples = _examples(inner, graph, features, config, context)
@@ -72,11 +73,11 @@ def _inner_split(graph: ProductGraph, has_metadata: np.ndarray, config: BlendCon
     )
 
 
-def _walks_like(walks: np.ndarray, graph: ProductGraph, inner: ProductGraph, context: TrainContext) -> np.ndarray:
+def _walks_like(walks: np.ndarray, graph: ProductGraph, inner: sp.csr_matrix, context: TrainContext) -> np.ndarray:
     """Walks on the inner graph, as many from a node and as long as those on the whole graph."""
     per_node = max(1, round(len(walks) / max(1, len(walk_starts(graph)))))
     shape = WalksConfig(walks_per_node=per_node, walk_length=walks.shape[1])
-    return random_walks(transition_matrix(inner), shape, context.seed, context.threads, progress=context.progress)
+    return random_walks(inner, shape, context.seed, context.threads, progress=context.progress)
 
 
 def _inner_models(models: dict[str, Embeddings], inputs: Inputs, context: TrainContext) -> dict[str, Embeddings]:
