@@ -3,6 +3,7 @@ PYTHON ?= python3
 CATEGORY ?= sample
 FORMAT ?= markdown
 SELECT ?= *
+BENCH ?=
 KILLS ?= 50
 VENV := .venv
 BIN := $(VENV)/bin
@@ -12,7 +13,8 @@ export ALSOBOUGHT_HOME := $(CURDIR)
 export RAW_DIR ?= data/raw
 export DAGSTER_DISABLE_TELEMETRY := yes
 
-.PHONY: help demo test faults lint format materialize leaderboard ui clean
+PEERS := .venv-peers
+.PHONY: help demo test faults bench bench-large lint format materialize leaderboard ui clean
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -38,6 +40,17 @@ test: $(STAMP)  ## lint, type-check and run the whole test suite
 faults: $(STAMP)  ## [KILLS=50]: kill rebuilds at random points with SIGKILL; says how many survived and how many lost
 	@$(BIN)/python -m tests.faults --kills $(KILLS)
 
+$(PEERS)/.installed: benchmarks/peers.lock
+	@test -x $(PEERS)/bin/python || $(PYTHON) -m venv $(PEERS)
+	@$(PEERS)/bin/python -m pip install -qq --disable-pip-version-check -r benchmarks/peers.lock
+	@touch $@
+
+bench: $(STAMP) $(PEERS)/.installed  ## every part beside its peers, 15 minutes
+	@$(BIN)/python benchmarks/run.py short --peer-python $(PEERS)/bin/python $(BENCH)
+
+bench-large: $(STAMP) $(PEERS)/.installed  ## the same at books scale and the whole pipeline up to 2M products, two hours
+	@$(BIN)/python benchmarks/run.py large --peer-python $(PEERS)/bin/python $(BENCH)
+
 lint: $(STAMP)  ## check style and types only
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
@@ -54,4 +67,4 @@ ui: $(STAMP)  ## the Dagster UI and its daemon and the explorer, without materia
 	@$(BIN)/alsobought serve
 
 clean:  ## remove the environment and caches; keeps data/ and .dagster/
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache *.egg-info
+	rm -rf $(VENV) $(PEERS) .pytest_cache .mypy_cache .ruff_cache *.egg-info

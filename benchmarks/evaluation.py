@@ -1,86 +1,110 @@
-"""Seconds for evaluating a model and for making its neighbour lists, at a given number of products.
+"""How long judging a model and making its lists take, beside training it.
 
-    python benchmarks/evaluation.py --nodes 118000
+    python benchmarks/evaluation.py --store data/store --category beauty
+    python benchmarks/evaluation.py --nodes 100000       # lists alone, of random vectors
 
-Belongs here: timing ``core.split``, ``core.evaluation`` and ``core.neighbours`` on a random graph with a heavy-tailed
-degree distribution and random vectors (search is no quicker on trained ones). Does not belong here: training.
+On a materialized category skip-gram is trained, evaluated (ROC-AUC, bootstrap and ranking, both scorings) and asked for
+the 50 nearest products of every product, exactly. Without --store only the lists are made, of --nodes random vectors in
+clusters. Every round has a process of its own.
+
+Belongs here: timing ``core.evaluation`` and ``core.neighbours``. Does not belong here: whether the results are good,
+and the approximate index, which ``pipeline.py`` meets at two million products.
 """
 
 import argparse
+import json
+import sys
 import time
 from collections.abc import Callable
-from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from measurements import Measurement, Run, in_process, parser, peak_gb, report, spread
 
 from core.evaluation import EvaluationConfig, evaluate
-from core.graph import build_graph
 from core.models import MODELS
-from core.models.base import Embeddings, Inputs
+from core.models.base import CENTER_CENTER, CENTER_CONTEXT, Embeddings, Inputs, TrainContext
 from core.neighbours import NeighboursConfig, nearest
-from core.split import SplitConfig, split_pairs
+from core.store import Store
+
+MODEL = MODELS["skipgram"]
+
+
+def timed(work: Callable[[], Any]) -> tuple[Any, float]:
+    started = time.perf_counter()
+    result = work()
+    return result, time.perf_counter() - started
+
+
+def lists(embeddings: Embeddings, threads: int) -> Run:
+    """Seconds of both scorings' exact lists."""
+    ids = pa.array([f"P{i:09d}" for i in range(len(embeddings.seen))])
+    config = NeighboursConfig(exact_up_to=10**8)
+    few = np.arange(64)
+    nearest(MODEL, embeddings, ids, config, threads, sources=few)  # loads the kernels
+    info = nearest(MODEL, embeddings, ids, config, threads).info
+    return {scoring: info[scoring]["seconds"] for scoring in (CENTER_CENTER, CENTER_CONTEXT)}
+
+
+def on_category(store: Path, category: str, threads: int) -> Run:
+    """Train, evaluate and list one category in this process."""
+    split, graph, walks = (Store(store).read(name, category) for name in ("pair_split", "product_graph", "walks"))
+    config, context = MODEL.config_class(), TrainContext(threads=threads)
+    MODEL.fit(Inputs(n_nodes=split.n_nodes, walks=walks[:200]), config, context)  # compiles
+    trained, training = timed(lambda: MODEL.fit(Inputs(n_nodes=split.n_nodes, walks=walks), config, context))
+    evaluate(MODEL, trained, split, graph, EvaluationConfig(bootstrap=2, ranking_sources=50), threads=threads)
+    _, evaluating = timed(lambda: evaluate(MODEL, trained, split, graph, EvaluationConfig(), threads=threads))
+    facts = {"training": training, "evaluating": evaluating, "products": split.n_nodes, "seen": int(trained.seen.sum())}
+    return facts | lists(trained, threads) | {"peak_gb": peak_gb()}
+
+
+def on_random(nodes: int, threads: int) -> Run:
+    """Lists of random vectors in clusters of about 50, in this process."""
+    rng = np.random.default_rng(0)
+    dim = MODEL.config_class().dim
+    clusters = rng.standard_normal((nodes // 50 + 1, dim), dtype=np.float32)
+    center = clusters[rng.integers(len(clusters), size=nodes)]
+    center += 0.5 * rng.standard_normal((nodes, dim), dtype=np.float32)
+    context = center + 0.5 * rng.standard_normal((nodes, dim), dtype=np.float32)
+    embeddings = Embeddings(MODEL.name, np.ones(nodes, bool), center, context)
+    return lists(embeddings, threads) | {"peak_gb": peak_gb()}
+
+
+def measurements(runs: list[Run], data: str, listed: int) -> list[Measurement]:
+    found = []
+    if "training" in runs[0]:
+        share = [run["evaluating"] / run["training"] for run in runs]
+        found.append(spread("evaluation", data, "skip-gram, five epochs", [run["training"] for run in runs], "s"))
+        found.append(spread("evaluation", data, "evaluating it", [run["evaluating"] for run in runs], "s"))
+        found.append(spread("evaluation", data, "evaluating it, by the time of training", share, "x", "<= 1"))
+    for scoring, dims in ((CENTER_CENTER, 128), (CENTER_CONTEXT, 256)):
+        title = f"exact top 50 of all, {scoring} ({dims} dimensions)"
+        target = "<= 30" if 90_000 <= listed <= 100_000 else ""
+        found.append(spread("evaluation", data, title, [run[scoring] for run in runs], "s", target))
+    return found
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--nodes", type=int, default=118_000)
-    parser.add_argument("--pairs-per-node", type=float, default=7.5)
-    parser.add_argument("--dim", type=int, default=128)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--models", nargs="+", default=["popularity", "adamic_adar", "skipgram"])
-    parser.add_argument("--exact-up-to", type=int, default=NeighboursConfig().exact_up_to)
-    args = parser.parse_args()
-
-    n = args.nodes
-    rng = np.random.default_rng(0)
-    source, target = random_pairs(rng, n, int(n * args.pairs_per_node))
-    weight = np.ones(len(source), dtype=np.float32)
-    split = timed("split", partial(split_pairs, n, source, target, weight, rng.random(n) < 0.1, SplitConfig()))
-    graph = build_graph(n, split.train_source, split.train_target, split.train_weight)
-    ids = pa.array([f"P{i:09d}" for i in range(n)])
-    print(f"{n:,} products, {len(source):,} pairs, {len(split.valid_source):,} held out, {args.threads} threads")
-
-    for name in args.models:
-        model = MODELS[name]
-        if "graph" in model.inputs:
-            embeddings = model.fit(Inputs(n_nodes=n, graph=graph), model.config_class())
-        else:
-            # Vectors of a low-rank structure plus noise: not so uniform that an index could find nothing.
-            groups = rng.standard_normal((n // 50 + 1, args.dim), dtype=np.float32)
-            center = groups[rng.integers(len(groups), size=n)] + 0.5 * rng.standard_normal(
-                (n, args.dim), dtype=np.float32
-            )
-            context = center + 0.5 * rng.standard_normal((n, args.dim), dtype=np.float32)
-            embeddings = Embeddings(name, graph.degree > 0, center, context)
-        config = NeighboursConfig(exact_up_to=args.exact_up_to)
-        timed(
-            f"{name}: evaluate",
-            partial(evaluate, model, embeddings, split, graph, EvaluationConfig(), threads=args.threads),
+    options = parser(__doc__)
+    options.add_argument("--store", type=Path)
+    options.add_argument("--category", default="beauty")
+    options.add_argument("--nodes", type=int, default=100_000)
+    options.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
+    args = options.parse_args()
+    if args.here:
+        made = (
+            on_category(args.store, args.category, args.threads) if args.store else on_random(args.nodes, args.threads)
         )
-        lists = timed(f"{name}: nearest", partial(nearest, model, embeddings, ids, config, threads=args.threads))
-        for scoring, facts in lists.info.items():
-            print(f"  {scoring}: {facts}")
-
-
-def random_pairs(rng: np.random.Generator, n: int, m: int) -> tuple[np.ndarray, np.ndarray]:
-    """About m distinct pairs; one in ten products carries a list, popularity falls as rank ** -0.7."""
-    popularity = np.cumsum(np.arange(1, n + 1) ** -0.7)
-    node = rng.permutation(n)
-    ends = node[np.searchsorted(popularity, rng.random((2, int(m * 1.3))) * popularity[-1])]
-    ends[0] -= ends[0] % 10
-    low, high = ends.min(axis=0), ends.max(axis=0)
-    keys = rng.permutation(np.unique(low[low < high].astype(np.int64) * n + high[low < high]))[:m]
-    return (keys // n).astype(np.int32), (keys % n).astype(np.int32)
-
-
-def timed(what: str, work: Callable[[], Any]) -> Any:
-    """Wall time, and CPU time of all threads: the one to compare on a machine that is busy with other things."""
-    started, cpu = time.perf_counter(), time.process_time()
-    result = work()
-    print(f"{what}: {time.perf_counter() - started:.1f} s ({time.process_time() - cpu:.1f} CPU s)", flush=True)
-    return result
+        print(json.dumps(made))
+        return
+    given = ["--here", "--nodes", args.nodes, "--threads", args.threads]
+    given += ["--store", args.store, "--category", args.category] if args.store else []
+    runs = [in_process(sys.executable, __file__, *given, threads=args.threads) for _ in range(args.rounds)]
+    listed = runs[0].get("seen", args.nodes)
+    data = f"{args.category}, {runs[0]['products']:,} products" if args.store else f"random, {args.nodes:,} products"
+    report(measurements(runs, data, listed), args.out)
 
 
 if __name__ == "__main__":

@@ -1,50 +1,47 @@
 """How fast random walks are, beside the machine's own limit and other people's walks on the same graph.
 
     python benchmarks/walks.py                                    # electronics scale, ours and the machine's limit
-    python benchmarks/walks.py --peers --peer-python VENV/bin/python
+    python benchmarks/walks.py --peers --peer-python .venv-peers/bin/python
     python benchmarks/walks.py --nodes 2000000 --pairs 26500000   # books scale
+    python benchmarks/walks.py --graph beauty.npz                 # indptr, indices, data of a symmetric CSR matrix
 
 Every contender runs in a process of its own, warmed up before it is timed; rounds are interleaved, so that a busy
-machine is unfair to all alike; medians are reported. ``undisturbed`` is what the contender would reach if no other
-process took its cores from it: steps x threads / CPU seconds (caches and memory bandwidth stay shared). A step is
-one move from a product to the next: a walk of 10 products has 9. Peers that cannot walk the whole graph in
-reasonable time start from some of its nodes, or walk a part of it; the table says so. ``csrgraph``, ``pecanpy`` and
-``node2vec`` are looked for in ``--peer-python``, because they do not all install beside a current NumPy.
+machine is unfair to all alike. A step is one move from a product to the next: a walk of 10 products has 9.
 
-Belongs here: the synthetic graph, the contenders, the table. This file imports ``core`` only where our own walks
-run, so that it also runs in an environment that has only the peers.
+Two rates are taken. ``call`` is what a user waits for: the public call from a graph in memory to walks in memory, with
+the tables and checks that it needs (PecanPy's gives lists of strings). ``walking`` is the walking alone, into memory
+already in use, where a contender can be timed so. Compiling counts in neither. Peers that cannot walk the whole graph
+in reasonable time walk fewer times from each node, or from some of its nodes; the notes say so. ``csrgraph``,
+``pecanpy`` and ``node2vec`` are looked for in ``--peer-python``, because they do not all install beside current NumPy.
+
+Belongs here: the synthetic graph, the contenders, the targets. This file imports ``core`` only where our own walks run,
+so that it also runs in an environment that has only the peers.
 """
 
 import argparse
 import contextlib
-import importlib
 import io
 import json
-import os
-import platform
 import random
-import resource
-import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from measurements import Measurement, Run, in_process, interleaved, parser, peak_gb, report, spread, summary, versions
 
 PASSES, LENGTH = 10, 10
 P, Q = 0.5, 2.0
-
-Result = dict[str, Any]
 
 
 def synthetic_graph(nodes: int, pairs: int, seed: int = 1) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Source, target and weight of distinct pairs: popularity falls as rank**-0.6, half of the pairs join products
     of the same cluster of 40, so that walks meet common neighbours."""
+    from core.arrays import distinct
+
     rng = np.random.default_rng(seed)
     drawn = int(pairs * 1.15)
     popularity = np.cumsum(np.arange(1, nodes + 1) ** -0.6)
@@ -55,7 +52,7 @@ def synthetic_graph(nodes: int, pairs: int, seed: int = 1) -> tuple[np.ndarray, 
     near = rng.random(drawn) < 0.5
     target[near] = np.minimum(source[near] // 40 * 40 + rng.integers(0, 40, near.sum()), nodes - 1)
     low, high = np.minimum(source, target), np.maximum(source, target)
-    key = np.unique((low * nodes + high)[low != high])
+    key = distinct((low * nodes + high)[low != high])
     if len(key) > pairs:
         key = rng.choice(key, pairs, replace=False, shuffle=False)
     weight = rng.choice(np.array([0.5, 1.0, 1.2, 1.5, 2.2, 2.7, 5.4], np.float32), len(key))
@@ -65,26 +62,10 @@ def synthetic_graph(nodes: int, pairs: int, seed: int = 1) -> tuple[np.ndarray, 
 # --- contenders: each takes the graph's file and gives seconds, steps and what it likes to add -------------------
 
 
-class Clock:
-    """Wall and CPU seconds (of all threads) of each ``with`` block."""
-
-    def __init__(self) -> None:
-        self.wall: list[float] = []
-        self.cpu: list[float] = []
-
-    def __enter__(self) -> None:
-        self._started = time.perf_counter(), time.process_time()
-
-    def __exit__(self, *_: object) -> None:
-        self.wall.append(time.perf_counter() - self._started[0])
-        self.cpu.append(time.process_time() - self._started[1])
-
-    def medians(self, warmed_up: int = 0) -> Result:
-        """The medians without the first ``warmed_up`` blocks."""
-        return {
-            "seconds": statistics.median(self.wall[warmed_up:]),
-            "cpu_seconds": statistics.median(self.cpu[warmed_up:]),
-        }
+def walked(walks: int, walking: float, call: float, **facts: Any) -> Run:
+    """What a contender hands in; ``walking`` and ``call`` are seconds, the former 0 where it was not timed."""
+    steps = walks * (LENGTH - 1)
+    return {"rate": steps / call, "walking": steps / walking if walking else 0.0, **facts}
 
 
 def load_product_graph(file: Path) -> Any:
@@ -94,7 +75,7 @@ def load_product_graph(file: Path) -> Any:
         return ProductGraph(arrays["indptr"], arrays["indices"], arrays["data"])
 
 
-def gather(file: Path, threads: int) -> Result:
+def gather(file: Path, threads: int) -> Run:
     """The machine's limit: independent random reads of 16 byte records, prefetched, from a table as large as ours."""
     from concurrent.futures import ThreadPoolExecutor
 
@@ -121,58 +102,54 @@ def gather(file: Path, threads: int) -> Result:
     table.view(np.uint8)[:] = 1
     count = 1 << 25
 
-    clock = Clock()
     read(table, 256, np.uint64(0))
+    seconds = []
     for _ in range(6):
-        with clock, ThreadPoolExecutor(threads) as pool:
+        started = time.perf_counter()
+        with ThreadPoolExecutor(threads) as pool:
             list(pool.map(lambda key: read(table, count // threads, np.uint64(key)), range(threads)))
-    return {**clock.medians(1), "steps": count, "note": "independent random reads of 16 bytes"}
+        seconds.append(time.perf_counter() - started)
+    rate = count / float(np.median(seconds[1:]))
+    return {"rate": rate, "walking": rate}
 
 
-def ours(file: Path, threads: int, second_order: bool) -> Result:
-    """Our walks: walking alone into memory already in use, the tables alone, and the whole call."""
+def ours(file: Path, threads: int, second_order: bool) -> Run:
+    """Our walks: the whole call into fresh memory; the walking and the tables alone as parts of it."""
     from core.graph import transition_matrix
     from core.walks import Node2VecConfig, WalksConfig, node2vec_walks, random_walks, run
 
-    started = time.perf_counter()
-    importlib.import_module("core.walks.second_order" if second_order else "core.walks.first_order")
-
-    loading = time.perf_counter() - started
     graph = load_product_graph(file)
-    clocks = {"_over_rows": Clock(), "_over_starts": Clock()}
-    for name, clock in clocks.items():
-        setattr(run, name, _clocked(getattr(run, name), clock))
-    out = None
-    call = Clock()
+    parts: dict[str, list[float]] = {"_over_rows": [], "_over_starts": []}
+    for name, seconds in parts.items():
+        setattr(run, name, _timed(getattr(run, name), seconds))
     transition = None if second_order else transition_matrix(graph)
-    for _ in range(4):
-        with call:
-            if transition is None:
-                out = node2vec_walks(graph, Node2VecConfig(PASSES, LENGTH, P, Q), threads=threads, out=out)
-            else:
-                out = random_walks(transition, WalksConfig(PASSES, LENGTH), threads=threads, out=out)
-    assert out is not None
-    tables = clocks["_over_rows"].medians(1)
-    return {
-        **clocks["_over_starts"].medians(1),
-        "steps": len(out) * (LENGTH - 1),
-        "tables_seconds": tables["seconds"],
-        "tables_undisturbed_seconds": tables["cpu_seconds"] / threads,
-        "call_seconds": call.medians(1)["seconds"],
-        "first_call_seconds": call.wall[0],
-        "kernel_loading_seconds": loading,
-    }
+    calls, out = [], None
+    for turn in range(7):
+        # Walking alone is timed into memory already in use, like the gather; a user's call gets fresh memory.
+        into = out if turn % 2 else None
+        started = time.perf_counter()
+        if transition is None:
+            made = node2vec_walks(graph, Node2VecConfig(PASSES, LENGTH, P, Q), threads=threads, out=into)
+        else:
+            made = random_walks(transition, WalksConfig(PASSES, LENGTH), threads=threads, out=into)
+        calls.append(time.perf_counter() - started)
+        out = made
+    tables, walking = parts["_over_rows"], parts["_over_starts"]
+    return walked(
+        len(made), float(np.median(walking[1::2])), float(np.median(calls[2::2])), tables=float(np.median(tables[1:]))
+    )
 
 
-def _clocked(function: Callable[..., None], clock: Clock) -> Callable[..., None]:
+def _timed(function: Callable[..., None], seconds: list[float]) -> Callable[..., None]:
     def wrapper(*args: Any) -> None:
-        with clock:
-            function(*args)
+        started = time.perf_counter()
+        function(*args)
+        seconds.append(time.perf_counter() - started)
 
     return wrapper
 
 
-def article(file: Path, threads: int) -> Result:
+def article(file: Path, threads: int) -> Run:
     """The article's design, re-created: a dict of dicts of probabilities and random.choices; from 2000 nodes."""
     with np.load(file) as arrays:
         indptr, indices, data = arrays["indptr"], arrays["indices"], arrays["data"]
@@ -183,20 +160,21 @@ def article(file: Path, threads: int) -> Result:
     starts = [node for node in range(2_000) if rows[node]]
     random.seed(1)
     walks = []
-    clock = Clock()
-    with clock:
-        for node in starts:
-            for _ in range(PASSES):
-                walk = [node]
-                while len(walk) < LENGTH and rows.get(walk[-1]):
-                    neighbours = rows[walk[-1]]
-                    walk.append(random.choices(list(neighbours), list(neighbours.values()))[0])
-                walks.append(walk)
+    started = time.perf_counter()
+    for node in starts:
+        for _ in range(PASSES):
+            walk = [node]
+            while len(walk) < LENGTH and rows.get(walk[-1]):
+                neighbours = rows[walk[-1]]
+                walk.append(random.choices(list(neighbours), list(neighbours.values()))[0])
+            walks.append(walk)
+    seconds = time.perf_counter() - started
     steps = sum(len(walk) - 1 for walk in walks)
-    return {**clock.medians(), "steps": steps, "threads": 1, "note": "from 2,000 nodes"}
+    note = "one thread, from 2,000 nodes, making the dicts not counted"
+    return {"rate": steps / seconds, "walking": steps / seconds, "note": note}
 
 
-def csrgraph_walks(file: Path, threads: int, second_order: bool) -> Result:
+def csrgraph_walks(file: Path, threads: int, second_order: bool) -> Run:
     import csrgraph
     import scipy.sparse as sp
 
@@ -206,36 +184,42 @@ def csrgraph_walks(file: Path, threads: int, second_order: bool) -> Result:
     bias = {"return_weight": 1 / P, "neighbor_weight": 1 / Q} if second_order else {}
     starts = np.arange(graph.nnodes)[:20_000] if second_order else np.arange(graph.nnodes)
     graph.random_walks(walklen=LENGTH, epochs=1, start_nodes=starts[:100], **bias)
-    clock = Clock()
-    with clock:
-        walks = graph.random_walks(walklen=LENGTH, epochs=PASSES, start_nodes=starts, **bias)
-    note = f"from {len(starts):,} nodes" if second_order else ""
-    return {**clock.medians(), "steps": walks.shape[0] * (walks.shape[1] - 1), "note": note}
+    started = time.perf_counter()
+    walks = graph.random_walks(walklen=LENGTH, epochs=PASSES, start_nodes=starts, **bias)
+    seconds = time.perf_counter() - started
+    return walked(walks.shape[0], seconds, seconds, note=f"from {len(starts):,} nodes")
 
 
-def pecanpy_walks(file: Path, threads: int, second_order: bool) -> Result:
+def pecanpy_walks(file: Path, threads: int, second_order: bool) -> Run:
     import numba
     from pecanpy import pecanpy
 
     numba.set_num_threads(threads)
-    model = pecanpy.SparseOTF(p=P, q=Q) if second_order else pecanpy.PreCompFirstOrder(p=1, q=1)
-    model.read_npz(str(file), weighted=True, implicit_ids=True)
+    passes = 1 if second_order else 2
+
+    def loaded() -> Any:
+        model = pecanpy.SparseOTF(p=P, q=Q) if second_order else pecanpy.PreCompFirstOrder(p=1, q=1)
+        model.read_npz(str(file), weighted=True, implicit_ids=True)
+        return model
+
+    warm = loaded()
+    warm.simulate_walks(1, 1)  # compiles
+    model = loaded()
     started = time.perf_counter()
-    model._preprocess_transition_probs()
-    tables = time.perf_counter() - started
-    move, connected = model.get_move_forward(), model.get_has_nbrs()
-    starts = np.repeat(np.arange(model.num_nodes, dtype=np.uint32), PASSES)
+    walks = model.simulate_walks(passes, LENGTH - 1)
+    call = time.perf_counter() - started
+
+    starts = np.repeat(np.arange(model.num_nodes, dtype=np.uint32), passes)
     np.random.default_rng(1).shuffle(starts)
+    move, connected = model.get_move_forward(), model.get_has_nbrs()
+    with pecanpy.ProgressBar(total=len(starts), disable=True) as progress:
+        started = time.perf_counter()
+        model._random_walks(len(starts), LENGTH - 1, 1, starts, connected, move, progress)
+        walking = time.perf_counter() - started
+    return walked(len(walks), walking, call, note=f"{passes} walks from each node")
 
-    clock = Clock()
-    for some in (starts[:100], starts):
-        with pecanpy.ProgressBar(total=len(some), disable=True) as progress, clock:
-            model._random_walks(len(some), LENGTH - 1, 1, some, connected, move, progress)
-    note = "compiling and turning walks into lists of strings not counted"
-    return {**clock.medians(1), "steps": len(starts) * (LENGTH - 1), "tables_seconds": tables, "note": note}
 
-
-def node2vec_package(file: Path, threads: int) -> Result:
+def node2vec_package(file: Path, threads: int) -> Run:
     """PyPI's node2vec holds a table per directed edge: on the subgraph of the first 2000 nodes."""
     import networkx as nx
     import scipy.sparse as sp
@@ -244,20 +228,22 @@ def node2vec_package(file: Path, threads: int) -> Result:
     with np.load(file) as arrays:
         matrix = sp.csr_matrix((arrays["data"], arrays["indices"], arrays["indptr"]))
     part = nx.from_scipy_sparse_array(matrix[:2_000, :2_000])
+    begun = time.perf_counter()
     model = Node2Vec(part, p=P, q=Q, walk_length=2, num_walks=1, workers=1, quiet=True)
     model.walk_length, model.num_walks = LENGTH, PASSES
-    clock = Clock()
-    with clock:
-        walks = model._generate_walks()
+    started = time.perf_counter()
+    walks = model._generate_walks()
+    ended = time.perf_counter()
     steps = sum(len(walk) - 1 for walk in walks)
-    return {**clock.medians(), "steps": steps, "threads": 1, "note": "subgraph of 2,000 nodes; tables not counted"}
+    note = "one thread, subgraph of 2,000 nodes"
+    return {"rate": steps / (ended - begun), "walking": steps / (ended - started), "note": note}
 
 
-CONTENDERS: dict[str, Callable[[Path, int], Result]] = {
+CONTENDERS: dict[str, Callable[[Path, int], Run]] = {
     "gather": gather,
     "ours first-order": lambda file, threads: ours(file, threads, False),
     "ours node2vec": lambda file, threads: ours(file, threads, True),
-    "article (dicts)": article,
+    "article": article,
     "csrgraph first-order": lambda file, threads: csrgraph_walks(file, threads, False),
     "csrgraph node2vec": lambda file, threads: csrgraph_walks(file, threads, True),
     "pecanpy first-order": lambda file, threads: pecanpy_walks(file, threads, False),
@@ -265,147 +251,93 @@ CONTENDERS: dict[str, Callable[[Path, int], Result]] = {
     "node2vec": node2vec_package,
 }
 OURS = ("gather", "ours first-order", "ours node2vec")
-PACKAGES = {"csrgraph": "csrgraph", "pecanpy": "pecanpy", "node2vec": "node2vec"}
+PACKAGES = ("numpy", "numba", "csrgraph", "pecanpy", "node2vec")
 
 
-def peak_gb() -> float:
-    """Peak resident memory of this process; from /proc, since getrusage also counts the parent before exec."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        return int(next(line.split()[1] for line in status.read_text().splitlines() if line.startswith("VmHWM"))) / 1e6
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e9 if sys.platform == "darwin" else 1e6)
-
-
-def contend(name: str, file: Path, threads: int) -> Result:
+def contend(name: str, file: Path, threads: int) -> Run:
     """Run one contender in this process."""
     with contextlib.redirect_stdout(io.StringIO()):
-        result = CONTENDERS[name](file, threads)
-    package = PACKAGES.get(name.split()[0])
-    packages = ["numpy", *(["numba"] if name != "article (dicts)" else []), *([package] if package else [])]
-    result.setdefault("threads", threads)
-    result["peak_gb"] = peak_gb()
-    result["versions"] = {"python": platform.python_version(), **{p: metadata.version(p) for p in packages}}
-    result["rate"] = result["steps"] / result["seconds"]
-    result["undisturbed"] = result["steps"] * result["threads"] / result["cpu_seconds"]
-    return result
+        run = CONTENDERS[name](file, threads)
+    return {**run, "threads": threads, "peak_gb": peak_gb(), "versions": versions(*PACKAGES)}
 
 
 # --- the race ----------------------------------------------------------------------------------------------------
 
+AGAINST = {
+    "article": ("ours first-order", ">= 400"),
+    "csrgraph first-order": ("ours first-order", ">= 25"),
+    "pecanpy first-order": ("ours first-order", ">= 100"),
+    "csrgraph node2vec": ("ours node2vec", ">= 40"),
+    "pecanpy node2vec": ("ours node2vec", ">= 25"),
+    "node2vec": ("ours node2vec", ""),
+}
+"""Peer → which of ours it is compared with, and how many times as fast that shall be, by the whole call."""
 
-def in_process(python: str, name: str, file: Path, threads: int) -> Result:
-    command = [python, __file__, "--contender", name, "--graph", str(file), "--threads", str(threads)]
-    done = subprocess.run(
-        command, capture_output=True, text=True, check=False, env={**os.environ, "NUMBA_NUM_THREADS": str(threads)}
-    )
-    if done.returncode:
-        return {"failed": (done.stderr.strip().splitlines() or [f"exit {done.returncode}"])[-1][:160]}
-    return json.loads(done.stdout.strip().splitlines()[-1])
 
-
-def targets(name: str, results: dict[str, Result], pairs: int) -> list[tuple[str, float, float, str]]:
-    """Rows of (quantity, measured, undisturbed, target) for our own contenders."""
-    result = results[name]
-    rate, undisturbed = result["rate"] / 1e6, result["undisturbed"] / 1e6
-    if name == "ours node2vec":
-        memory = result["peak_gb"]
-        return [("M steps/s", rate, undisturbed, ">= 11"), ("peak memory, GB", memory, memory, "<= 24")]
-    if name != "ours first-order":
-        return []
-    tables = result["tables_seconds"], result["tables_undisturbed_seconds"]
-    rows = [("M steps/s", rate, undisturbed, ">= 100")]
-    if "gather" in results:
-        limit = results["gather"]
-        share = 100 * result["rate"] / limit["rate"], 100 * result["undisturbed"] / limit["undisturbed"]
-        rows.append(("% of the gather rate", *share, ">= 60"))
-    return [*rows, ("alias tables, s", *tables, "<= 0.5" if pairs <= 4_000_000 else "<= 3.5")]
+def measurements(runs: dict[str, list[Run]], data: str, pairs: int) -> list[Measurement]:
+    found = []
+    for name in ("ours first-order", "ours node2vec"):
+        if name not in runs:
+            continue
+        own, what = runs[name], name.removeprefix("ours ")
+        rates = [run["walking"] / 1e6 for run in own]
+        wanted = ">= 100" if what == "first-order" else ">= 11"
+        found.append(spread("walks", data, f"{what}, walking alone", rates, "M steps/s", wanted, ours=summary(own)))
+        found.append(spread("walks", data, f"{what}, whole call", [run["rate"] / 1e6 for run in own], "M steps/s"))
+        if what == "first-order" and "gather" in runs:
+            share = [100 * one["walking"] / limit["rate"] for one, limit in zip(own, runs["gather"], strict=True)]
+            found.append(spread("walks", data, "first-order, of the machine's random gathers", share, "%", ">= 60"))
+        if what == "first-order":
+            limit = "<= 0.5" if pairs <= 4_000_000 else "<= 3.5"
+            found.append(spread("walks", data, "alias tables", [run["tables"] for run in own], "s", limit))
+        else:
+            found.append(spread("walks", data, "node2vec, peak memory", [run["peak_gb"] for run in own], "GB", "<= 24"))
+    for name, (reference, target) in AGAINST.items():
+        if name in runs and reference in runs:
+            own, peer = runs[reference], runs[name]
+            calls = [one["rate"] / other["rate"] for one, other in zip(own, peer, strict=True)]
+            walking = [one["walking"] / other["walking"] for one, other in zip(own, peer, strict=True)]
+            what = reference.removeprefix("ours ")
+            title = name.removesuffix(f" {what}")
+            found.append(spread("walks", data, f"{what}, against {title}", calls, "x", target, peer=summary(peer)))
+            found.append(spread("walks", data, f"{what}, against {title}, walking alone", walking, "x"))
+    return found
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--nodes", type=int, default=420_000)
-    parser.add_argument("--pairs", type=int, default=4_000_000)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--peers", action="store_true", help="also run the other implementations")
-    parser.add_argument("--peer-python", default=sys.executable, help="interpreter in which the peers are installed")
-    parser.add_argument("--only", nargs="+", choices=list(CONTENDERS), help="contenders to run")
-    parser.add_argument("--graph", type=Path, help="CSR .npz to walk on; written if it does not exist")
-    parser.add_argument("--out", type=Path, help="append one JSON line per contender")
-    parser.add_argument("--contender", choices=list(CONTENDERS), help=argparse.SUPPRESS)
-    args = parser.parse_args()
+    options = parser(__doc__)
+    options.add_argument("--nodes", type=int, default=420_000)
+    options.add_argument("--pairs", type=int, default=4_000_000)
+    options.add_argument("--peers", action="store_true", help="also run the other implementations")
+    options.add_argument("--peer-python", default=sys.executable, help="interpreter in which the peers are installed")
+    options.add_argument("--only", nargs="+", choices=list(CONTENDERS), help="contenders to run")
+    options.add_argument("--graph", type=Path, help="CSR .npz to walk on instead of a synthetic graph")
+    options.add_argument("--contender", choices=list(CONTENDERS), help=argparse.SUPPRESS)
+    args = options.parse_args()
     if args.contender:
         print(json.dumps(contend(args.contender, args.graph, args.threads)))
         return
 
     with tempfile.TemporaryDirectory() as folder:
-        file = args.graph or Path(folder) / "graph.npz"
-        if not file.exists():
+        file = args.graph
+        if file is None:
             from core.graph import build_graph
 
+            file = Path(folder) / "graph.npz"
             graph = build_graph(args.nodes, *synthetic_graph(args.nodes, args.pairs))
             np.savez(file, indptr=graph.indptr, indices=graph.indices, data=graph.weights)
         with np.load(file) as arrays:
-            degree = np.diff(arrays["indptr"])
-            nodes, pairs = len(degree), len(arrays["indices"]) // 2
-        print(f"{nodes:,} nodes, {pairs:,} pairs, largest degree {degree.max():,}, {args.threads} threads")
-        race(args, file, nodes, pairs)
+            nodes, pairs = len(arrays["indptr"]) - 1, len(arrays["indices"]) // 2
+        data = f"{args.graph.stem if args.graph else 'synthetic'}, {nodes:,} products, {pairs:,} pairs"
 
-
-def race(args: argparse.Namespace, file: Path, nodes: int, pairs: int) -> None:
-    """Run the rounds and print the table."""
-    names = args.only or (list(CONTENDERS) if args.peers else list(OURS))
-    results: dict[str, list[Result]] = {name: [] for name in names}
-    for _ in range(args.rounds):
-        for name in names:
-            if any("failed" in result for result in results[name]):
-                continue
+        def run(name: str) -> Run:
             python = sys.executable if name in OURS else args.peer_python
-            results[name].append(in_process(python, name, file, args.threads))
-    failed = {name: runs[-1]["failed"] for name, runs in results.items() if "failed" in runs[-1]}
-    middle = {
-        name: sorted(runs, key=lambda run: run["undisturbed"])[len(runs) // 2]
-        for name, runs in results.items()
-        if name not in failed
-    }
-    head = ("M steps/s", "undisturbed", "spread", "ours is", "threads", "peak GB")
-    print(f"{'':22}" + "".join(f"{title:>12}" for title in head) + "  versions, notes")
-    for name in names:
-        if name in failed:
-            print(f"{name:22}      failed: {failed[name]}")
-            continue
-        one = middle[name]
-        undisturbed = [run["undisturbed"] / 1e6 for run in results[name]]
-        reference = "ours node2vec" if "node2vec" in name else "ours first-order"
-        known = reference in middle and name not in OURS
-        cells = (
-            f"{one['rate'] / 1e6:.3g}",
-            f"{one['undisturbed'] / 1e6:.3g}",
-            f"{min(undisturbed):.3g}-{max(undisturbed):.3g}",
-            f"{middle[reference]['undisturbed'] / one['undisturbed']:.3g} x" if known else "",
-            f"{one['threads']}",
-            f"{one['peak_gb']:.2f}",
-        )
-        versions = " ".join(f"{package} {version}" for package, version in one["versions"].items())
-        notes = "; ".join(filter(None, [versions, one.get("note", "")]))
-        print(f"{name:22}" + "".join(f"{cell:>12}" for cell in cells) + f"  {notes}")
-        if args.out:
-            line = {"benchmark": "walks", "contender": name, "nodes": nodes, "pairs": pairs, "runs": results[name]}
-            with args.out.open("a") as lines:
-                lines.write(json.dumps(line) + "\n")
-    for name, one in middle.items():
-        if "call_seconds" in one:
-            print(
-                f"\n{name}: tables {one['tables_seconds']:.2f} s, whole call {one['call_seconds']:.2f} s (first in a "
-                f"process {one['first_call_seconds']:.2f} s), loading the kernels {one['kernel_loading_seconds']:.2f} s"
+            return in_process(
+                python, __file__, "--contender", name, "--graph", file, "--threads", args.threads, threads=args.threads
             )
-        for quantity, measured, undisturbed, target in targets(name, middle, pairs):
-            sign, _, limit = target.partition(" ")
-            reached = [
-                value >= float(limit) if sign == ">=" else value <= float(limit) for value in (measured, undisturbed)
-            ]
-            verdict = "reached" if all(reached) else "reached undisturbed" if reached[1] else "MISSED"
-            print(f"  {quantity:22}{measured:>10.2f}{undisturbed:>10.2f} undisturbed   target {target:8} {verdict}")
+
+        runs = interleaved(args.only or (CONTENDERS if args.peers else OURS), args.rounds, run)
+        report(measurements(runs, data, pairs), args.out)
 
 
 if __name__ == "__main__":

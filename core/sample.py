@@ -21,6 +21,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from core.arrays import distinct
 from core.catalog.tables import KINDS, PRODUCTS, QUARANTINE, Catalog, relationships_table
 from core.errors import InputError
 from core.progress import Progress, silent
@@ -292,7 +293,7 @@ def _draw_listings(
         for start in range(0, drawn, _CHUNK):
             keys.append(_keys(*entries(min(_CHUNK, drawn - start)), n))
             progress("sample", min(wanted, found + round(start * _EXPECTED_NEW)), wanted, "pairs")
-        keys = [_distinct(np.concatenate(keys))]
+        keys = [distinct(np.concatenate(keys))]
         found = 1 + int(np.count_nonzero(np.diff(keys[0] >> 1)))
         share_new = (found - before) / drawn
     progress("sample", found, found, "pairs")
@@ -306,12 +307,6 @@ def _keys(owner: np.ndarray, listed: np.ndarray, n: int) -> np.ndarray:
     keep = owner != listed
     owner, listed = owner[keep].astype(np.int64), listed[keep].astype(np.int64)
     return (np.minimum(owner, listed) * n + np.maximum(owner, listed)) * 2 + (owner > listed)
-
-
-def _distinct(keys: np.ndarray) -> np.ndarray:
-    """Sorted distinct values; np.unique hashes integers since NumPy 2.3, which takes ten times as long here."""
-    keys.sort()
-    return keys[np.r_[True, keys[1:] != keys[:-1]]]
 
 
 def _relationships(world: _World, owner: np.ndarray, listed: np.ndarray, rng: np.random.Generator) -> pa.Table:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from core.arrays import distinct
 from core.errors import InputError
 from core.settings import setting
 
@@ -278,7 +279,7 @@ def _uniform_negatives(
     rng: np.random.Generator, n_nodes: int, keys: np.ndarray, valid_low: np.ndarray, valid_high: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """``len(valid_low)`` distinct non-pairs of validation products, uniformly, or all if there are fewer."""
-    products = np.union1d(valid_low, valid_high)
+    products = distinct(np.concatenate([valid_low, valid_high]))
     wanted = len(valid_low)
     found = _all_negatives(n_nodes, keys, products)
     if found is None:
@@ -287,7 +288,7 @@ def _uniform_negatives(
             size = min(int((wanted - len(found)) * 1.2) + 64, _MAX_DRAW)
             source, target = products[rng.integers(len(products), size=(2, size))]
             drawn = pair_keys(n_nodes, source, target)[source != target]
-            found = np.union1d(found, drawn[~contains(keys, drawn)])
+            found = distinct(np.concatenate([found, drawn[~contains(keys, drawn)]]))
     return _ends(n_nodes, rng.choice(found, size=min(wanted, len(found)), replace=False))
 
 

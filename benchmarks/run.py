@@ -1,0 +1,121 @@
+"""All benchmarks one after the other, and what they found as a table with the targets beside it.
+
+    python benchmarks/run.py short [--data ../shared/data] [--peer-python .venv-peers/bin/python] [--only walks ...]
+    python benchmarks/run.py large
+
+``make bench`` and ``make bench-large`` call this. ``short`` takes up to a quarter of an hour on two cores, ``large``
+(books scale, the whole pipeline up to two million products) two hours. Beauty and Cell Phones are measured on too,
+where their sources lie in --data; they are materialized up to the walks in a temporary folder. Results go to
+benchmarks/results/NAME.jsonl; a run replaces only the files of what it ran. Nothing else should run on the machine
+meanwhile.
+
+Belongs here: which commands make up a run. Does not belong here: what they measure, and the table's form
+(``measurements``, ``table``).
+"""
+
+import argparse
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from pipeline import installation
+from table import RESULTS, markdown, read
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent
+REAL = ("beauty", "cell_phones")
+
+
+def real_categories(data: Path, folder: Path) -> dict[str, Path]:
+    """Materialize the real categories up to their walks in ``folder / "store"``; category → its graph for walks.py."""
+    from core.categories import load_categories
+    from core.store import Store
+
+    categories = load_categories(ROOT / "categories.yaml")
+    store = Store(folder / "store")
+    found = {}
+    for name in REAL:
+        if not (data / categories[name].source).exists():
+            print(f"not measured on {name}: there is no {data / categories[name].source}", flush=True)
+            continue
+        shutil.copy(ROOT / "dagster.yaml", folder)
+        env = installation(folder) | {"RAW_DIR": str(data.resolve()), "ALSOBOUGHT_STORE": str(folder / "store")}
+        env["ALSOBOUGHT_CATEGORIES"] = str(ROOT / "categories.yaml")
+        command = [sys.executable, "-m", "orchestration.cli", "materialize", name, "--select", '+key:"walks"']
+        subprocess.run(command, env=env, check=True)
+        graph = store.read("product_graph", name)
+        found[name] = folder / f"{name}.npz"
+        np.savez(found[name], indptr=graph.indptr, indices=graph.indices, data=graph.weights)
+    return found
+
+
+def commands(size: str, data: Path, store: Path, peer_python: str, graphs: dict[str, Path]) -> dict[str, list[str]]:
+    """Result file → command."""
+    peers = ["--peers", "--peer-python", peer_python]
+    on = ["--store", str(store), "--category"]
+    if size == "large":
+        books = ["--nodes", "2000000", "--pairs", "26500000"]
+        first = ["gather", "ours first-order", "ours node2vec", "article", "csrgraph first-order", "csrgraph node2vec"]
+        made = {
+            "walks-books": ["walks.py", *books, *peers, "--rounds", "3", "--only", *first],
+            "reading-books": [
+                "parse.py",
+                "--data",
+                "",
+                "--products",
+                "2000000",
+                "--pairs",
+                "26500000",
+                "--rounds",
+                "1",
+            ],
+            "skipgram-electronics": ["word2vec.py", "--nodes", "420000", "--rounds", "1"],
+            "pipeline": ["pipeline.py", "--scale", "100000:10", "--scale", "420000:9.52", "--scale", "2000000:13.25"],
+        }
+        return made
+    made = {"walks": ["walks.py", *peers, "--rounds", "3"]}
+    made |= {
+        f"walks-{name}": ["walks.py", "--graph", str(path), *peers, "--rounds", "2"] for name, path in graphs.items()
+    }
+    made["skipgram"] = ["word2vec.py", "--rounds", "2"]
+    made |= {f"skipgram-{name}": ["word2vec.py", *on, name, "--rounds", "1"] for name in graphs}
+    made["factorization"] = ["factorization.py", "--rounds", "2"]
+    made["reading"] = ["parse.py", "--data", str(data), "--rounds", "3"]
+    made["lists"] = ["evaluation.py", "--rounds", "2"]
+    made |= {f"evaluation-{name}": ["evaluation.py", *on, name, "--rounds", "1"] for name in graphs}
+    made["pipeline-small"] = ["pipeline.py", "--scale", "20000:10"]
+    return made
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("size", choices=("short", "large"))
+    parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data", help="where real sources lie")
+    parser.add_argument("--peer-python", default=sys.executable, help="interpreter in which the peers are installed")
+    parser.add_argument("--only", nargs="+", help="names of results; default all")
+    args = parser.parse_args()
+    started, failed = time.monotonic(), []
+    with tempfile.TemporaryDirectory() as folder:
+        graphs = real_categories(args.data, Path(folder)) if args.size == "short" else {}
+        todo = commands(args.size, args.data, Path(folder) / "store", args.peer_python, graphs)
+        todo = {name: command for name, command in todo.items() if args.only is None or name in args.only}
+        for number, (name, command) in enumerate(todo.items(), 1):
+            print(f"\n[{number}/{len(todo)}, {time.monotonic() - started:.0f} s] {' '.join(command)}", flush=True)
+            out = RESULTS / f"{name}.jsonl"
+            done = subprocess.run(
+                [sys.executable, str(HERE / command[0]), *command[1:], "--out", str(out)], check=False
+            )
+            if done.returncode:
+                failed.append(name)
+    print(f"\n{markdown(read(list(todo)))}\n\n{time.monotonic() - started:.0f} s")
+    for name in failed:
+        print(f"FAILED: {name}; its messages stand above", file=sys.stderr)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

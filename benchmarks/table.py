@@ -1,0 +1,86 @@
+"""The README's performance tables, made from what the benchmarks left in benchmarks/results.
+
+    python benchmarks/table.py            # print them
+    python benchmarks/table.py --readme   # put them into README.md, between the two marks
+
+Belongs here: reading result files and laying them out. Does not belong here: measuring.
+"""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from measurements import COLUMNS, Measurement
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = Path(__file__).resolve().parent / "results"
+BEGIN, END = "<!-- performance: made by benchmarks/table.py -->", "<!-- end of performance -->"
+
+
+def read(names: list[str] | None = None) -> list[Measurement]:
+    """The measurements of these result files, or of all in the order of their names."""
+    files = sorted(RESULTS.glob("*.jsonl")) if names is None else [RESULTS / f"{name}.jsonl" for name in names]
+    found = []
+    for file in files:
+        for line in file.read_text().splitlines() if file.exists() else ():
+            found.append(_measurement(json.loads(line)))
+    return found
+
+
+def _measurement(fields: dict[str, Any]) -> Measurement:
+    return Measurement(**{name: fields[name] for name in Measurement.__dataclass_fields__ if name in fields})
+
+
+def markdown(found: list[Measurement]) -> str:
+    """One table per subject; of the pipeline a table of assets by scale, apart."""
+    parts = []
+    for subject in dict.fromkeys(one.subject for one in found):
+        rows = [one for one in found if one.subject == subject]
+        if subject == "pipeline":
+            parts.append(pipeline(rows))
+            rows = [one for one in rows if one.target or one.quantity == "all assets"]
+        parts.append(_table(COLUMNS, [one.cells() for one in rows]))
+    return "\n\n".join(parts)
+
+
+def pipeline(rows: list[Measurement]) -> str:
+    """Seconds (and peak memory) of every asset at every scale, and the slope."""
+    times = [one for one in rows if one.quantity.endswith(": time")]
+    slopes = {one.quantity.removesuffix(": slope"): one.value for one in rows if one.quantity.endswith(": slope")}
+    scales = list(dict.fromkeys(one.data for one in times))
+    table = []
+    for asset in dict.fromkeys(one.quantity.removesuffix(": time") for one in times):
+        at = {one.data: one for one in times if one.quantity == f"{asset}: time"}
+        cells = [f"{at[s].value:,.1f} s, {at[s].detail['gb']:.1f} GB" if s in at else "" for s in scales]
+        table.append([f"`{asset}`", *cells, f"{slopes[asset]:.2f}" if asset in slopes else ""])
+    return _table(["asset (one step at a time)", *scales, "slope"], table)
+
+
+def _table(head: Any, rows: list[list[str]]) -> str:
+    lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
+    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
+
+
+def machines() -> str:
+    """On which machines the results were measured."""
+    found = {json.loads(line)["machine"] for file in RESULTS.glob("*.jsonl") for line in file.read_text().splitlines()}
+    return "; ".join(sorted(found))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--readme", action="store_true", help="write them into README.md")
+    args = parser.parse_args()
+    text = f"Measured on {machines()}.\n\n{markdown(read())}"
+    if not args.readme:
+        print(text)
+        return
+    readme = ROOT / "README.md"
+    before, _, rest = readme.read_text().partition(BEGIN)
+    _, _, after = rest.partition(END)
+    readme.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}")
+
+
+if __name__ == "__main__":
+    main()
