@@ -87,6 +87,7 @@ def commands(size: str, data: Path, store: Path, peer_python: str, graphs: dict[
     made["reading"] = ["parse.py", "--data", str(data), "--rounds", "3"]
     made["lists"] = ["evaluation.py", "--rounds", "2"]
     made |= {f"evaluation-{name}": ["evaluation.py", *on, name, "--rounds", "1"] for name in graphs}
+    made["step-start"] = ["step_startup.py"]
     made["pipeline-small"] = ["pipeline.py", "--scale", "20000:10"]
     return made
 

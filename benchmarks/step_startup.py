@@ -1,17 +1,17 @@
 """What starting a step costs: the time from its launch to its own first line, in a fresh process and in a forked one.
 
-    python benchmarks/step_startup.py [--runs 5]
+    python benchmarks/step_startup.py
 
 The executor forks steps from a server that has imported what is slow to import (``orchestration.definitions``); this
 compares that with a process that imports it anew, as the start method "spawn" does.
 """
 
-import argparse
 import multiprocessing
-import statistics
 import time
 from multiprocessing.context import BaseContext
 from multiprocessing.queues import SimpleQueue
+
+from measurements import parser, report, spread
 
 from orchestration.definitions import EXECUTOR
 
@@ -35,15 +35,18 @@ def seconds(context: BaseContext, modules: list[str]) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--runs", type=int, default=5)
-    runs = parser.parse_args().runs
+    args = parser(__doc__, rounds=5).parse_args()
     server = multiprocessing.get_context("forkserver")
     server.set_forkserver_preload(PRELOADED)
-    for name, context in (("spawn", multiprocessing.get_context("spawn")), ("forkserver", server)):
-        first = seconds(context, PRELOADED)
-        later = statistics.median(seconds(context, PRELOADED) for _ in range(runs))
-        print(f"{name:11} first step {first:6.2f} s, later steps {later:6.2f} s (median of {runs})", flush=True)
+    contexts = {"forked from the server": server, "spawned": multiprocessing.get_context("spawn")}
+    first = {name: seconds(context, PRELOADED) for name, context in contexts.items()}
+    later: dict[str, list[float]] = {name: [] for name in contexts}
+    for _ in range(args.rounds):
+        for name, context in contexts.items():
+            later[name].append(seconds(context, PRELOADED))
+    found = [spread("step start", "a run's first step", name, [took], "s") for name, took in first.items()]
+    found += [spread("step start", "every later step", name, took, "s") for name, took in later.items()]
+    report(found, args.out)
 
 
 if __name__ == "__main__":
