@@ -55,6 +55,9 @@ def run_here(answer: Path, models: list[str], select: str) -> None:
     """Run the job in this process (its steps in their own) and leave what it cost in ``answer``."""
     import dagster as dg
 
+    from orchestration import machine
+
+    machine.STEPS_AT_ONCE = 1  # before the definitions are made with it
     from orchestration.cli import _rebuild_job
     from orchestration.definitions import defs
 
@@ -69,7 +72,7 @@ def run_here(answer: Path, models: list[str], select: str) -> None:
             dg.reconstructable(_rebuild_job),
             instance=instance,
             tags={"dagster/partition": CATEGORY},
-            run_config={"loggers": {"console": {}}, "execution": {"config": {"max_concurrent": 1}}},
+            run_config={"loggers": {"console": {}}},
             asset_selection=sorted(selection),
         )
         rows: dict[str, dict[str, Any]] = {}
