@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from core.models import sgns_cpu, sgns_torch
+from core.models import pairs_cpu, sgns_cpu, sgns_torch
 from core.models.corpus import Objective, WalkCorpus, noise_table
 from core.models.row_kernels import make_scratch
 from core.models.tied_cpu import update_tied
@@ -103,13 +103,86 @@ def test_torch_step_is_the_sum_of_the_plain_gradients_of_its_walks(with_bias):
         np.testing.assert_allclose((bias - new_bias.numpy()) / RATE, gradients[1], atol=3e-3, rtol=1e-3)
 
 
+def _plain_pairs(table, bias, nodes, labels, noise, negatives, l2):
+    """The same of a step of pairs: that of each pair by itself, but for l2, whose part of the noise is written out."""
+    steps = [
+        _plain(table, bias, nodes[2 * p : 2 * p + 2], np.ones(2), labels[p], noise, negatives, 0.0)
+        for p in range(len(nodes) // 2)
+    ]
+    loss, pairs, rows, biases = (sum(parts) for parts in zip(*steps, strict=True))
+    for node in nodes:
+        rows[node] += l2 * table[node]
+        biases[node] += l2 * bias[node]
+    for node in noise:
+        share = negatives * (len(nodes) // 2) / len(noise)
+        rows[node] += share * l2 * table[node]
+        biases[node] += share * l2 * bias[node]
+    return loss, pairs, rows, biases
+
+
+def _pairs_case(per_step, shared, seed):
+    rng = np.random.default_rng(seed)
+    nodes = np.concatenate([rng.choice(12, 2, replace=False) for _ in range(per_step)])  # some stand in several pairs
+    noise = rng.integers(0, N_NODES, shared)
+    noise[0], noise[-1] = nodes[0], nodes[-1]
+    return nodes, noise, rng.random(per_step).astype(np.float32)
+
+
+@pytest.mark.parametrize("with_bias", [False, True])
+@pytest.mark.parametrize(("per_step", "shared"), [(1, 5), (1, 1), (3, 8), (8, 8), (5, 13), (16, 4)])
+def test_compiled_step_on_pairs_is_the_gradient_of_the_plain_loss(per_step, shared, with_bias):
+    nodes, noise, labels = _pairs_case(per_step, shared, per_step)
+    table, bias = _tables()
+    if not with_bias:
+        bias[:] = 0
+    loss, pairs, row_gradient, bias_gradient = _plain_pairs(table, bias, nodes, labels, noise, 5.0, 0.3)
+    new, new_bias = table.copy(), bias.copy() if with_bias else np.empty(0, np.float32)
+    scratch = pairs_cpu.make_pairs_scratch(per_step + 5, shared, DIM)
+    for part in scratch:
+        part[:] = 7.0  # what earlier steps leave there must not matter
+    numbers = [np.float32(x) for x in (5.0, 0.3, RATE)]
+    got = pairs_cpu.update_pairs(new, new_bias, nodes, labels, noise, *numbers, scratch, True)
+    assert got == (pytest.approx(loss, rel=1e-4), pairs)
+    np.testing.assert_allclose((table - new) / RATE, row_gradient, atol=3e-3, rtol=1e-3)
+    if with_bias:
+        np.testing.assert_allclose((bias - new_bias) / RATE, bias_gradient, atol=3e-3, rtol=1e-3)
+
+
+@pytest.mark.parametrize("with_bias", [False, True])
+def test_torch_step_on_pairs_is_the_sum_of_the_plain_gradients_of_its_rows(with_bias):
+    table, bias = _tables()
+    if not with_bias:
+        bias[:] = 0
+    cases = [_pairs_case(per_step, 6, per_step) for per_step in (4, 4, 1)]  # the last row is not full
+    nodes, labels = np.full((3, 8), -1), np.zeros((3, 4), np.float32)
+    for row, (pairs, _, label) in enumerate(cases):
+        nodes[row, : len(pairs)], labels[row, : len(label)] = pairs, label
+    expected = [_plain_pairs(table, bias, pairs, label, noise, 3.0, 0.3) for pairs, noise, label in cases]
+    new, new_bias = torch.tensor(table), torch.tensor(bias) if with_bias else None
+    drawn = torch.tensor(nodes), torch.tensor(np.stack([noise for _, noise, _ in cases]))
+    loss, count = sgns_torch.pairs_step(new, new_bias, torch.tensor(labels), 0.3, *drawn, 3.0, float(RATE))
+    assert float(loss) == pytest.approx(sum(e[0] for e in expected), rel=1e-4)
+    assert int(count) == sum(e[1] for e in expected)
+    gradients = [sum(e[part] for e in expected) for part in (2, 3)]
+    np.testing.assert_allclose((table - new.numpy()) / RATE, gradients[0], atol=3e-3, rtol=1e-3)
+    if with_bias:
+        np.testing.assert_allclose((bias - new_bias.numpy()) / RATE, gradients[1], atol=3e-3, rtol=1e-3)
+
+
+PER_STEP = pytest.mark.parametrize("per_step", [0, 1, 3])
+"""A walk of two at a time, and steps of pairs, of which the last of a batch is not full."""
+
+
+@PER_STEP
 @pytest.mark.parametrize("backend", ["compiled", "torch"])
-def test_l2_touches_no_row_outside_the_steps(backend):
+def test_l2_touches_no_row_outside_the_steps(backend, per_step):
     """Noise is drawn among the first ten products alone; the walks stay there too."""
     counts = np.r_[np.full(10, 5), np.zeros(N_NODES - 10, int)]
     walks = np.random.default_rng(0).permuted(np.tile(np.arange(10, dtype=np.int32), (200, 1)), axis=1)[:, :2].copy()
     corpus = WalkCorpus(walks, counts, np.full(len(walks), 0.5, np.float32))
-    objective = Objective(np.ones(N_NODES, np.float32), noise_table(counts, 0.75), 1, False, 5.0, 5, tied=True, l2=1.0)
+    objective = Objective(
+        np.ones(N_NODES, np.float32), noise_table(counts, 0.75), 1, False, 5.0, 5, True, 1.0, per_step
+    )
     table, bias = _tables()
     new, new_bias = table.copy(), bias.copy()
     trainer: sgns_cpu.CompiledTrainer | sgns_torch.TorchTrainer
@@ -124,15 +197,18 @@ def test_l2_touches_no_row_outside_the_steps(backend):
     assert (np.linalg.norm(new[:10], axis=1) < np.linalg.norm(table[:10], axis=1)).all()
 
 
+@PER_STEP
 @pytest.mark.parametrize("backend", ["compiled", "torch"])
-def test_each_pair_is_trained_with_its_own_label(backend):
+def test_each_pair_is_trained_with_its_own_label(backend, per_step):
     """Apart from each other and nearly without negatives, the pairs' scores go where their labels are."""
     n_pairs = 40
     walks = np.arange(2 * n_pairs, dtype=np.int32).reshape(n_pairs, 2)
     labels = np.linspace(0.1, 0.9, n_pairs).astype(np.float32)
     counts = np.ones(2 * n_pairs, int)
     corpus = WalkCorpus(walks, counts, labels)
-    objective = Objective(np.ones(2 * n_pairs, np.float32), noise_table(counts, 0.0), 1, False, 1e-6, 1, tied=True)
+    objective = Objective(
+        np.ones(2 * n_pairs, np.float32), noise_table(counts, 0.0), 1, False, 1e-6, 1, True, 0.0, per_step
+    )
     table = np.random.default_rng(0).normal(0, 0.3, (2 * n_pairs, 8)).astype(np.float32)
     trainer: sgns_cpu.CompiledTrainer | sgns_torch.TorchTrainer
     if backend == "compiled":

@@ -6,8 +6,11 @@ import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.models import vector_lists
 from core.models.base import CENTER_CENTER, CENTER_CONTEXT, NATIVE, Embeddings, Model, Scorer
 from core.models.scorers import ChainScorer, DotScorer, RankOneScorer, VectorScorer, scorer
+from core.models.vector_lists import Search
+from core.progress import silent
 
 
 def model(*scorings: str) -> Model:
@@ -116,10 +119,7 @@ def test_vector_lists_across_blocks_and_tiles():
     """More sources than one block and more products than one tile; integers, so that scores are exact and tie."""
     rng = np.random.default_rng(4)
     n = 9_000
-    center = np.zeros((n, 16), dtype=np.float32)
-    # Rows of four entries ±1/2 have length 1 exactly: inner products are multiples of 1/4 without rounding.
-    for column in rng.permuted(np.tile(np.arange(16), (n, 1)), axis=1)[:, :4].T:
-        center[np.arange(n), column] = rng.choice([-1, 1], n)
+    center = quarters(n, rng)
     seen = rng.random(n) < 0.97
     one = VectorScorer(seen, center, None, threads=2)
     sources = rng.permutation(n)[:600].astype(np.int32)
@@ -132,6 +132,102 @@ def test_vector_lists_across_blocks_and_tiles():
     assert np.array_equal(scores, expected)
     single = VectorScorer(seen, center, None, threads=1).top_k(sources, 30, mask=mask)
     assert np.array_equal(ids, single[0]) and np.array_equal(scores, single[1])
+
+
+def quarters(n: int, rng: np.random.Generator) -> np.ndarray:
+    """float32 ``[n, 16]`` of length 2: cosines are multiples of 1/4 without rounding, so that many tie exactly."""
+    rows = np.zeros((n, 16), dtype=np.float32)
+    for column in rng.permuted(np.tile(np.arange(16), (n, 1)), axis=1)[:, :4].T:
+        rows[np.arange(n), column] = rng.choice([-1, 1], n)
+    return rows
+
+
+@pytest.fixture(scope="module")
+def crowd() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Which of 2,600 products are seen, their two vectors, and all scores between them."""
+    rng = np.random.default_rng(9)
+    n = 2_600
+    seen = rng.random(n) < 0.9
+    center, context = quarters(n, rng), quarters(n, rng)
+    center[5] = context[5] = 0  # ties with everyone
+    forth = (center / 2) @ (context / 2).T
+    return seen, center, context, forth + forth.T
+
+
+def lists_of_rows(dense: np.ndarray, allowed: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """The k best columns of each row, of equal ones the first; a stable sort of whole rows."""
+    dense = np.where(allowed, dense, -np.inf)
+    ids = np.argsort(-dense, axis=1, kind="stable")[:, :k]
+    scores = np.take_along_axis(dense, ids, axis=1)
+    return np.where(np.isfinite(scores), ids, -1), scores
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("sources", ["all", "some", "twice"])
+@pytest.mark.parametrize("large", [False, True])
+def test_lists_from_blocks_that_are_read_twice(crowd, monkeypatch, threads, sources, large):
+    """Ten blocks of products (with large blocks: three), of which none is as long as the others."""
+    seen, center, context, dense = crowd
+    monkeypatch.setattr(vector_lists, "_MANY", 1 if large else 1 << 30)
+    n, k = len(seen), 20
+    rng = np.random.default_rng(10)
+    nodes = np.arange(n, dtype=np.int32)
+    if sources != "all":  # in any order; then also a product with two lists, from which different ones are left out
+        nodes = rng.permutation(nodes)[:1_400]
+    if sources == "twice":
+        nodes[-1] = nodes[0]
+    hidden = rng.random((len(nodes), n)) < 0.05  # not symmetric: j may be left out of i's list and stay in the other
+    hidden[:3] = True
+    for blocked, mask in ((np.zeros_like(hidden), None), (hidden, sp.csr_matrix(hidden))):
+        allowed = seen[nodes, None] & seen & ~blocked & (nodes[:, None] != np.arange(n))
+        ids, scores = VectorScorer(seen, center, context, threads).top_k(nodes, k, mask=mask)
+        expected_ids, expected = lists_of_rows(dense[nodes], allowed, k)
+        assert np.array_equal(ids, expected_ids)
+        assert np.array_equal(scores, expected)
+
+
+def test_reading_blocks_twice_gives_the_lists_of_reading_them_once():
+    """Vectors whose scores are rounded: they agree to rounding, and so do the lists' products but for near ties."""
+    rng = np.random.default_rng(11)
+    n = 2_000
+    vectors = rng.standard_normal((n, 24), dtype=np.float32)
+    sources = np.arange(n, dtype=np.int32)
+    once, twice, same = (
+        Search(lambda nodes: vectors[nodes], vectors, rng.random(n) < 2, symmetric, threads).top_k(sources, 30, silent)
+        for symmetric, threads in ((False, 2), (True, 2), (True, 3))
+    )
+    assert np.allclose(once[1], twice[1], atol=1e-5)
+    assert (once[0] == twice[0]).mean() > 0.999
+    for a, b in zip(twice, same, strict=True):
+        assert np.array_equal(a, b)
+
+
+def test_scores_that_are_not_symmetric_are_lists_of_rows():
+    rng = np.random.default_rng(12)
+    n = 700
+    center, context = rng.integers(-3, 4, (2, n, 6)).astype(np.float32)
+    ids, scores = DotScorer(np.ones(n, bool), center, context).top_k(np.arange(n), 12)
+    expected_ids, expected = lists_of_rows(center @ context.T, ~np.eye(n, dtype=bool), 12)
+    assert np.array_equal(ids, expected_ids) and np.array_equal(scores, expected)
+
+
+@pytest.mark.parametrize("n_rows", [1, 256, 257, 1_500])
+@pytest.mark.parametrize("n_others", [0, 5_000])
+@pytest.mark.parametrize("shared", [False, True])
+def test_rounds_compute_every_score_once_and_share_no_list(n_rows, n_others, shared):
+    n_columns = n_rows + n_others if shared else n_others
+    count = np.zeros((n_rows, n_columns), dtype=int)
+    for tasks in vector_lists._rounds(n_rows, n_rows if shared else 0, n_columns, 256):
+        written = np.zeros(n_rows, dtype=int)
+        for rows, several, both in tasks:
+            written[rows] += 1
+            for columns in several:
+                count[rows, columns] += 1
+                if both:
+                    count[columns, rows] += 1
+                    written[columns] += 1
+        assert written.max() <= 1
+    assert (count == 1).all()
 
 
 def test_zero_vectors_score_zero_not_nan():

@@ -149,7 +149,8 @@ def _vose(mass):
 class Objective:
     """What is minimized: for skip-gram, as written out at :func:`core.models.sgns_cpu.update_walk`.
 
-    With ``tied`` it is that of matrix factorization, :func:`core.models.tied_cpu.update_tied`.
+    With ``tied`` it is that of matrix factorization, :func:`core.models.tied_cpu.update_tied`, and with
+    ``pairs_per_step`` too its form for walks of two nodes, :func:`core.models.pairs_cpu.update_pairs`.
 
     Attributes:
         keep: float32 ``[n_nodes]``, see :func:`keep_probability`.
@@ -157,9 +158,11 @@ class Objective:
         window: reach of a center to either side, in nodes.
         dynamic_window: draw each center's reach from 1..window, as word2vec does.
         negatives: negatives per positive pair.
-        shared_negatives: negatives drawn for a walk; each counts ``negatives / shared_negatives`` per pair.
+        shared_negatives: negatives drawn for a step, which is a walk or so many pairs; each counts
+            ``negatives / shared_negatives`` per pair.
         tied: one table is both center and context.
         l2: weight of the squared length of each row that a step names; tied only.
+        pairs_per_step: pairs that make a step; tied only, and only where every walk is a pair. 0: a step is a walk.
     """
 
     keep: np.ndarray
@@ -170,6 +173,7 @@ class Objective:
     shared_negatives: int
     tied: bool = False
     l2: float = 0.0
+    pairs_per_step: int = 0
 
 
 @dataclass(frozen=True)

@@ -76,13 +76,13 @@ def train_pairs(
 ) -> Embeddings:
     """Train on the pairs of a graph; see :func:`core.models.matrix_factorization.train`.
 
-    Every pair has its own negatives, for each of its two products.
+    A step is a few pairs, whose products share the negatives.
     """
     check_rates(name, config)
     if graph is None or not graph.n_edges:
         raise InputError(f"{name}: there are no pairs to train on; the training graph needs at least one")
     corpus = pair_corpus(graph, config.labels == "continuous")
-    return _train(name, corpus, 1, False, max(1, round(config.negatives)), bias, config, context, PAIRS)
+    return _train(name, corpus, 1, False, config.shared_negatives, bias, config, context, PAIRS)
 
 
 def train_walks(
@@ -132,6 +132,7 @@ def _train(
         shared_negatives=shared,
         tied=True,
         l2=config.l2,
+        pairs_per_step=config.pairs_per_step if isinstance(config, PairsFactorizationConfig) else 0,
     )
     model = MatrixFactorization(corpus.seen, config.dim, config.start, bias, context.seed % 2**64)
     return fit(name, model, corpus, objective, config, context, unit)

@@ -33,6 +33,13 @@ class PairsFactorizationConfig(FactorizationConfig):
         "What a training pair shall score: 1, or the share of training pairs whose weight is at most its own.",
         choices=("binary", "continuous"),
     )
+    pairs_per_step: int = setting(
+        8,
+        "Pairs that make a step and share its negatives: more are quicker, fewer have more different ones.",
+        ge=1,
+        le=256,
+    )
+    shared_negatives: int = setting(8, "Negatives drawn per step, reweighted to `negatives` per pair.", ge=1, le=4096)
 
 
 @dataclass(frozen=True)

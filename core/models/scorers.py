@@ -28,21 +28,17 @@ accumulator. The Numba kernels are serial and release the GIL; threads take bloc
 results do not depend on the number of threads.
 """
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-
 import numba as nb
 import numpy as np
 import scipy.sparse as sp
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from core.models.base import CENTER_CENTER, CENTER_CONTEXT, NATIVE, Embeddings, Model, Scorer
+from core.models.lists import blocks, empty_lists, in_threads, insert
+from core.models.vector_lists import Search
 from core.progress import Progress, silent
 
 _PAIR_BLOCK = 16_384
 _SOURCE_BLOCK = 256
-_TILE = 8_192
-"""Vector lists are computed for 256 sources by 8,192 products at a time: 8 MB of scores, kept in cache."""
 
 
 def scorer(model: Model, embeddings: Embeddings, scoring: str, threads: int = 2) -> Scorer:
@@ -97,6 +93,7 @@ class VectorScorer:
         halves = [normalized(center)] if context is None else [normalized(center), normalized(context)]
         self._dim = halves[0].shape[1]
         self._crossed = context is not None
+        self._symmetric = True
         self._threads = threads
         self.vectors = np.hstack(halves) if self._crossed else halves[0]
         """float32 ``[n_nodes, d]``: score(i, j) = queries([i]) · vectors[j]."""
@@ -112,35 +109,15 @@ class VectorScorer:
         def work(block: slice) -> None:
             np.einsum("ij,ij->i", self.queries(source[block]), self.vectors[target[block]], out=scores[block])
 
-        _in_threads(work, _blocks(len(source), _PAIR_BLOCK), self._threads)
+        in_threads(work, blocks(len(source), _PAIR_BLOCK), self._threads)
         return scores
 
     def top_k(
         self, sources: np.ndarray, k: int, progress: Progress = silent, mask: sp.csr_matrix | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
         """See ``Scorer.top_k``; exact."""
-        sources = np.asarray(sources, dtype=np.int32)
-        candidates = np.flatnonzero(self.seen).astype(np.int32)
-        database = self.vectors if len(candidates) == len(self.seen) else self.vectors[candidates]
-        ids, scores = _empty_lists(len(sources), k)
-
-        def work(block: slice) -> None:
-            rows = sources[block]
-            queries = self.queries(rows)
-            out_row, out_node = _left_out(rows, mask, block)
-            place = np.searchsorted(candidates, out_node)
-            for first in range(0, len(candidates), _TILE):
-                tile = queries @ database[first : first + _TILE].T
-                inside = (place >= first) & (place < first + tile.shape[1])
-                inside[inside] = candidates[place[inside]] == out_node[inside]
-                tile[out_row[inside], place[inside] - first] = -np.inf
-                _keep_best(tile, candidates[first : first + _TILE], ids[block], scores[block])
-
-        with threadpool_limits(limits=1, user_api="blas"):  # our threads are the parallelism
-            _in_threads(work, _blocks(len(sources), _SOURCE_BLOCK), self._threads, progress)
-        unseen = ~self.seen[sources]
-        ids[unseen], scores[unseen] = -1, -np.inf
-        return ids, scores
+        search = Search(self.queries, self.vectors, self.seen, self._symmetric, self._threads)
+        return search.top_k(np.asarray(sources, dtype=np.int32), k, progress, mask)
 
 
 class DotScorer(VectorScorer):
@@ -152,6 +129,7 @@ class DotScorer(VectorScorer):
     def __init__(self, seen: np.ndarray, center: np.ndarray, context: np.ndarray | None, threads: int = 2) -> None:
         self.seen = np.array(seen, dtype=bool)
         self._center = np.asarray(center, dtype=np.float32)
+        self._symmetric = context is None  # with one it is up to the model
         self._threads = threads
         self.vectors = self._center if context is None else np.asarray(context, dtype=np.float32)
 
@@ -175,12 +153,12 @@ class RankOneScorer:
     ) -> tuple[np.ndarray, np.ndarray]:
         """See ``Scorer.top_k``; exact."""
         sources = np.asarray(sources, dtype=np.int32)
-        ids, scores = _empty_lists(len(sources), k)
+        ids, scores = empty_lists(len(sources), k)
         candidates = np.flatnonzero(self.seen & (self._value > 0)).astype(np.int32)
         order = candidates[np.argsort(-self._value[candidates], kind="stable")]
         rank = np.full(len(self.seen), len(order))
         rank[order] = np.arange(len(order))
-        for block in _blocks(len(sources), _SOURCE_BLOCK):
+        for block in blocks(len(sources), _SOURCE_BLOCK):
             rows = sources[block]
             out_row, out_node = _left_out(rows, mask, block)
             # A list of k is complete after k places plus those left out before them.
@@ -237,7 +215,7 @@ class ChainScorer:
                 scores[block],
             )
 
-        _in_threads(work, _blocks(len(source), _PAIR_BLOCK), self._threads)
+        in_threads(work, blocks(len(source), _PAIR_BLOCK), self._threads)
         result[order] = scores
         return result
 
@@ -246,7 +224,7 @@ class ChainScorer:
     ) -> tuple[np.ndarray, np.ndarray]:
         """See ``Scorer.top_k``; exact, by the rows of S."""
         sources = np.asarray(sources, dtype=np.int32)
-        ids, scores = _empty_lists(len(sources), k)
+        ids, scores = empty_lists(len(sources), k)
 
         def work(block: slice) -> None:
             out_row, out_node = _left_out(sources[block], mask, block)
@@ -262,7 +240,7 @@ class ChainScorer:
                 scores[block],
             )
 
-        _in_threads(work, _blocks(len(sources), _SOURCE_BLOCK), self._threads, progress)
+        in_threads(work, blocks(len(sources), _SOURCE_BLOCK), self._threads, progress)
         return ids, scores
 
 
@@ -313,7 +291,7 @@ class PageRankScorer:
                 scores[block],
             )
 
-        _in_threads(work, _blocks(len(source), _PAIR_BLOCK), self._threads)
+        in_threads(work, blocks(len(source), _PAIR_BLOCK), self._threads)
         result = np.empty_like(scores)
         result[order] = scores
         return result
@@ -323,7 +301,7 @@ class PageRankScorer:
     ) -> tuple[np.ndarray, np.ndarray]:
         """See ``Scorer.top_k``; exact but for the tolerance."""
         sources = np.asarray(sources, dtype=np.int32)
-        ids, scores = _empty_lists(len(sources), k)
+        ids, scores = empty_lists(len(sources), k)
 
         def work(block: slice) -> None:
             out_row, out_node = _left_out(sources[block], mask, block)
@@ -341,26 +319,8 @@ class PageRankScorer:
                 scores[block],
             )
 
-        _in_threads(work, _blocks(len(sources), _SOURCE_BLOCK), self._threads, progress)
+        in_threads(work, blocks(len(sources), _SOURCE_BLOCK), self._threads, progress)
         return ids, scores
-
-
-def _empty_lists(n: int, k: int) -> tuple[np.ndarray, np.ndarray]:
-    return np.full((n, k), -1, dtype=np.int32), np.full((n, k), -np.inf, dtype=np.float32)
-
-
-def _blocks(n: int, size: int) -> Iterator[slice]:
-    return (slice(first, min(first + size, n)) for first in range(0, n, size))
-
-
-def _in_threads(
-    work: Callable[[slice], None], blocks: Iterator[slice], threads: int, progress: Progress = silent
-) -> None:
-    """Run ``work`` on every block; progress is reported from the calling thread, in order."""
-    todo = list(blocks)
-    with ThreadPoolExecutor(threads) as pool:
-        for block, _ in zip(todo, pool.map(work, todo), strict=True):
-            progress("top-k", block.stop, todo[-1].stop, "products")
 
 
 def _left_out(sources: np.ndarray, mask: sp.csr_matrix | None, block: slice) -> tuple[np.ndarray, np.ndarray]:
@@ -384,32 +344,6 @@ def _csr_arrays(matrix: sp.csr_matrix) -> tuple[np.ndarray, np.ndarray, np.ndarr
     arrays = zip((matrix.indptr, matrix.indices, matrix.data), wanted, strict=True)
     indptr, indices, data = (np.require(a, dtype, ["C", "W"]) for a, dtype in arrays)
     return indptr, indices, data
-
-
-@nb.njit(nogil=True, cache=True)
-def _insert(ids, scores, node, score):
-    """Put a node into one descending list if it belongs there; of equal scores the smaller id comes first."""
-    last = len(scores) - 1
-    if score < scores[last] or (score == scores[last] and node > ids[last]):
-        return
-    place = last
-    while place > 0 and (scores[place - 1] < score or (scores[place - 1] == score and ids[place - 1] > node)):
-        scores[place] = scores[place - 1]
-        ids[place] = ids[place - 1]
-        place -= 1
-    scores[place] = score
-    ids[place] = node
-
-
-@nb.njit(nogil=True, cache=True)
-def _keep_best(tile, nodes, ids, scores):
-    """Merge a tile of scores ``[s, t]`` of the ascending ``nodes [t]`` into the lists ``[s, k]``."""
-    last = ids.shape[1] - 1
-    for row in range(tile.shape[0]):
-        for column in range(tile.shape[1]):
-            # Nodes come in ascending order, so an equal score is never better than one that is there.
-            if tile[row, column] > scores[row, last]:
-                _insert(ids[row], scores[row], nodes[column], tile[row, column])
 
 
 @nb.njit(nogil=True, cache=True)
@@ -482,7 +416,7 @@ def _chain_top(chain, width, seen, sources, starts, left_out, ids, scores):
             score = np.float32(accumulators[now, node])
             accumulators[now, node] = 0.0
             if score > 0 and seen[node]:
-                _insert(ids[row], scores[row], node, score)
+                insert(ids, scores, row, node, score)
 
 
 @nb.njit(nogil=True, cache=True)
@@ -576,4 +510,4 @@ def _push_top(graph, strength, damping, tolerance, seen, sources, starts, left_o
             score = np.float32(reserve[node] + (1.0 - damping) * residual[node])
             reserve[node] = residual[node] = 0.0
             if score > 0 and seen[node]:
-                _insert(ids[row], scores[row], node, score)
+                insert(ids, scores, row, node, score)

@@ -2,7 +2,8 @@
 
 Belongs here: the Numba kernel that draws steps, skip-gram's step, and the threads that run them. Does not belong here:
 what the settings mean, the training loop (``core.models.training``), the arithmetic on rows
-(``core.models.row_kernels``), matrix factorization's step (``core.models.tied_cpu``), or the batched form for
+(``core.models.row_kernels``), matrix factorization's steps (``core.models.tied_cpu`` on
+walks, ``core.models.pairs_cpu`` on pairs), or the batched form for
 accelerators (``core.models.sgns_torch``).
 
 The threads write to the same two tables without locks (Hogwild, Recht et al. 2011): with one thread a run is
@@ -17,9 +18,11 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-from numba import float32, int64, uint64
+from numba import float32, int64
 
 from core.models.corpus import Objective, WalkCorpus, walk_order
+from core.models.draws import below, draw_noise
+from core.models.pairs_cpu import train_pairs
 from core.models.row_kernels import (
     apply,
     blank,
@@ -72,6 +75,7 @@ class CompiledTrainer:
         self._measure_every = max(1, corpus.n_walks // _MEASURED_WALKS)
         self._seed = seed
         self._threads = threads
+        self._pairs_per_step = objective.pairs_per_step
         self._tied: tuple[np.ndarray, np.ndarray, np.float32] | None = None
         if objective.tied:
             none = np.empty(0, np.float32)
@@ -108,19 +112,13 @@ class CompiledTrainer:
     def _train(self, epoch: int, first: int, last: int, rate: np.float32) -> tuple[int, float, int]:
         order = walk_order(self._n_walks, self._seed, epoch)
         key = np.uint64(np.random.SeedSequence([self._seed, epoch]).generate_state(1, np.uint64)[0])
-        return train_walks(
-            *self._tables,
-            *self._settings,
-            self._negatives,
-            rate,
-            key,
-            first,
-            last,
-            order.stride,
-            order.offset,
-            self._measure_every,
-            self._tied,
-        )
+        part = rate, key, first, last, order.stride, order.offset, self._measure_every
+        if self._tied is not None and self._pairs_per_step:
+            table, _, walks, _, accept, alias = self._tables
+            bias, labels, l2 = self._tied
+            sizes = self._pairs_per_step, self._settings[-1]
+            return train_pairs(table, bias, walks, labels, accept, alias, *sizes, self._negatives, l2, *part)
+        return train_walks(*self._tables, *self._settings, self._negatives, *part, self._tied)
 
 
 @compiled
@@ -221,12 +219,8 @@ def _draw(walks, walk, keep, accept, alias, window, dynamic, key, nodes, reach, 
         reach[t] = window
         if dynamic:
             drawn += 1
-            reach[t] = 1 + _below(draw(stream, drawn), window)
-    for k in range(len(noise)):
-        drawn += 1
-        bits = draw(stream, drawn)
-        slot = _below(bits, len(accept))  # from the upper half; the coin below from the lower half
-        noise[k] = slot if unit(bits << uint64(32)) < accept[slot] else alias[slot]
+            reach[t] = 1 + below(draw(stream, drawn), window)
+    draw_noise(stream, drawn, accept, alias, noise)
     return words, count
 
 
@@ -280,9 +274,3 @@ def update_walk(center, context, nodes, reach, noise, negatives, rate, scratch, 
         blank(score, t, low, high, m, shared)
     apply(center, context, nodes, noise, widest, scratch)
     return loss, pairs
-
-
-@compiled
-def _below(bits, n):
-    """An integer in 0..n-1 from the upper 32 bits (n < 2**31)."""
-    return int64(((bits >> uint64(32)) * uint64(n)) >> uint64(32))

@@ -107,17 +107,21 @@ class TorchTrainer:
         this and all later batches. A step that fails has changed nothing, so no walk is trained on twice.
         """
         nodes, reach, noise, words = self._draw(epoch, batch)
-        places = self._places(epoch, batch)
+        labels = None if self._labels is None else self._labels[self._places(epoch, batch)]
+        together = max(1, self._objective.pairs_per_step)  # walks that make a row of nodes
+        if labels is not None:
+            labels = _in_rows(labels[:, None], together, 0.0)
         done, tally = 0, torch.stack([words, torch.zeros_like(words), torch.zeros_like(words)])
         while done < len(nodes):
-            part = slice(done, done + max(1, self.batch_walks >> self.halvings))
+            part = slice(done, done + max(1, (self.batch_walks >> self.halvings) // together))
             try:
-                loss, pairs = self._step(nodes[part], reach[part], noise[part], places[part], rate)
+                own = None if labels is None else labels[part]
+                loss, pairs = self._step(nodes[part], reach[part], noise[part], own, rate)
             except torch.OutOfMemoryError as error:
-                if self.halvings == _MOST_HALVINGS or self.batch_walks >> self.halvings <= 1:
+                if self.halvings == _MOST_HALVINGS or self.batch_walks >> self.halvings <= together:
                     raise InputError(
                         f"batch_walks: {self._center.device} has not enough memory even for steps of "
-                        f"{part.stop - part.start} walks; choose a smaller dim or another device ({error})"
+                        f"{(part.stop - part.start) * together} walks; choose a smaller dim or another device ({error})"
                     ) from error
             else:
                 tally[1:] += torch.stack([loss, pairs])
@@ -129,16 +133,21 @@ class TorchTrainer:
                 torch.cuda.empty_cache()
         return tally
 
-    def _step(self, nodes: Tensor, reach: Tensor, noise: Tensor, places: Tensor, rate: float) -> tuple[Tensor, Tensor]:
-        """The objective's step on the drawn walks at ``places``."""
-        drawn = nodes, reach, noise, self._objective.negatives, rate
-        if not self._objective.tied:
-            return step(self._center, self._context, *drawn)
-        labels = None if self._labels is None else self._labels[places]
-        return tied_step(self._center, self._bias, labels, self._objective.l2, *drawn)
+    def _step(
+        self, nodes: Tensor, reach: Tensor, noise: Tensor, labels: Tensor | None, rate: float
+    ) -> tuple[Tensor, Tensor]:
+        """The objective's step on what was drawn; ``labels`` ``[B, 1]``, or ``[B, P]`` of rows of P pairs."""
+        objective = self._objective
+        if not objective.tied:
+            return step(self._center, self._context, nodes, reach, noise, objective.negatives, rate)
+        tables = self._center, self._bias
+        if objective.pairs_per_step:
+            return pairs_step(*tables, labels, objective.l2, nodes, noise, objective.negatives, rate)
+        own = None if labels is None else labels[:, 0]
+        return tied_step(*tables, own, objective.l2, nodes, reach, noise, objective.negatives, rate)
 
     def _draw(self, epoch: int, batch: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """The walks of a batch after subsampling, and the random numbers of its step."""
+        """The walks of a batch after subsampling, or rows of as many pairs as make a step, and the step's draws."""
         device, random = self._center.device, self._random
         random.manual_seed(int(np.random.SeedSequence([self._seed, epoch, batch]).generate_state(1)[0]))
         nodes = self._walks[self._places(epoch, batch)].long()
@@ -148,6 +157,8 @@ class TorchTrainer:
             kept &= torch.rand(nodes.shape, device=device, generator=random) < self._keep[nodes.clamp(min=0)]
             closed_up = torch.argsort(~kept, dim=1, stable=True)
             nodes = nodes.where(kept, -1).gather(1, closed_up)
+        if self._objective.pairs_per_step:
+            nodes = _in_rows(nodes, self._objective.pairs_per_step, -1)
         if self._objective.dynamic_window:
             reach = torch.randint(1, self._objective.window + 1, nodes.shape, device=device, generator=random)
         else:
@@ -227,9 +238,60 @@ def tied_step(
 
     The other arguments and what is returned are as of :func:`step`.
     """
-    valid = (nodes >= 0).float()
     label = torch.ones(1, 1, 1, device=table.device) if labels is None else labels[:, None, None]
     inside = (_inside(nodes, reach) & (nodes[:, :, None] != nodes[:, None, :])).float()
+    shrink = torch.full((1, 1, 1), rate * l2, device=table.device)
+    return _tied(table, bias, label, nodes, inside, noise, negatives, rate, shrink, shrink)
+
+
+def pairs_step(
+    table: Tensor,
+    bias: Tensor | None,
+    labels: Tensor | None,
+    l2: float,
+    nodes: Tensor,
+    noise: Tensor,
+    negatives: float,
+    rate: float,
+) -> tuple[Tensor, Tensor]:
+    """One SGD step of matrix factorization on B rows of P pairs (see :func:`core.models.pairs_cpu.update_pairs`).
+
+    Args:
+        labels: float32 ``[B, P]``, or None where all are 1.
+        nodes: int64 ``[B, 2 P]``: the two products of a pair stand side by side; -1 after a row's last pair.
+
+    The other arguments and what is returned are as of :func:`tied_step`.
+    """
+    device = table.device
+    label = torch.ones(1, 1, 1, device=device) if labels is None else labels.repeat_interleave(2, 1)[:, :, None]
+    place = torch.arange(nodes.shape[1], device=device)
+    partners = place[:, None] == (place ^ 1)[None, :]
+    inside = (partners & (nodes >= 0)[:, :, None]).float()
+    shrink = torch.full((1, 1, 1), rate * l2, device=device)
+    share = inside.sum((1, 2))[:, None, None] * (negatives / (2 * noise.shape[1]))
+    return _tied(table, bias, label, nodes, inside, noise, negatives, rate, shrink, shrink * share)
+
+
+def _tied(
+    table: Tensor,
+    bias: Tensor | None,
+    label: Tensor,
+    nodes: Tensor,
+    inside: Tensor,
+    noise: Tensor,
+    negatives: float,
+    rate: float,
+    shrink: Tensor,
+    shrink_noise: Tensor,
+) -> tuple[Tensor, Tensor]:
+    """What both tied steps share.
+
+    Args:
+        label: float32, of a shape that broadcasts with ``inside``.
+        inside: float32 ``[B, L, L]``: 1 where two places are a positive pair.
+        shrink, shrink_noise: float32 ``[1 or B, 1, 1]``: the share by which l2 shortens the rows of nodes and of noise.
+    """
+    valid = (nodes >= 0).float()
     positives = inside.sum(2, keepdim=True)  # [B, L, 1]
     weight = positives * (negatives / noise.shape[1]) * (nodes[:, :, None] != noise[:, None, :])  # [B, L, K]
     nodes = nodes.clamp(min=0)
@@ -248,17 +310,23 @@ def tied_step(
     push = torch.sigmoid(far) * weight * -rate
     dim = table.shape[1]
     # All that needs memory comes before the first update, as in :func:`step`.
-    to_nodes = pull @ v + push @ n - rate * l2 * valid[:, :, None] * v
-    to_noise = push.mT @ v - rate * l2 * n
+    to_nodes = pull @ v + push @ n - shrink * valid[:, :, None] * v
+    to_noise = push.mT @ v - shrink_noise * n
     n_pairs = positives.sum()
     if bias is not None:
-        to_node_bias = (pull.sum(2) + push.sum(2) - rate * l2 * valid * b).flatten()
-        to_noise_bias = (push.sum(1) - rate * l2 * c).flatten()
+        to_node_bias = (pull.sum(2) + push.sum(2) - shrink[:, :, 0] * valid * b).flatten()
+        to_noise_bias = (push.sum(1) - shrink_noise[:, :, 0] * c).flatten()
         bias.index_add_(0, nodes.flatten(), to_node_bias)
         bias.index_add_(0, noise.flatten(), to_noise_bias)
     table.index_add_(0, nodes.flatten(), to_nodes.view(-1, dim))
     table.index_add_(0, noise.flatten(), to_noise.view(-1, dim))
     return loss, n_pairs
+
+
+def _in_rows(walks: Tensor, together: int, filler: float) -> Tensor:
+    """``[B, L]`` → ``[ceil(B / together), together * L]``: so many walks side by side, the last row filled up."""
+    missing = -len(walks) % together
+    return torch.nn.functional.pad(walks, (0, 0, 0, missing), value=filler).reshape(-1, together * walks.shape[1])
 
 
 def _inside(nodes: Tensor, reach: Tensor) -> Tensor:

@@ -214,8 +214,7 @@ class _Loop:
             context.progress(name, state.words // self.unit.words, total, self.unit.name)
         state.seconds += time.perf_counter() - started
         state.batch += last - first
-        center, contexts = self.model.arrays()
-        finite = np.isfinite(center.sum()) and (contexts is None or np.isfinite(contexts.sum()))
+        finite = all(bool(torch.isfinite(table.sum())) for table in self.model.tables() if table is not None)
         if not (math.isfinite(loss) and finite):
             raise InputError(
                 f"{name}.learning_rate: training diverged in epoch {epoch} with learning rate {config.learning_rate}; "
@@ -229,13 +228,14 @@ class _Loop:
                 "seconds": state.seconds,
                 "learning_rate": config.rate(epoch, (last - 1) / self.n_batches),
                 "loss": loss / pairs if pairs else None,
-                "roc_auc": self._probe(center, contexts),
+                "roc_auc": self._probe(),
             }
         )
 
-    def _probe(self, center: np.ndarray, contexts: np.ndarray | None) -> float | None:
+    def _probe(self) -> float | None:
         if self.context.probe is None:
             return None
+        center, contexts = self.model.arrays()
         if self.model.cosine:
             return self.context.probe(center, contexts)
         return self.context.probe(*equal_lengths(center, contexts))

@@ -1,0 +1,25 @@
+"""Random numbers of the compiled training steps, by the streams of ``core.walks.intrinsics``.
+
+Belongs here: whole numbers and noise nodes. Does not belong here: what a step is made of (``core.models.sgns_cpu``,
+``core.models.pairs_cpu``) and how the noise table is built (``core.models.corpus``).
+"""
+
+from numba import int64, uint64
+
+from core.models.row_kernels import compiled
+from core.walks.intrinsics import draw, unit
+
+
+@compiled
+def below(bits, n):
+    """An integer in 0..n-1 from the upper 32 bits (n < 2**31)."""
+    return int64(((bits >> uint64(32)) * uint64(n)) >> uint64(32))
+
+
+@compiled
+def draw_noise(stream, drawn, accept, alias, noise):
+    """Fill ``noise`` from a noise table with the numbers of ``stream`` that follow number ``drawn``."""
+    for k in range(len(noise)):
+        bits = draw(stream, drawn + k + 1)
+        slot = below(bits, len(accept))  # from the upper half; the coin below from the lower half
+        noise[k] = slot if unit(bits << uint64(32)) < accept[slot] else alias[slot]
