@@ -38,7 +38,7 @@ Trained = tuple[np.ndarray, np.ndarray, int, float]
 
 
 def make_data(file: Path, nodes: int, threads: int) -> None:
-    """Walks on two thirds of the pairs of a synthetic catalogue, and pairs to measure the vectors on."""
+    """Walks on two thirds of the pairs of a synthetic catalogue, these pairs, and pairs to measure the vectors on."""
     from core.graph import build_graph, transition_matrix
     from core.pairs import build_pairs
     from core.sample import sample_catalog
@@ -54,6 +54,7 @@ def make_data(file: Path, nodes: int, threads: int) -> None:
         file,
         n_nodes=split.n_nodes,
         walks=random_walks(transition_matrix(graph), threads=threads),
+        train=np.stack([split.train_source, split.train_target], axis=1),
         positive=np.stack([split.valid_source, split.valid_target], axis=1),
         negative=np.stack([split.published_source, split.published_target], axis=1),
     )

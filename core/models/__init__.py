@@ -130,6 +130,7 @@ _ENTRIES = (
         scorings=(NATIVE, CENTER_CENTER),
         gpu=True,
         learns=True,
+        version="2",
         kinds=("pytorch",),
     ),
     Model(
@@ -141,6 +142,7 @@ _ENTRIES = (
         scorings=(NATIVE,),
         gpu=True,
         learns=True,
+        version="2",
         kinds=("pytorch",),
     ),
     Model(

@@ -20,7 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from numba import float32, int64
 
-from core.models.corpus import Objective, WalkCorpus, walk_order
+from core.models.corpus import Objective, WalkCorpus, WalkOrder, walk_order
 from core.models.draws import below, draw_noise
 from core.models.pairs_cpu import train_pairs
 from core.models.row_kernels import (
@@ -81,7 +81,9 @@ class CompiledTrainer:
             none = np.empty(0, np.float32)
             labels = none if corpus.labels is None else corpus.labels
             self._tied = (none if bias is None else bias, labels, np.float32(objective.l2))
-        self._train(0, 0, 0, np.float32(0))  # compiles, so that the first batch's time is training time
+        self._train(
+            *self._randomness(0), 0, 0, np.float32(0)
+        )  # compiles, so that the first batch's time is training time
 
     def batches(
         self, epoch: int, first: int, last: int, rate: Callable[[int], float]
@@ -95,11 +97,12 @@ class CompiledTrainer:
         Yields:
             words read, summed loss and number of pairs of the walks on which the loss was measured.
         """
+        randomness = self._randomness(epoch)
         pool = ThreadPoolExecutor(self._threads, thread_name_prefix="skipgram")
         try:
             yield from pool.map(
                 lambda batch: self._train(
-                    epoch,
+                    *randomness,
                     batch * self.batch_walks,
                     min((batch + 1) * self.batch_walks, self._n_walks),
                     np.float32(rate(batch)),
@@ -109,9 +112,14 @@ class CompiledTrainer:
         finally:  # also when the caller stops reading: an error must not wait for the rest of the epoch
             pool.shutdown(wait=True, cancel_futures=True)
 
-    def _train(self, epoch: int, first: int, last: int, rate: np.float32) -> tuple[int, float, int]:
-        order = walk_order(self._n_walks, self._seed, epoch)
-        key = np.uint64(np.random.SeedSequence([self._seed, epoch]).generate_state(1, np.uint64)[0])
+    def _randomness(self, epoch: int) -> tuple[WalkOrder, np.uint64]:
+        """The order of an epoch and the key of its draws."""
+        key = np.random.SeedSequence([self._seed, epoch]).generate_state(1, np.uint64)[0]
+        return walk_order(self._n_walks, self._seed, epoch), np.uint64(key)
+
+    def _train(
+        self, order: WalkOrder, key: np.uint64, first: int, last: int, rate: np.float32
+    ) -> tuple[int, float, int]:
         part = rate, key, first, last, order.stride, order.offset, self._measure_every
         if self._tied is not None and self._pairs_per_step:
             table, _, walks, _, accept, alias = self._tables

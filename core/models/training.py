@@ -214,7 +214,8 @@ class _Loop:
             context.progress(name, state.words // self.unit.words, total, self.unit.name)
         state.seconds += time.perf_counter() - started
         state.batch += last - first
-        finite = all(bool(torch.isfinite(table.sum())) for table in self.model.tables() if table is not None)
+        tables = {id(table): table for table in self.model.tables() if table is not None}.values()  # tied ones once
+        finite = all(np.isfinite(table.cpu().numpy().sum()) for table in tables)
         if not (math.isfinite(loss) and finite):
             raise InputError(
                 f"{name}.learning_rate: training diverged in epoch {epoch} with learning rate {config.learning_rate}; "
