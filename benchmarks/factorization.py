@@ -1,7 +1,7 @@
 """How fast matrix factorization learns from pairs, beside skip-gram and the article's design.
 
     python benchmarks/factorization.py                           # synthetic catalogue of 50,000 products
-    python benchmarks/factorization.py --nodes 300000 --rounds 1
+    python benchmarks/factorization.py --nodes 420000 --rounds 1
 
 What is counted is what all of them learn from: a product with another that it belongs to (center and context), each
 with the same number of negatives in the objective. A pair of products is two of these, for both of its products are
@@ -9,30 +9,25 @@ drawn together and held against negatives; of a walk these are the two ways of e
 reach is drawn, so that their number is the expected one. The rate counts the whole call, from pairs or walks in memory
 to the vectors, with the epochs of each: a pass over the walks holds many more pairs than one over the pairs.
 
-Contenders run in processes of their own, in interleaved rounds; medians are reported. ``undisturbed`` is what a
-contender would reach if no other process took its cores from it: pairs x threads / CPU seconds. ROC-AUC is that of
-held-out pairs against as many uniform negatives, all of products seen in training, by each model's own score.
+Contenders run in processes of their own, in interleaved rounds. ROC-AUC is that of held-out pairs against as many
+uniform negatives, all of products seen in training, by each model's own score.
 
 ``article`` re-creates the article's design (a Dataset of pairs, a DataLoader, nn.Embedding(sparse=True), negatives
 drawn per pair, autograd and SparseAdam) on a small share of the pairs; its ROC-AUC says nothing about the design.
 
-Belongs here: the contenders and the table; the data are those of ``word2vec``. Not here: anything the package uses.
+Belongs here: the contenders and the targets; the data are those of ``word2vec``. Not here: anything the package uses.
 """
 
 import argparse
 import json
-import platform
-import resource
-import statistics
-import subprocess
 import sys
 import tempfile
 import time
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from measurements import Measurement, Run, in_process, interleaved, parser, peak_gb, report, spread, summary, versions
 from word2vec import DIM, NEGATIVES, WINDOW, make_data
 
 from core.models.base import Embeddings
@@ -50,10 +45,9 @@ CONTENDERS = [
     "matrix_factorization_sequences",
     "article",
 ]
-TARGET = 0.5
-"""Share of skip-gram's rate that matrix factorization on pairs shall reach."""
+TARGET = ">= 0.5"
+"""Share of skip-gram's rate that matrix factorization shall reach."""
 
-Result = dict[str, Any]
 Data = dict[str, np.ndarray]
 
 
@@ -123,7 +117,7 @@ def article(data: Data, threads: int) -> tuple[Embeddings, float]:
     return Embeddings("matrix_factorization", seen, vectors.weight.detach().numpy()), len(both)
 
 
-def contend(name: str, file: Path, epochs: int, threads: int) -> Result:
+def contend(name: str, file: Path, epochs: int, threads: int) -> Run:
     """Run one contender in this process, warmed up on a few walks and pairs."""
     with np.load(file) as arrays:
         data = dict(arrays)
@@ -132,19 +126,17 @@ def contend(name: str, file: Path, epochs: int, threads: int) -> Result:
         return article(given, threads) if name == "article" else ours(name, given, passes, threads)
 
     work(data | {"walks": data["walks"][:200], "train": data["train"][:200]}, 1)
-    wall, cpu = time.perf_counter(), time.process_time()
+    started = time.perf_counter()
     trained, pairs = work(data, epochs)
-    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    seconds = time.perf_counter() - started
+    peak = peak_gb()
     return {
-        "pairs": pairs,
-        "seconds": wall,
-        "cpu_seconds": cpu,
-        "rate": pairs / wall,
-        "undisturbed": pairs * threads / cpu,
-        "peak_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6,
+        "rate": pairs / seconds,
+        "peak_gb": peak,
         "auc": auc(trained, data, threads),
-        "versions": {"python": platform.python_version()}
-        | {package: metadata.version(package) for package in ("numpy", "numba", "torch")},
+        "pairs": pairs,
+        "threads": threads,
+        "versions": versions("numpy", "numba", "torch"),
     }
 
 
@@ -163,75 +155,43 @@ def auc(trained: Embeddings, data: Data, threads: int) -> float:
     return float(roc_auc_score(np.repeat([1, 0], [len(part) for part in parts]), np.concatenate(scores)))
 
 
-def in_process(name: str, file: Path, epochs: int, threads: int) -> Result:
-    command = [sys.executable, __file__, "--contender", name, "--data", str(file)]
-    command += ["--epochs", str(epochs), "--threads", str(threads)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(f"{name} failed:\n{done.stderr}")
-    return json.loads(done.stdout.strip().splitlines()[-1])
-
-
-def race(args: argparse.Namespace, file: Path) -> None:
-    """Run the rounds and print the table."""
-    with np.load(file) as data:
-        nodes, n_pairs, n_walks = int(data["n_nodes"]), len(data["train"]), len(data["walks"])
-    print(f"{nodes:,} products, {n_pairs:,} pairs, {n_walks:,} walks, dim {DIM}, {args.threads} threads")
-    runs: dict[str, list[Result]] = {name: [] for name in args.only}
-    for _ in range(args.rounds):
-        for name in args.only:
-            runs[name].append(in_process(name, file, args.epochs, args.threads))
-
-    def middle(name: str, key: str) -> float:
-        return statistics.median(run[key] for run in runs[name])
-
-    titles = ("M pairs/s", "undisturbed", "of skipgram", "spread", "ROC-AUC", "peak GB")
-    print(f"{'':31}" + "".join(f"{title:>13}" for title in titles))
-    for name in args.only:
-        shares = [
-            run["undisturbed"] / other["undisturbed"]
-            for run, other in zip(runs[name], runs.get("skipgram", []), strict=False)
-        ]
-        share = statistics.median(shares) if shares else None
-        cells = (
-            f"{middle(name, 'rate') / 1e6:,.3f}",
-            f"{middle(name, 'undisturbed') / 1e6:,.3f}",
-            f"{share:.3f}" if share else "",
-            f"{min(shares):.3f}-{max(shares):.3f}" if shares else "",
-            f"{middle(name, 'auc'):.4f}",
-            f"{middle(name, 'peak_gb'):.2f}",
-        )
-        judged = share and name.startswith("matrix_factorization")
-        verdict = f"  >= {TARGET}: " + ("reached" if share >= TARGET else "MISSED") if share and judged else ""
-        print(f"{name:31}" + "".join(f"{cell:>13}" for cell in cells) + verdict)
-        if args.out:
-            line = {"benchmark": "factorization", "contender": name, "nodes": nodes, "train_pairs": n_pairs, "dim": DIM}
-            line |= {"negatives": NEGATIVES, "epochs": args.epochs, "threads": args.threads}
-            with args.out.open("a") as lines:
-                lines.write(json.dumps(line | {"target": TARGET, "shares": shares, "runs": runs[name]}) + "\n")
-    versions = runs[args.only[0]][0]["versions"]
-    print(", ".join(f"{package} {version}" for package, version in versions.items()))
+def measurements(runs: dict[str, list[Run]], data: str) -> list[Measurement]:
+    found = []
+    for name, own in runs.items():
+        rates = [run["rate"] / 1e6 for run in own]
+        found.append(spread("factorization", data, f"{name}, pairs per second", rates, "M/s", ours=summary(own)))
+        if name != "skipgram" and "skipgram" in runs:
+            share = [one["rate"] / other["rate"] for one, other in zip(own, runs["skipgram"], strict=True)]
+            target = "" if name == "article" else TARGET
+            found.append(spread("factorization", data, f"{name}, by the rate of skip-gram", share, "x", target))
+        if name != "article":
+            found.append(spread("factorization", data, f"{name}, ROC-AUC", [run["auc"] for run in own], ""))
+    return found
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--nodes", type=int, default=50_000, help="products of the synthetic catalogue")
-    parser.add_argument("--epochs", type=int, default=20, help="passes over the pairs")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", nargs="+", choices=CONTENDERS, default=CONTENDERS)
-    parser.add_argument("--data", type=Path, help="walks and pairs to use; written if the file does not exist")
-    parser.add_argument("--out", type=Path, help="append one JSON line per contender")
-    parser.add_argument("--contender", choices=CONTENDERS, help=argparse.SUPPRESS)
-    args = parser.parse_args()
+    options = parser(__doc__)
+    options.add_argument("--nodes", type=int, default=50_000, help="products of the synthetic catalogue")
+    options.add_argument("--epochs", type=int, default=20, help="passes over the pairs")
+    options.add_argument("--only", nargs="+", choices=CONTENDERS, default=CONTENDERS)
+    options.add_argument("--data", type=Path, help=argparse.SUPPRESS)
+    options.add_argument("--contender", choices=CONTENDERS, help=argparse.SUPPRESS)
+    args = options.parse_args()
     if args.contender:
         print(json.dumps(contend(args.contender, args.data, args.epochs, args.threads)))
         return
     with tempfile.TemporaryDirectory() as folder:
-        file = args.data or Path(folder) / "data.npz"
-        if not file.exists():
-            make_data(file, args.nodes, args.threads)
-        race(args, file)
+        file = Path(folder) / "data.npz"
+        make_data(file, args.nodes, args.threads)
+        with np.load(file) as arrays:
+            pairs, walks = len(arrays["train"]), len(arrays["walks"])
+        data = f"synthetic, {args.nodes:,} products, {pairs:,} pairs, {walks:,} walks"
+
+        def run(name: str) -> Run:
+            given = ("--contender", name, "--data", file, "--epochs", args.epochs, "--threads", args.threads)
+            return in_process(sys.executable, __file__, *given, threads=args.threads)
+
+        report(measurements(interleaved(args.only, args.rounds, run), data), args.out)
 
 
 if __name__ == "__main__":
