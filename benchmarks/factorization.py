@@ -24,15 +24,13 @@ import json
 import platform
 import resource
 import statistics
-import subprocess
-import sys
-import tempfile
 import time
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from contenders import Result, in_process, run
 from word2vec import DIM, NEGATIVES, WINDOW, make_data
 
 from core.models.base import Embeddings
@@ -42,7 +40,7 @@ ON_WALKS: dict[str, dict[str, Any]] = {
     "skipgram": {"epochs": 1, "learning_rate": 0.045},  # as in word2vec
     "matrix_factorization_sequences": {"epochs": 1, "learning_rate": 0.02},
 }
-"""Settings of those that learn from walks; epochs on pairs are ``--epochs``."""
+"""Settings of those that learn from walks; ``--epochs`` are passes over the pairs."""
 CONTENDERS = [
     "skipgram",
     "matrix_factorization",
@@ -53,7 +51,6 @@ CONTENDERS = [
 TARGET = 0.5
 """Share of skip-gram's rate that matrix factorization on pairs shall reach."""
 
-Result = dict[str, Any]
 Data = dict[str, np.ndarray]
 
 
@@ -163,15 +160,6 @@ def auc(trained: Embeddings, data: Data, threads: int) -> float:
     return float(roc_auc_score(np.repeat([1, 0], [len(part) for part in parts]), np.concatenate(scores)))
 
 
-def in_process(name: str, file: Path, epochs: int, threads: int) -> Result:
-    command = [sys.executable, __file__, "--contender", name, "--data", str(file)]
-    command += ["--epochs", str(epochs), "--threads", str(threads)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(f"{name} failed:\n{done.stderr}")
-    return json.loads(done.stdout.strip().splitlines()[-1])
-
-
 def race(args: argparse.Namespace, file: Path) -> None:
     """Run the rounds and print the table."""
     with np.load(file) as data:
@@ -180,7 +168,7 @@ def race(args: argparse.Namespace, file: Path) -> None:
     runs: dict[str, list[Result]] = {name: [] for name in args.only}
     for _ in range(args.rounds):
         for name in args.only:
-            runs[name].append(in_process(name, file, args.epochs, args.threads))
+            runs[name].append(in_process(__file__, name, file, args.epochs, args.threads))
 
     def middle(name: str, key: str) -> float:
         return statistics.median(run[key] for run in runs[name])
@@ -213,26 +201,5 @@ def race(args: argparse.Namespace, file: Path) -> None:
     print(", ".join(f"{package} {version}" for package, version in versions.items()))
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--nodes", type=int, default=50_000, help="products of the synthetic catalogue")
-    parser.add_argument("--epochs", type=int, default=20, help="passes over the pairs")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", nargs="+", choices=CONTENDERS, default=CONTENDERS)
-    parser.add_argument("--data", type=Path, help="walks and pairs to use; written if the file does not exist")
-    parser.add_argument("--out", type=Path, help="append one JSON line per contender")
-    parser.add_argument("--contender", choices=CONTENDERS, help=argparse.SUPPRESS)
-    args = parser.parse_args()
-    if args.contender:
-        print(json.dumps(contend(args.contender, args.data, args.epochs, args.threads)))
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        file = args.data or Path(folder) / "data.npz"
-        if not file.exists():
-            make_data(file, args.nodes, args.threads)
-        race(args, file)
-
-
 if __name__ == "__main__":
-    main()
+    run(__doc__, CONTENDERS, 20, make_data, contend, race)

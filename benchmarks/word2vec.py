@@ -22,9 +22,6 @@ import json
 import platform
 import resource
 import statistics
-import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Callable
 from importlib import metadata
@@ -32,11 +29,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from contenders import Result, in_process, run
 
 DIM, WINDOW, NEGATIVES = 128, 5, 5
 ARTICLE_WALKS = 2_000
 
-Result = dict[str, Any]
 Vectors = tuple[np.ndarray, np.ndarray]
 
 
@@ -194,15 +191,6 @@ def auc(center: np.ndarray, context: np.ndarray, positive: np.ndarray, negative:
 # --- the race ----------------------------------------------------------------------------------------------------
 
 
-def in_process(name: str, file: Path, epochs: int, threads: int) -> Result:
-    command = [sys.executable, __file__, "--contender", name, "--data", str(file)]
-    command += ["--epochs", str(epochs), "--threads", str(threads)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(f"{name} failed:\n{done.stderr}")
-    return json.loads(done.stdout.strip().splitlines()[-1])
-
-
 def race(args: argparse.Namespace, file: Path) -> None:
     """Run the rounds and print the table."""
     with np.load(file) as data:
@@ -211,7 +199,7 @@ def race(args: argparse.Namespace, file: Path) -> None:
     runs: dict[str, list[Result]] = {name: [] for name in args.only}
     for _ in range(args.rounds):
         for name in args.only:
-            runs[name].append(in_process(name, file, args.epochs, args.threads))
+            runs[name].append(in_process(__file__, name, file, args.epochs, args.threads))
 
     def middle(name: str, key: str) -> float:
         return statistics.median(run[key] for run in runs[name])
@@ -241,26 +229,5 @@ def race(args: argparse.Namespace, file: Path) -> None:
     print(", ".join(f"{package} {version}" for package, version in versions.items()))
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--nodes", type=int, default=50_000, help="products of the synthetic catalogue")
-    parser.add_argument("--epochs", type=int, default=1)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", nargs="+", choices=list(CONTENDERS), default=list(CONTENDERS))
-    parser.add_argument("--data", type=Path, help="walks and pairs to use; written if the file does not exist")
-    parser.add_argument("--out", type=Path, help="append one JSON line per contender")
-    parser.add_argument("--contender", choices=list(CONTENDERS), help=argparse.SUPPRESS)
-    args = parser.parse_args()
-    if args.contender:
-        print(json.dumps(contend(args.contender, args.data, args.epochs, args.threads)))
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        file = args.data or Path(folder) / "walks.npz"
-        if not file.exists():
-            make_data(file, args.nodes, args.threads)
-        race(args, file)
-
-
 if __name__ == "__main__":
-    main()
+    run(__doc__, list(CONTENDERS), 1, make_data, contend, race)
