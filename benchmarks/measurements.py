@@ -56,12 +56,17 @@ class Measurement:
             return ""
         return "reached" if (self.value >= float(limit) if sign == ">=" else self.value <= float(limit)) else "MISSED"
 
+    def text(self) -> str:
+        """The value with its unit and its range over the rounds."""
+        value = f"{number(self.value)} {self.unit}".strip()
+        if self.low is None or self.high is None or number(self.low) == number(self.high):
+            return value
+        return f"{value} ({number(self.low)} to {number(self.high)})"
+
     def cells(self) -> list[str]:
         """Data, quantity, value with its range, target, verdict."""
-        value = f"{number(self.value)} {self.unit}"
-        if self.low is not None and self.high is not None and self.low != self.high:
-            value += f" ({number(self.low)} to {number(self.high)})"
-        return [self.data, self.quantity, value, f"{self.target} {self.unit}" if self.target else "", self.verdict]
+        target = f"{self.target} {self.unit}" if self.target else ""
+        return [self.data, self.quantity, self.text(), target, self.verdict]
 
 
 COLUMNS = ("data", "quantity", "measured (range of rounds)", "target", "")
@@ -72,7 +77,7 @@ def number(value: float) -> str:
     if abs(value) >= 100:
         return f"{value:,.0f}"
     text = f"{value:.3g}"
-    return f"{value:.3f}" if "e" in text else text
+    return f"{value:.5f}" if "e" in text else text
 
 
 def ratio(subject: str, data: str, quantity: str, ours: Sequence[Run], peer: Sequence[Run], target: str) -> Measurement:

@@ -11,7 +11,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from measurements import COLUMNS, Measurement
+from measurements import Measurement
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = Path(__file__).resolve().parent / "results"
@@ -33,19 +33,37 @@ def _measurement(fields: dict[str, Any]) -> Measurement:
 
 
 def markdown(found: list[Measurement]) -> str:
-    """One table per subject; of the pipeline a table of assets by scale, apart."""
+    """One table per subject, what was measured by on what; of the pipeline a table of assets by scale, too."""
     parts = []
     for subject in dict.fromkeys(one.subject for one in found):
         rows = [one for one in found if one.subject == subject]
+        parts.append(f"**{subject.capitalize()}**")
         if subject == "pipeline":
             parts.append(pipeline(rows))
             rows = [one for one in rows if one.target or one.quantity == "all assets"]
-        parts.append(_table(COLUMNS, [one.cells() for one in rows]))
+        parts.append(_pivot(rows))
     return "\n\n".join(parts)
 
 
+def _pivot(rows: list[Measurement]) -> str:
+    data = list(dict.fromkeys(one.data for one in rows))
+    table = []
+    for quantity in dict.fromkeys(one.quantity for one in rows):
+        on = {one.data: one for one in rows if one.quantity == quantity}
+        targets = dict.fromkeys(f"{one.target} {one.unit}".strip() for one in on.values() if one.target)
+        cells = [_cell(on[name]) if name in on else "" for name in data]
+        table.append([quantity, *cells, " or ".join(targets)])
+    return _table(["", *data, "target"], table)
+
+
+def _cell(one: Measurement) -> str:
+    """The value with its range over the rounds, bold where the target is missed."""
+    text = one.text()
+    return f"**{text}: missed**" if one.verdict == "MISSED" else text
+
+
 def pipeline(rows: list[Measurement]) -> str:
-    """Seconds (and peak memory) of every asset at every scale, and the slope."""
+    """Seconds and peak memory of every asset at every scale, and the slope."""
     times = [one for one in rows if one.quantity.endswith(": time")]
     slopes = {one.quantity.removesuffix(": slope"): one.value for one in rows if one.quantity.endswith(": slope")}
     scales = list(dict.fromkeys(one.data for one in times))
@@ -72,7 +90,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--readme", action="store_true", help="write them into README.md")
     args = parser.parse_args()
-    text = f"Measured on {machines()}.\n\n{markdown(read())}"
+    text = f"Measured on {machines()}; medians, and in brackets the range of the rounds.\n\n{markdown(read())}"
     if not args.readme:
         print(text)
         return
