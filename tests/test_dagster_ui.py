@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -62,7 +63,7 @@ class Servers:
     def _answers(self) -> bool:
         try:
             return self.ask("{ version }")["version"] == dg.__version__
-        except OSError:
+        except (OSError, ValueError):
             return False
 
     def ask(self, query: str, **variables):
@@ -72,30 +73,33 @@ class Servers:
             json.dumps({"query": query, "variables": variables}).encode(),
             {"Content-Type": "application/json"},
         )
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            found = json.load(answer)
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                found = json.load(answer)
+        except urllib.error.HTTPError as error:
+            found = json.load(error)  # an answer of type PythonError comes with status 500
         assert "errors" not in found, found["errors"]
         return found["data"]
 
     def launch(self, category: str, **config) -> str:
         """Materialize one category's catalogue, as the launchpad does; the run's id."""
-        answer = self.ask(
+        answer = self.try_to_launch(category, CATALOG, {"raw_catalog": {"config": config}} if config else {})
+        assert answer["__typename"] == "LaunchRunSuccess", answer
+        return answer["run"]["runId"]
+
+    def try_to_launch(self, category: str, assets: list[str], steps: dict) -> dict:
+        """What the webserver answers to the launchpad's button."""
+        return self.ask(
             """mutation Launch($params: ExecutionParams!) { launchPipelineExecution(executionParams: $params) {
-            __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }""",
+            __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message }
+            ... on RunConfigValidationInvalid { errors { message } } } }""",
             params={
-                "selector": {
-                    "repositoryLocationName": "alsobought",
-                    "repositoryName": "__repository__",
-                    "jobName": "rebuild",
-                    "assetSelection": [{"path": [name]} for name in CATALOG],
-                },
-                "runConfigData": {"ops": {"raw_catalog": {"config": config}}} if config else {},
+                "selector": selector(assets),
+                "runConfigData": {"ops": steps},
                 "mode": "default",
                 "executionMetadata": {"tags": [{"key": "dagster/partition", "value": category}]},
             },
         )["launchPipelineExecution"]
-        assert answer["__typename"] == "LaunchRunSuccess", answer
-        return answer["run"]["runId"]
 
     def status(self, run: str) -> str:
         return self.ask("query($id: ID!) { runOrError(runId: $id) { ... on Run { status } } }", id=run)["runOrError"][
@@ -121,6 +125,16 @@ class Servers:
                     child.wait(15)
                 except subprocess.TimeoutExpired:
                     continue
+
+
+def selector(assets: list[str], name: str = "jobName") -> dict:
+    """A part of the job ``rebuild`` as the UI names it; GraphQL calls the job by two names."""
+    return {
+        "repositoryLocationName": "alsobought",
+        "repositoryName": "__repository__",
+        name: "rebuild",
+        "assetSelection": [{"path": asset.split("/")} for asset in assets],
+    }
 
 
 def until(happened, what: str) -> None:
@@ -173,6 +187,37 @@ def test_a_backfill_of_all_categories_and_a_failed_one_executed_again(servers):
     assert again["__typename"] == "LaunchRunSuccess", again
     assert servers.ended(again["run"]["runId"]) == "SUCCESS"
     assert servers.store.read("raw_products", "missing").num_rows == 2
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence", "while_typing"),
+    [
+        ({"epochs": 0}, "skipgram.epochs: 0 is below the smallest allowed value 1", False),
+        ({"learning_rate": 1e9}, "skipgram.learning_rate: 1000000000.0 is above the largest allowed value", False),
+        ({"epochs": "many"}, "int from 1 to 1000 (skipgram.epochs)", True),
+        ({"backend": "gpu"}, "skipgram.backend", True),
+        ({"epoch": 1}, "epochs", True),
+    ],
+)
+def test_the_launchpad_refuses_a_bad_value_before_there_is_a_run(servers, values, sentence, while_typing):
+    def runs():
+        return servers.ask("{ runsOrError { ... on Runs { count } } }")["runsOrError"]["count"]
+
+    before = runs()
+    steps = {"embeddings__skipgram": {"config": values}}
+    assets = [*CATALOG, "product_pairs", "pair_split", "product_graph", "transition_matrix", "walks"]
+    answer = servers.try_to_launch("alpha", [*assets, "embeddings/skipgram"], steps)
+    text = json.dumps(answer.get("errors") or answer.get("message"))
+    assert answer["__typename"] == ("RunConfigValidationInvalid" if while_typing else "PythonError"), answer
+    assert sentence in text and runs() == before
+    # What the editor asks at every key.
+    checked = servers.ask(
+        """query Check($selector: PipelineSelector!, $values: RunConfigData!) {
+        isPipelineConfigValid(pipeline: $selector, runConfigData: $values, mode: "default") { __typename } }""",
+        selector=selector([*assets, "embeddings/skipgram"], "pipelineName"),
+        values={"ops": steps},
+    )["isPipelineConfigValid"]["__typename"]
+    assert (checked == "RunConfigValidationInvalid") == while_typing, checked
 
 
 def test_a_run_is_cancelled_and_one_that_was_killed_is_noticed(servers):

@@ -218,12 +218,11 @@ def test_values_of_the_launchpad_stand_on_what_they_made_until_it_is_made_again(
 @pytest.mark.parametrize(
     ("values", "sentence"),
     [
-        ({"epochs": 0}, "epochs"),
         ({"learning_rate": 0.01, "min_learning_rate": 0.5}, "min_learning_rate: 0.5 is above learning_rate 0.01"),
         ({"min_learning_rate": 5.0}, "min_learning_rate: 5.0 is above learning_rate"),
     ],
 )
-def test_a_bad_value_of_a_late_step_stops_the_run_before_its_first_step_works(built, values, sentence):
+def test_a_contradiction_of_a_late_step_stops_the_run_before_its_first_step_works(built, values, sentence):
     folder, instance = built
     before = Store(folder / "store").manifest("raw_products", "beta")
     config = {"ops": {"embeddings__skipgram": {"config": values}}}
