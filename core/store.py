@@ -13,6 +13,7 @@ killed leaves only a folder that no manifest names.
 import calendar
 import contextlib
 import dataclasses
+import errno
 import hashlib
 import importlib
 import io
@@ -179,6 +180,7 @@ def write_artefact(
 
     Raises:
         TypeError: for a value of any other type, or an array of Python objects.
+        InputError: the disk is full; nothing of the new version is left there.
     """
     version = time.strftime(_STAMP, time.gmtime()) + "-" + uuid.uuid4().hex[:8]
     target = folder / version
@@ -189,8 +191,13 @@ def write_artefact(
         digest = _digest(kind, fields)
         manifest = Manifest(asset, category, version, kind, fields, time.time(), info or {}, digest)
         _replace(folder / MANIFEST, json.dumps(dataclasses.asdict(manifest), indent=1, allow_nan=False).encode())
-    except BaseException:
+    except BaseException as error:
         _remove(target)
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            where = f"{folder}: there is no room to store {asset} of {category}"
+            raise InputError(
+                f"{where} ({error}); make room and materialize it again: what was there is current"
+            ) from error
         raise
     _drop_old_versions(folder, keep={version, before.version} if before else {version})
     return manifest

@@ -41,11 +41,15 @@ def failures(result: dg.JobExecutionResult) -> list[str]:
 def failure_text(event: dg.DagsterEvent) -> str:
     """What a failed step's own code raised: of bad input or a failed check the message alone."""
     error = event.step_failure_data.error
-    while error is not None and error.cause is not None:
+    while error is not None and error.cls_name not in _OWN_WORDS and error.cause is not None:
         error = error.cause
     if error is None:
         return str(event.message)
-    return (error.message if error.cls_name in ("InputError", "Failure") else error.to_string()).strip()
+    return (error.message if error.cls_name in _OWN_WORDS else error.to_string()).strip()
+
+
+_OWN_WORDS = ("InputError", "Failure")
+"""Errors whose message says everything."""
 
 
 @dg.logger(

@@ -40,25 +40,29 @@ class Servers:
         (folder / "dagster.yaml").write_text(settings.replace("run_end_seconds: 10", "run_end_seconds: 1"))
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("ALSOBOUGHT", "DAGSTER", "RAW_DIR"))}
         environment |= {"ALSOBOUGHT_HOME": str(folder), "DAGSTER_HOME": str(folder), "PYTHONPATH": str(ROOT)}
-        self.store, self.children = Store(folder / "data" / "store"), []
-        tools = Path(sys.executable).parent
+        self.environment, self.store = environment, Store(folder / "data" / "store")
         with pytest.MonkeyPatch.context() as patched:  # made before the two start, as `alsobought serve` does
             patched.setenv("ALSOBOUGHT_HOME", str(folder))
             patched.setenv("DAGSTER_HOME", str(folder))
             real._make_database()
-        for command in ([tools / "dagster-webserver", "-p", str(self.port)], [tools / "dagster-daemon", "run"]):
-            with (folder / f"{command[0].name}.log").open("wb") as log:
-                self.children.append(
-                    subprocess.Popen(
-                        [*command, "-w", folder / "workspace.yaml"],
-                        cwd=folder,
-                        env=environment,
-                        stdout=log,
-                        stderr=log,
-                        start_new_session=True,
-                    )
-                )
+        self.children = [self._start("dagster-webserver", "-p", str(self.port)), self._start("dagster-daemon", "run")]
         until(self._answers, "the webserver's first answer")
+
+    def _start(self, name: str, *arguments: str) -> subprocess.Popen:
+        command = [Path(sys.executable).parent / name, *arguments, "-w", self.folder / "workspace.yaml"]
+        with (self.folder / f"{name}.log").open("ab") as log:
+            return subprocess.Popen(
+                command, cwd=self.folder, env=self.environment, stdout=log, stderr=log, start_new_session=True
+            )
+
+    def kill_daemon(self) -> None:
+        """Kill the daemon's own process, as the kernel does when memory is short."""
+        self.children[-1].kill()
+        self.children[-1].wait()
+
+    def start_daemon(self) -> None:
+        """Start another one; the family of the killed one is ended with the others."""
+        self.children.append(self._start("dagster-daemon", "run"))
 
     def _answers(self) -> bool:
         try:
@@ -118,7 +122,7 @@ class Servers:
     def stop(self) -> None:
         for number in (signal.SIGINT, signal.SIGKILL):
             for child in self.children:
-                if child.poll() is None:
+                with contextlib.suppress(ProcessLookupError):  # a process that is gone may have left children
                     os.killpg(child.pid, number)
             for child in self.children:
                 try:
@@ -241,6 +245,27 @@ def test_a_run_is_cancelled_and_one_that_was_killed_is_noticed(servers):
     assert servers.ended(run) == "FAILURE"  # else this run would be the one that the queue admits, for ever
     assert servers.store.manifest("raw_products", "alpha") == before
     assert servers.ended(servers.launch("alpha")) == "SUCCESS"
+
+
+def test_a_daemon_that_was_killed_during_a_rebuild_loses_nothing(servers):
+    def daemons():
+        query = "{ instance { daemonHealth { allDaemonStatuses { daemonType required healthy lastHeartbeatTime } } } }"
+        return servers.ask(query)["instance"]["daemonHealth"]["allDaemonStatuses"]
+
+    running = servers.launch("alpha", sample={"products": 40_000})
+    servers.under_way(running)
+    waiting = servers.launch("alpha", guard={"allow_shrink": True})
+    servers.kill_daemon()
+    killed = time.time()
+    assert servers.status(waiting) in ("QUEUED", "NOT_STARTED")
+    servers.start_daemon()
+    assert servers.ended(running) == "SUCCESS"  # the run is a process of its own
+    assert servers.ended(waiting) == "SUCCESS"
+    assert servers.store.manifest("raw_products", "alpha").info["run_id"] == waiting
+    until(lambda: all(one["lastHeartbeatTime"] > killed for one in daemons() if one["required"]), "every daemon")
+    assert {"SCHEDULER", "SENSOR", "QUEUED_RUN_COORDINATOR"} <= {
+        one["daemonType"] for one in daemons() if one["healthy"]
+    }
 
 
 @pytest.mark.browser
