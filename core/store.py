@@ -21,7 +21,6 @@ import json
 import os
 import re
 import shutil
-import tempfile
 import time
 import uuid
 from collections.abc import Iterator
@@ -35,6 +34,7 @@ import pyarrow.parquet as pq
 import scipy.sparse as sp
 from upath import UPath
 
+from core.bucket_copies import local_copy
 from core.errors import InputError
 
 MANIFEST = "manifest.json"
@@ -395,13 +395,5 @@ def _is_local(path: UPath) -> bool:
 
 
 def _local(path: UPath) -> Path:
-    """A local path of a stored file; a file in a bucket is downloaded once per version into the temporary folder."""
-    if _is_local(path):
-        return Path(str(path))
-    cached = Path(tempfile.gettempdir()) / "alsobought" / path.protocol / path.path.strip("/")
-    if not cached.exists():
-        cached.parent.mkdir(parents=True, exist_ok=True)
-        partial = cached.with_name(f"{cached.name}.{uuid.uuid4().hex[:8]}.tmp")
-        path.fs.get(path.path, str(partial))
-        partial.replace(cached)
-    return cached
+    """A local path of a stored file."""
+    return Path(str(path)) if _is_local(path) else local_copy(path)
