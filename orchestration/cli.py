@@ -63,6 +63,7 @@ def materialize(category: str, select: str = "*") -> int:
     import dagster as dg
 
     from orchestration.definitions import defs
+    from orchestration.outdated import materializable
     from orchestration.partitions import CATEGORIES
     from orchestration.terminal import failures
     from orchestration.workers import end_dead_runs, here
@@ -72,13 +73,15 @@ def materialize(category: str, select: str = "*") -> int:
             f"there is no category {category!r} in {paths.categories_file()}; known are {', '.join(CATEGORIES)}"
         )
     started = time.monotonic()
-    selection = None
-    if select != "*":
+    graph = defs.resolve_asset_graph()
+    if select == "*":  # all but the maps that the category does not ask for, whose steps would make nothing
+        selection = set(materializable(graph, CATEGORIES[category]))
+    else:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", dg.BetaWarning)  # says so of all selections but a single name
             asked = dg.AssetSelection.from_string(select)
         # The neighbours: the catalogue's assets come out of one reading, none of them can be had alone.
-        selection = asked.required_multi_asset_neighbors().resolve(defs.resolve_asset_graph())
+        selection = set(asked.required_multi_asset_neighbors().resolve(graph))
     with dg.DagsterInstance.get() as instance:
         end_dead_runs(instance)  # else a killed run would keep its pool slots, and this one would wait for them
         _make_pool(instance)
@@ -87,7 +90,7 @@ def materialize(category: str, select: str = "*") -> int:
             instance=instance,
             tags={"dagster/partition": category} | here(),
             run_config={"loggers": {"console": {}}},  # the short lines of orchestration.terminal
-            asset_selection=sorted(selection) if selection is not None else None,
+            asset_selection=sorted(selection),
         )
         for text in failures(result):  # while the instance is open: the result reads its events
             print(text, file=sys.stderr)

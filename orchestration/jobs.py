@@ -89,7 +89,7 @@ def ask(
         category: the partition.
         source: state of its source; None if that is not known.
         why: the reason, for people.
-        assets: what to make; None means everything.
+        assets: what to make; None means all that the category asks for.
         run_key: of the request.
     """
     graph = context.repository_def.asset_graph  # type: ignore[union-attr]
@@ -97,7 +97,7 @@ def ask(
     needed = materializable(graph, category) if assets is None else assets
     if sentence := under_way.found(context.instance, category, tag, needed):
         return dg.SkipReason(sentence)
-    return dg.RunRequest(run_key, partition_key=category.name, asset_selection=assets, tags={WHY: why} | tag)
+    return dg.RunRequest(run_key, partition_key=category.name, asset_selection=needed, tags={WHY: why} | tag)
 
 
 schedules = [_schedule(category) for category in CATEGORIES.values() if category.cron]

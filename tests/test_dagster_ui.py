@@ -20,6 +20,7 @@ from core.store import Store
 from orchestration import servers as real
 from tests import browser
 from tests.conftest import ROOT
+from tests.pipeline import write_pairs
 
 CATALOG = ["raw_products", "raw_relationships", "quarantine"]
 DONE = ("SUCCESS", "FAILURE", "CANCELED")
@@ -40,6 +41,7 @@ class Servers:
         (folder / "dagster.yaml").write_text(settings.replace("run_end_seconds: 10", "run_end_seconds: 1"))
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("ALSOBOUGHT", "DAGSTER", "RAW_DIR"))}
         environment |= {"ALSOBOUGHT_HOME": str(folder), "DAGSTER_HOME": str(folder), "PYTHONPATH": str(ROOT)}
+        (folder / "data" / "raw").mkdir(parents=True)
         self.environment, self.store = environment, Store(folder / "data" / "store")
         with pytest.MonkeyPatch.context() as patched:  # made before the two start, as `alsobought serve` does
             patched.setenv("ALSOBOUGHT_HOME", str(folder))
@@ -105,6 +107,32 @@ class Servers:
             },
         )["launchPipelineExecution"]
 
+    def backfill(self, assets: list[str], partitions: list[str]) -> dict[str, dict]:
+        """Materialize several categories, as the UI's dialog does, to the end; the run of each."""
+        answer = self.ask(
+            """mutation Backfill($params: LaunchBackfillParams!) { launchPartitionBackfill(backfillParams: $params) {
+            __typename ... on LaunchBackfillSuccess { backfillId } ... on PythonError { message } } }""",
+            params={
+                "assetSelection": [{"path": name.split("/")} for name in assets],
+                "partitionNames": partitions,
+                "tags": [],
+            },
+        )["launchPartitionBackfill"]
+        assert answer["__typename"] == "LaunchBackfillSuccess", answer
+
+        def runs():
+            query = """query($filter: RunsFilter) { runsOrError(filter: $filter) { ... on Runs { results {
+            runId status startTime endTime tags { key value } } } } }"""
+            tags = [{"key": "dagster/backfill", "value": answer["backfillId"]}]
+            found = self.ask(query, filter={"tags": tags})["runsOrError"]["results"]
+            return {next(t["value"] for t in run["tags"] if t["key"] == "dagster/partition"): run for run in found}
+
+        def over():
+            return len(runs()) == len(partitions) and all(run["status"] in DONE for run in runs().values())
+
+        until(over, "the backfill")
+        return runs()
+
     def status(self, run: str) -> str:
         return self.ask("query($id: ID!) { runOrError(runId: $id) { ... on Run { status } } }", id=run)["runOrError"][
             "status"
@@ -156,31 +184,11 @@ def servers(tmp_path_factory):
 
 
 def test_a_backfill_of_all_categories_and_a_failed_one_executed_again(servers):
-    answer = servers.ask(
-        """mutation Backfill($params: LaunchBackfillParams!) { launchPartitionBackfill(backfillParams: $params) {
-        __typename ... on LaunchBackfillSuccess { backfillId } ... on PythonError { message } } }""",
-        params={
-            "assetSelection": [{"path": [name]} for name in CATALOG],
-            "partitionNames": ["alpha", "missing"],
-            "tags": [],
-        },
-    )["launchPartitionBackfill"]
-    assert answer["__typename"] == "LaunchBackfillSuccess", answer
-
-    def runs():
-        query = """query($filter: RunsFilter) { runsOrError(filter: $filter) { ... on Runs { results {
-        runId status tags { key value } } } } }"""
-        tags = [{"key": "dagster/backfill", "value": answer["backfillId"]}]
-        found = servers.ask(query, filter={"tags": tags})["runsOrError"]["results"]
-        return {next(t["value"] for t in run["tags"] if t["key"] == "dagster/partition"): run for run in found}
-
-    until(lambda: len(runs()) == 2 and all(run["status"] in DONE for run in runs().values()), "the backfill")
-    ended = runs()
+    ended = servers.backfill(CATALOG, ["alpha", "missing"])
     assert ended["alpha"]["status"] == "SUCCESS" and ended["missing"]["status"] == "FAILURE"
     assert servers.store.manifest("raw_products", "alpha").info["run_id"] == ended["alpha"]["runId"]
 
     source = servers.folder / "data" / "raw" / "not_there.json.gz"
-    source.parent.mkdir(parents=True, exist_ok=True)
     lines = [{"asin": "B1", "title": "one", "related": {"also_bought": ["B2"]}}, {"asin": "B2", "title": "two"}]
     source.write_bytes(gzip.compress("\n".join(json.dumps(line) for line in lines).encode()))
     again = servers.ask(
@@ -191,6 +199,24 @@ def test_a_backfill_of_all_categories_and_a_failed_one_executed_again(servers):
     assert again["__typename"] == "LaunchRunSuccess", again
     assert servers.ended(again["run"]["runId"]) == "SUCCESS"
     assert servers.store.read("raw_products", "missing").num_rows == 2
+
+
+def test_a_backfill_makes_two_categories_from_their_sources_to_the_metrics_of_a_model(servers):
+    write_pairs(servers.folder / "data" / "raw")
+    stages = ["product_pairs", "pair_split", "product_graph", "transition_matrix", "walks"]
+    made = [*CATALOG, *stages, *(f"{stage}/cooccurrence" for stage in ("embeddings", "metrics", "neighbours"))]
+    runs = servers.backfill(made, ["alpha", "beta"])
+    assert {run["status"] for run in runs.values()} == {"SUCCESS"}
+    # Side by side, not one after the other.
+    assert max(run["startTime"] for run in runs.values()) < min(run["endTime"] for run in runs.values())
+    for category, run in runs.items():
+        for asset in made:
+            assert servers.store.manifest(asset, category).info["run_id"] == run["runId"], (asset, category)
+        pairs = servers.store.read("product_pairs", category)
+        assert set(servers.store.read("metrics/cooccurrence", category).metrics["model"].to_pylist()) == {
+            "cooccurrence"
+        }
+        assert servers.store.read("walks", category).max() < pairs.products.num_rows
 
 
 @pytest.mark.parametrize(

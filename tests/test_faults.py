@@ -14,7 +14,7 @@ import pytest
 from core.store import Store
 from orchestration import workers
 from tests.conftest import ROOT
-from tests.faults import ROUND_SECONDS, Installation, kill, steps, wait_for
+from tests.faults import ROUND_SECONDS, Installation, kill, kill_all, steps, wait_for
 
 SELECT = "*embeddings/skipgram"
 
@@ -54,6 +54,20 @@ def test_every_kind_of_kill_leaves_whole_artefacts_and_the_next_rebuild_uses_wha
         under_way = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING])
         assert instance.get_runs(under_way) == []
         assert instance.event_log_storage.get_concurrency_run_ids() == set()
+
+
+def test_a_long_step_ends_with_its_run(place):
+    """Else it would store what it made hours later, over what the next run has made."""
+    whole = place.categories["alpha"]
+    endless = whole | {"settings": whole["settings"] | {"sample": {"products": 500_000, "pairs_per_product": 20}}}
+    place.write_categories({"alpha": endless})
+    try:
+        run = place.start("raw_products")
+        wait_for(run, lambda: steps(run))
+        assert kill(run, "run", random.Random(0)) == "run"  # asserts that the steps end
+    finally:
+        place.write_categories(place.categories)
+        kill_all(run)
 
 
 def test_a_full_disk_fails_with_a_reason_and_leaves_the_earlier_version(place):

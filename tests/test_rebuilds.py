@@ -162,6 +162,8 @@ def test_a_changed_source_is_seen_by_sensor_and_schedule_and_asked_for_once(buil
     source.write_bytes(source.read_bytes() + b"p1,p2,0.5\n")
     request = tick(built, "source_beta", "sensor")
     assert request.partition_key == "beta" and request.run_key
+    assert {name for name in asked(request) if name.startswith("projection")} == {"projection/skipgram"}  # asked for
+    assert {"quarantine", "leaderboard", *followers(*MODELS)} <= asked(request)
     assert tick(built, "source_beta", "sensor").run_key == request.run_key
     assert {"raw_products", "quarantine", "walks", "leaderboard"} <= asked(tick(built, "rebuild_beta"))
     assert {"raw_products", "raw_relationships", "quarantine"} <= stale(built)
