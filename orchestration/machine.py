@@ -92,7 +92,7 @@ def capped(threads: int) -> Iterator[None]:
 def end_with_run() -> None:
     """Have a step's process killed when its run is: else it would work on beside the run that takes over.
 
-    Only in a process that multiprocessing made for a step. The system's own signal at a parent's death is of no use: the
+    Only in a process that multiprocessing made for a step. The system's signal at a parent's death is of no use: the
     parent is multiprocessing's fork server, which lives as long as any of the steps, because each holds an end of its
     pipe. The pipe between a step and its run is closed with the run.
     """
