@@ -60,7 +60,7 @@ def _reason(one: Expected, manifests: Mapping[str, Manifest | None]) -> str | No
         return f"has code version {one.code_version}, was made by {info.get('code_version')}"
     if one.source is not None and info.get("source") != _plain(one.source):
         return "its source changed"
-    if one.config is not None and (changed := _differing(_plain(one.config), info.get("config") or {})):
+    if one.config is not None and (changed := changed_settings(one.config, manifest)):
         return f"settings changed: {changed}"
     for name in one.inputs:
         current = manifests.get(name)
@@ -69,7 +69,14 @@ def _reason(one: Expected, manifests: Mapping[str, Manifest | None]) -> str | No
     return None
 
 
-def _differing(now: Mapping[str, Any], then: Mapping[str, Any]) -> str:
+def changed_settings(now: Mapping[str, Any], manifest: Manifest) -> str:
+    """Which settings an artefact was made with that are others now, as "dim 128 → 64"; empty if none.
+
+    Args:
+        now: settings by name.
+        manifest: of the artefact.
+    """
+    now, then = _plain(now), manifest.info.get("config") or {}
     names = [name for name in {**now, **then} if now.get(name) != then.get(name)]
     return ", ".join(f"{name} {then.get(name)!r} → {now.get(name)!r}" for name in names)
 

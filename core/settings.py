@@ -52,7 +52,7 @@ def build(config: type, overrides: Mapping[str, Any], where: str) -> Any:
         if name not in known:
             raise InputError(f"{where}: there is no setting {name!r}; known are {', '.join(known) or 'none'}")
         if value is not None:
-            values[name] = _checked(f"{where}.{name}", value, *known[name])
+            values[name] = checked(f"{where}.{name}", value, *known[name])
     built = config(**values)
     contradiction = getattr(built, "contradiction", None)
     if contradiction is not None and (text := contradiction()):
@@ -60,7 +60,8 @@ def build(config: type, overrides: Mapping[str, Any], where: str) -> Any:
     return built
 
 
-def _checked(where: str, value: Any, kind: Any, meta: Mapping[str, Any]) -> Any:
+def checked(where: str, value: Any, kind: Any, meta: Mapping[str, Any]) -> Any:
+    """One setting's value, of its type; type and metadata are those of :func:`describe`. Raises InputError."""
     kinds = typing.get_args(kind) if isinstance(kind, types.UnionType) else (kind,)
     if float in kinds and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)

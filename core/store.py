@@ -13,6 +13,7 @@ killed leaves only a folder that no manifest names.
 import calendar
 import contextlib
 import dataclasses
+import errno
 import hashlib
 import importlib
 import io
@@ -20,7 +21,6 @@ import json
 import os
 import re
 import shutil
-import tempfile
 import time
 import uuid
 from collections.abc import Iterator
@@ -34,6 +34,7 @@ import pyarrow.parquet as pq
 import scipy.sparse as sp
 from upath import UPath
 
+from core.bucket_copies import local_copy
 from core.errors import InputError
 
 MANIFEST = "manifest.json"
@@ -179,6 +180,7 @@ def write_artefact(
 
     Raises:
         TypeError: for a value of any other type, or an array of Python objects.
+        InputError: the disk is full; nothing of the new version is left there.
     """
     version = time.strftime(_STAMP, time.gmtime()) + "-" + uuid.uuid4().hex[:8]
     target = folder / version
@@ -189,8 +191,13 @@ def write_artefact(
         digest = _digest(kind, fields)
         manifest = Manifest(asset, category, version, kind, fields, time.time(), info or {}, digest)
         _replace(folder / MANIFEST, json.dumps(dataclasses.asdict(manifest), indent=1, allow_nan=False).encode())
-    except BaseException:
+    except BaseException as error:
         _remove(target)
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            where = f"{folder}: there is no room to store {asset} of {category}"
+            raise InputError(
+                f"{where} ({error}); make room and materialize it again: what was there is current"
+            ) from error
         raise
     _drop_old_versions(folder, keep={version, before.version} if before else {version})
     return manifest
@@ -388,13 +395,5 @@ def _is_local(path: UPath) -> bool:
 
 
 def _local(path: UPath) -> Path:
-    """A local path of a stored file; a file in a bucket is downloaded once per version into the temporary folder."""
-    if _is_local(path):
-        return Path(str(path))
-    cached = Path(tempfile.gettempdir()) / "alsobought" / path.protocol / path.path.strip("/")
-    if not cached.exists():
-        cached.parent.mkdir(parents=True, exist_ok=True)
-        partial = cached.with_name(f"{cached.name}.{uuid.uuid4().hex[:8]}.tmp")
-        path.fs.get(path.path, str(partial))
-        partial.replace(cached)
-    return cached
+    """A local path of a stored file."""
+    return Path(str(path)) if _is_local(path) else local_copy(path)

@@ -8,7 +8,11 @@ new materialization shows up with the next click, without a restart. Cached obje
 must not be changed.
 """
 
-from dataclasses import dataclass
+import contextlib
+import functools
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -23,6 +27,7 @@ from core.models import MODELS
 from core.projection import Projection, ProjectionConfig
 from core.projection import wanted as projection_models
 from core.store import MANIFEST, Manifest, Store
+from explorer import freshness
 from explorer.list_statistics import Lists, read_lists, stretches
 from explorer.maps import Grouping, group_by
 from explorer.neighbours import NeighbourFile
@@ -126,6 +131,16 @@ def mapped_models(category: str) -> tuple[list[str], str | None]:
         problem = str(error)
     made = [name for name in models_with("projection", category) if name in MODELS]
     return [name for name in MODELS if name in wanted or name in made], problem
+
+
+def settings(category: str) -> Callable[[str], dict[str, Any] | None]:
+    """By asset: what it would be made with now; None for assets without settings and where the file cannot tell."""
+    with contextlib.suppress(InputError):
+        known = load_categories(paths.categories_file()).get(category)
+        if known is not None:
+            sections = functools.partial(freshness.section, sample=known.source == "sample")
+            return lambda asset: asdict(known.config(name)) if (name := sections(asset)) else None
+    return lambda asset: None
 
 
 def statistics(category: str) -> GraphStatistics | None:

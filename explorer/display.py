@@ -185,7 +185,7 @@ def state_rows(states: Iterable[AssetState], category: str) -> pd.DataFrame:
         rows.append(
             {
                 "asset": s.asset,
-                "state": s.state + (f": {', '.join(s.newer)} changed" if s.newer else ""),
+                "state": s.sentence,
                 "created": time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(m.created)) if m else None,
                 "rows": _rows(m.fields) if m else None,
                 "size": size(m.bytes) if m else None,

@@ -5,10 +5,12 @@ Belongs here: the order of the stages as far as a reader has to know it. Does no
 """
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import quote
 
+from core.changes import changed_settings
 from core.models import MODELS
 from core.store import Manifest
 
@@ -37,12 +39,21 @@ class AssetState:
         state: :data:`MISSING`, :data:`FRESH` or :data:`OUTDATED`.
         newer: the inputs that changed after it, and :data:`CODE`; empty unless out of date.
         manifest: None if missing.
+        settings: those that are others now, as "dim 128 → 64"; empty unless out of date by them.
     """
 
     asset: str
     state: str
     newer: tuple[str, ...]
     manifest: Manifest | None
+    settings: str = ""
+
+    @property
+    def sentence(self) -> str:
+        """The state with its reasons."""
+        reasons = [f"{', '.join(self.newer)} changed"] if self.newer else []
+        reasons += [f"settings changed: {self.settings}"] if self.settings else []
+        return f"{self.state}: {'; '.join(reasons)}" if reasons else self.state
 
 
 def upstream(maps: Iterable[str] = ()) -> dict[str, tuple[str, ...]]:
@@ -69,11 +80,46 @@ def upstream(maps: Iterable[str] = ()) -> dict[str, tuple[str, ...]]:
     return assets
 
 
-def states(read: Callable[[str], Manifest | None], maps: Iterable[str] = ()) -> list[AssetState]:
-    """State of every asset; ``read`` gives an asset's manifest or None, ``maps`` is that of :func:`upstream`.
+def section(asset: str, sample: bool) -> str | None:
+    """The section of settings that an asset is made with; ``sample``: its category's source is the built-in one."""
+    stage, _, model = asset.partition("/")
+    if stage == "embeddings":
+        return model
+    if stage in ("raw_products", "raw_relationships", "quarantine"):
+        return "sample" if sample else "catalog"
+    return _SECTIONS.get(stage)
+
+
+_SECTIONS = {
+    "product_pairs": "pairs",
+    "pair_split": "split",
+    "walks": "walks",
+    "node2vec_walks": "node2vec_walks",
+    "metrics": "evaluation",
+    "neighbours": "neighbours",
+    "projection": "projection",
+}
+"""First part of an asset's name → section of its settings; the others have none or are treated above."""
+
+
+def _not_known(asset: str) -> None:
+    return None
+
+
+def states(
+    read: Callable[[str], Manifest | None],
+    maps: Iterable[str] = (),
+    settings: Callable[[str], Mapping[str, Any] | None] = _not_known,
+) -> list[AssetState]:
+    """State of every asset.
 
     Out of date means: an input was made after it with other content, or is out of date itself, or its model's code
-    has changed.
+    or its settings have changed.
+
+    Args:
+        read: gives an asset's manifest or None.
+        maps: that of :func:`upstream`.
+        settings: gives the settings that an asset would be made with now, or None where that is not known.
     """
     found: dict[str, AssetState] = {}
     for asset, inputs in upstream(maps).items():
@@ -84,7 +130,10 @@ def states(read: Callable[[str], Manifest | None], maps: Iterable[str] = ()) -> 
         newer = tuple(name for name in inputs if _calls_for(found.get(name), manifest))
         if _code_changed(asset, manifest):
             newer = (*newer, CODE)
-        found[asset] = AssetState(asset, OUTDATED if newer else FRESH, newer, manifest)
+        now = settings(asset)
+        # Manifests of an earlier version of this program do not tell all settings, nor what they were made of.
+        changed = "" if now is None or "inputs" not in manifest.info else changed_settings(now, manifest)
+        found[asset] = AssetState(asset, OUTDATED if newer or changed else FRESH, newer, manifest, changed)
     return list(found.values())
 
 

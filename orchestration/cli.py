@@ -5,6 +5,7 @@ Belongs here: argument parsing and calling the right function. Does not belong h
 """
 
 import argparse
+import contextlib
 import os
 import sys
 import time
@@ -62,6 +63,7 @@ def materialize(category: str, select: str = "*") -> int:
     import dagster as dg
 
     from orchestration.definitions import defs
+    from orchestration.outdated import materializable
     from orchestration.partitions import CATEGORIES
     from orchestration.terminal import failures
     from orchestration.workers import end_dead_runs, here
@@ -71,21 +73,24 @@ def materialize(category: str, select: str = "*") -> int:
             f"there is no category {category!r} in {paths.categories_file()}; known are {', '.join(CATEGORIES)}"
         )
     started = time.monotonic()
-    selection = None
-    if select != "*":
+    graph = defs.resolve_asset_graph()
+    if select == "*":  # all but the maps that the category does not ask for, whose steps would make nothing
+        selection = set(materializable(graph, CATEGORIES[category]))
+    else:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", dg.BetaWarning)  # says so of all selections but a single name
             asked = dg.AssetSelection.from_string(select)
         # The neighbours: the catalogue's assets come out of one reading, none of them can be had alone.
-        selection = asked.required_multi_asset_neighbors().resolve(defs.resolve_asset_graph())
+        selection = set(asked.required_multi_asset_neighbors().resolve(graph))
     with dg.DagsterInstance.get() as instance:
         end_dead_runs(instance)  # else a killed run would keep its pool slots, and this one would wait for them
+        _make_pool(instance)
         result = dg.execute_job(
             dg.reconstructable(_rebuild_job),
             instance=instance,
             tags={"dagster/partition": category} | here(),
             run_config={"loggers": {"console": {}}},  # the short lines of orchestration.terminal
-            asset_selection=sorted(selection) if selection is not None else None,
+            asset_selection=sorted(selection),
         )
         for text in failures(result):  # while the instance is open: the result reads its events
             print(text, file=sys.stderr)
@@ -93,6 +98,19 @@ def materialize(category: str, select: str = "*") -> int:
     state = "materialized" if result.success else "FAILED; the lines above say why"
     print(f"{category}: {state}, {seconds:.0f} s. Artefacts: {paths.store_root()}", file=sys.stderr)
     return 0 if result.success else 1
+
+
+def _make_pool(instance: Any) -> None:
+    """Make the pool before its first use: where two runs come to that at once, PostgreSQL refuses what Dagster does
+    when the other was first ("current transaction is aborted", dagster 1.13), and a run fails."""
+    from sqlalchemy.exc import DBAPIError
+
+    from orchestration.resources import GPU_POOL
+
+    storage = instance.event_log_storage
+    if GPU_POOL not in {pool.name for pool in storage.get_pool_limits()}:
+        with contextlib.suppress(DBAPIError):  # another run has just made it
+            storage.initialize_concurrency_limit_to_default(GPU_POOL)
 
 
 def _rebuild_job() -> Any:  # named by module and function in each step's process

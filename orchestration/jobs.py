@@ -5,13 +5,16 @@ Belongs here: the job and one schedule per category. Does not belong here: what 
 run at once is said in dagster.yaml.
 """
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import dagster as dg
 
 from core.catalog import UnreachableError
 from core.categories import Category
 from core.errors import InputError
-from orchestration import inputs
-from orchestration.outdated import outdated
+from orchestration import inputs, under_way
+from orchestration.outdated import materializable, outdated
 from orchestration.partitions import CATEGORIES
 from orchestration.resources import StoreIOManager
 
@@ -51,24 +54,50 @@ def due(
 ) -> dg.RunRequest | dg.SkipReason:
     """The run that makes what is out of date of the category, or a sentence that nothing is."""
     inputs.report_settings(context.instance)
-    source, trouble = None, ""
+    state, trouble = None, ""
     try:
-        source = inputs.source_state(category)
-        inputs.report(context.instance, inputs.observation(inputs.SOURCE, category.name, source))
+        state = inputs.source_state(category)
+        inputs.report(context.instance, inputs.observation(inputs.SOURCE, category.name, state))
         # A server that tells neither date nor size nor checksum could have changed: read it, or it never would be.
-        source = _UNTOLD if source is None else source
+        source = _UNTOLD if state is None else state
     except UnreachableError as error:
-        trouble = f" ({error})"
+        source, trouble = None, f" ({error})"
     except InputError as error:
         # The run will say the same, where failures are looked for.
-        return dg.RunRequest(partition_key=category.name, tags={WHY: str(error)})
+        return ask(context, category, {"trouble": str(error)}, str(error))
     found = outdated(context.repository_def.asset_graph, category, store.store, source)
     if not found.assets:
         return dg.SkipReason(
             f"{category.name}: nothing changed since the last rebuild: the same source, code versions and settings, "
             f"and nothing is missing{trouble}"
         )
-    return dg.RunRequest(partition_key=category.name, asset_selection=list(found.assets), tags={WHY: found.sentence()})
+    return ask(context, category, state, found.sentence(), found.assets)
+
+
+def ask(
+    context: dg.ScheduleEvaluationContext | dg.SensorEvaluationContext,
+    category: Category,
+    source: Mapping[str, Any] | None,
+    why: str,
+    assets: Sequence[dg.AssetKey] | None = None,
+    run_key: str | None = None,
+) -> dg.RunRequest | dg.SkipReason:
+    """Request a run unless one that makes the same is under way, which the skipped tick then names.
+
+    Args:
+        context: of the tick.
+        category: the partition.
+        source: state of its source; None if that is not known.
+        why: the reason, for people.
+        assets: what to make; None means all that the category asks for.
+        run_key: of the request.
+    """
+    graph = context.repository_def.asset_graph  # type: ignore[union-attr]
+    tag = under_way.makes(graph, category, source)
+    needed = materializable(graph, category) if assets is None else assets
+    if sentence := under_way.found(context.instance, category, tag, needed):
+        return dg.SkipReason(sentence)
+    return dg.RunRequest(run_key, partition_key=category.name, asset_selection=needed, tags={WHY: why} | tag)
 
 
 schedules = [_schedule(category) for category in CATEGORIES.values() if category.cron]

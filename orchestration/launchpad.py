@@ -3,17 +3,24 @@
 Belongs here: turning a config dataclass into a launchpad form and a filled form back into the dataclass. Does not
 belong here: the settings themselves (``core.configs``). Every field may stay empty, which means "what
 categories.yaml says for this category, else the default": a form of plain defaults would silently override the file.
+
+A value is refused as early as can be: a text that is not one of the choices, or a wrong type, while it is typed; a
+number out of bounds by the launch, before there is a run; settings that contradict each other, of which some may be
+the category's, in the run's first step.
 """
 
 from collections.abc import Mapping
-from typing import Any, Optional
+from typing import Any, Literal, Optional
 
 import dagster as dg
 import pydantic
+from dagster._config.config_type import ConfigScalar, ConfigScalarKind
+from dagster._config.errors import PostProcessingError
 
 from core.categories import Category
 from core.configs import CONFIGS
-from core.settings import describe
+from core.errors import InputError
+from core.settings import checked, describe
 from orchestration.partitions import CATEGORIES
 
 
@@ -25,13 +32,50 @@ def form(section: str, *more: str) -> type[dg.Config]:
     fields: dict[str, Any] = {}
     for name, kind, default, meta in describe(CONFIGS[section]):
         bounds = {k: meta[k] for k in ("ge", "le") if k in meta}
-        allowed = f" One of {', '.join(meta['choices'])}." if "choices" in meta else ""
-        if bounds:
-            allowed = f" From {bounds.get('ge', 'any')} to {bounds.get('le', 'any')}."
+        used: Any = kind
+        allowed = ""
+        if "choices" in meta:
+            used, allowed = _Choice(section, name, meta["choices"]), f" One of {', '.join(meta['choices'])}."
+        elif bounds:
+            used = _Bounded(section, name, kind, meta)
+            allowed = f" {used.bounds.capitalize()}."
         text = f"{meta['help']}{allowed} Default {default!r} unless categories.yaml says otherwise."
         # dg.Config reads Optional[X]; X | None is refused for dynamically made models.
-        fields[name] = (Optional[kind], pydantic.Field(default=None, description=text, **bounds))  # noqa: UP045
+        fields[name] = (Optional[used], pydantic.Field(default=None, description=text, **bounds))  # noqa: UP045
     return pydantic.create_model(f"{section}_settings", __base__=dg.Config, __doc__=CONFIGS[section].__doc__, **fields)
+
+
+class _Bounded(ConfigScalar):
+    """A number with bounds, which Dagster's own types have not; checked when a run is asked for, before there is one.
+
+    An annotation for Dagster, which takes it as it is, and for pydantic, which takes the number's type.
+    """
+
+    def __init__(self, section: str, name: str, kind: type, meta: Mapping[str, Any]) -> None:
+        self.bounds = f"from {meta.get('ge', 'any')} to {meta.get('le', 'any')}"
+        self._where, self._kind, self._meta = f"{section}.{name}", kind, meta
+        text = f"{kind.__name__} {self.bounds} ({self._where})"
+        scalar = ConfigScalarKind.INT if kind is int else ConfigScalarKind.FLOAT
+        super().__init__(key=text, given_name=text, scalar_kind=scalar)
+
+    def post_process(self, value: Any) -> Any:
+        try:
+            return checked(self._where, value, self._kind, self._meta)
+        except InputError as error:
+            raise PostProcessingError(str(error)) from None
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: pydantic.GetCoreSchemaHandler) -> Any:
+        return handler.generate_schema(self._kind)
+
+
+class _Choice(dg.Enum):
+    """A text out of a few, which the launchpad offers and checks while one types; an annotation like the above."""
+
+    def __init__(self, section: str, name: str, choices: tuple[str, ...]) -> None:
+        super().__init__(f"{section}.{name}", [dg.EnumValue(choice) for choice in choices])
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: pydantic.GetCoreSchemaHandler) -> Any:
+        return handler.generate_schema(Literal[tuple(self.config_values)])
 
 
 def resolve(context: dg.AssetExecutionContext, section: str, filled: dg.Config | None = None) -> Any:

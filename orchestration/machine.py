@@ -6,20 +6,20 @@ a step calls, and ending a step with its run. Does not belong here: the resource
 """
 
 import contextlib
-import ctypes
 import multiprocessing
 import os
 import signal
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 _STEP_GIGABYTES = 4.0
 """Memory that a step of a large category may need: Beauty's largest takes under 1.5 GB, Electronics has four times the
 products and pairs."""
 _MOST_STEPS = 4
 _CGROUP = Path("/sys/fs/cgroup")
-_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
@@ -92,14 +92,18 @@ def capped(threads: int) -> Iterator[None]:
 def end_with_run() -> None:
     """Have a step's process killed when its run is: else it would work on beside the run that takes over.
 
-    Only on Linux, and only in a process that multiprocessing made for a step. Its parent in the system's sense is
-    multiprocessing's fork server, which ends when the run's process is gone.
+    Only in a process that multiprocessing made for a step. The system's signal at a parent's death is of no use: the
+    parent is multiprocessing's fork server, which lives as long as any of the steps, because each holds an end of its
+    pipe. The pipe between a step and its run is closed with the run.
     """
     run = multiprocessing.parent_process()
-    if sys.platform == "linux" and run is not None:
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if not run.is_alive():  # it was killed before the line above
-            os.kill(os.getpid(), signal.SIGKILL)
+    if run is not None:
+        threading.Thread(target=_die_after, args=(run,), name="end with run", daemon=True).start()
+
+
+def _die_after(run: Any) -> None:
+    run.join()
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _limit(name: str) -> str:

@@ -45,15 +45,24 @@ def outdated(graph: BaseAssetGraph, category: Category, store: Store, source: Ma
         store: where its artefacts are.
         source: state of its source; None where nothing is known about it, which counts as no change.
     """
+    keys = materializable(graph, category)
+    reasons = changes(expected(graph, category, source), lambda asset: store.manifest(asset, category.name))
+    return Outdated(reasons, _with_followers(graph, keys, {dg.AssetKey(name.split("/")) for name in reasons}))
+
+
+def materializable(graph: BaseAssetGraph, category: Category) -> list[dg.AssetKey]:
+    """All that a whole rebuild of a category makes, parents before children."""
     maps = wanted(category.config("projection"))
-    keys = [
+    return [
         key
         for key in graph.toposorted_asset_keys
         if graph.get(key).is_materializable and (key.path[0] != "projection" or key.path[1] in maps)
     ]
-    expected = [_expected(graph, key, category, source) for key in keys]
-    reasons = changes(expected, lambda asset: store.manifest(asset, category.name))
-    return Outdated(reasons, _with_followers(graph, keys, {dg.AssetKey(name.split("/")) for name in reasons}))
+
+
+def expected(graph: BaseAssetGraph, category: Category, source: Mapping[str, Any] | None) -> list[Expected]:
+    """What the manifests of a whole rebuild would say; the arguments are those of :func:`outdated`."""
+    return [_expected(graph, key, category, source) for key in materializable(graph, category)]
 
 
 def _expected(

@@ -19,6 +19,9 @@ from core.errors import InputError
 from core.store import Store, read_artefact, read_manifest, store_path, write_artefact
 from orchestration import inputs, machine
 
+GPU_POOL = "gpu"
+"""Pool of the steps that train on the torch device; dagster.yaml says how many may do so at once."""
+
 
 class StoreIOManager(dg.UPathIOManager):
     """Artefacts in ``core.store``'s layout: ``<root>/<asset key>/<category>/``, atomic, with a manifest each.

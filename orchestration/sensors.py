@@ -4,15 +4,13 @@ Belongs here: the sensors, one per category for sources, so that the trouble of 
 Does not belong here: finding out a source's state (``core.catalog``) and sending a message (``orchestration.alerts``).
 """
 
-from typing import Any
-
 import dagster as dg
 
 from core.catalog import UnreachableError
 from core.categories import Category
 from core.errors import InputError
 from orchestration import alerts, inputs
-from orchestration.jobs import WHY, rebuild
+from orchestration.jobs import ask, rebuild
 from orchestration.partitions import CATEGORIES
 from orchestration.resources import StoreIOManager
 
@@ -31,18 +29,18 @@ def _source_sensor(category: Category) -> dg.SensorDefinition:
     def changed_source(
         context: dg.SensorEvaluationContext, store: dg.ResourceParam[StoreIOManager]
     ) -> dg.RunRequest | dg.SkipReason:
-        try:
-            state = inputs.source_state(category)
-        except (UnreachableError, InputError) as error:
-            return dg.SkipReason(f"{category.name}: {error}")
-        return _when_changed(context, category, store, state)
+        return _when_changed(context, CATEGORIES[category.name], store)
 
     return changed_source
 
 
 def _when_changed(
-    context: dg.SensorEvaluationContext, category: Category, store: StoreIOManager, state: dict[str, Any] | None
+    context: dg.SensorEvaluationContext, category: Category, store: StoreIOManager
 ) -> dg.RunRequest | dg.SkipReason:
+    try:
+        state = inputs.source_state(category)
+    except (UnreachableError, InputError) as error:
+        return dg.SkipReason(f"{category.name}: {error}")
     if state is None:
         return dg.SkipReason(f"{category.name}: the server does not tell whether the source changed; use a schedule")
     inputs.report(context.instance, inputs.observation(inputs.SOURCE, category.name, state))
@@ -53,7 +51,7 @@ def _when_changed(
     # back to an earlier state is read again.
     key = f"{category.name} {inputs.version(state)} {made.version if made else 'first'}"
     why = "the source changed" if made else "the source was never read"
-    return dg.RunRequest(run_key=key, partition_key=category.name, tags={WHY: why})
+    return ask(context, category, state, why, run_key=key)
 
 
 @dg.sensor(

@@ -29,23 +29,30 @@ def _says_something(record: logging.LogRecord) -> bool:
 def failures(result: dg.JobExecutionResult) -> list[str]:
     """What each failed step's own code raised: the message of bad input or a failed check, else the stack too.
 
-    Taken from the run's events, because a step's process may end before its last lines reach the terminal.
+    Taken from the run's events, because a step's process may end before its last lines reach the terminal. Also what
+    ended the run outside of its steps, if anything did.
     """
-    return [
-        f"{event.step_key} failed: {failure_text(event)}"
-        for event in result.all_events
-        if event.is_step_failure and event.step_failure_data.error is not None
-    ]
+    found = []
+    for event in result.all_events:
+        if event.is_step_failure and event.step_failure_data.error is not None:
+            found.append(f"{event.step_key} failed: {failure_text(event)}")
+        elif event.event_type == dg.DagsterEventType.RUN_FAILURE and event.job_failure_data.error is not None:
+            found.append(f"the run failed: {event.job_failure_data.error.to_string()}")
+    return found
 
 
 def failure_text(event: dg.DagsterEvent) -> str:
     """What a failed step's own code raised: of bad input or a failed check the message alone."""
     error = event.step_failure_data.error
-    while error is not None and error.cause is not None:
+    while error is not None and error.cls_name not in _OWN_WORDS and error.cause is not None:
         error = error.cause
     if error is None:
         return str(event.message)
-    return (error.message if error.cls_name in ("InputError", "Failure") else error.to_string()).strip()
+    return (error.message if error.cls_name in _OWN_WORDS else error.to_string()).strip()
+
+
+_OWN_WORDS = ("InputError", "Failure")
+"""Errors whose message says everything."""
 
 
 @dg.logger(

@@ -205,7 +205,7 @@ def test_ranker_learns_an_order_and_a_boundary():
     rng = np.random.default_rng(0)
     rows, starts, relevant = example_lists(rng)
     pairs = features_like(rng, 4000)
-    ranker = train_ranker(
+    ranker, _ = train_ranker(
         Examples(rows, starts, relevant, pairs, pairs[:, 0] + pairs[:, 1] > 0), 2, 16, 15, 0.02, 1, lambda *_: None
     )
     fresh, _, wanted = example_lists(rng)
@@ -221,7 +221,7 @@ def test_ranker_does_not_depend_on_torch_threads():
     results = []
     for threads in (1, 2):
         torch.set_num_threads(threads)
-        results.append(train_ranker(examples, 2, 16, 2, 0.02, 1, lambda *_: None))
+        results.append(train_ranker(examples, 2, 16, 2, 0.02, 1, lambda *_: None)[0])
         assert torch.get_num_threads() == threads
     for name in results[0]:
         np.testing.assert_array_equal(results[0][name], results[1][name])
@@ -257,5 +257,5 @@ def test_list_loss_is_the_mean_cross_entropy_of_a_softmax():
 def test_without_examples_the_first_feature_decides():
     nothing = np.empty((0, 5), np.float32), np.zeros(1, np.int64), np.empty(0, bool)
     rows = features_like(np.random.default_rng(0), 30)
-    ranker = train_ranker(Examples(*nothing, rows, np.zeros(30, bool)), 2, 16, 2, 0.02, 1, lambda *_: None)
+    ranker, _ = train_ranker(Examples(*nothing, rows, np.zeros(30, bool)), 2, 16, 2, 0.02, 1, lambda *_: None)
     np.testing.assert_allclose(predict(ranker, rows), rows[:, 0], rtol=1e-6)

@@ -1,5 +1,6 @@
 """The command line as a user runs it: real processes, a real instance on disk, real servers."""
 
+import contextlib
 import json
 import os
 import re
@@ -11,6 +12,7 @@ import time
 import urllib.request
 from pathlib import Path
 
+import dagster as dg
 import psutil
 import pytest
 
@@ -55,11 +57,18 @@ def materialized(place):
     return done
 
 
-def test_materialize_shows_progress_and_no_noise(materialized):
+def test_materialize_shows_progress_and_no_noise(place, materialized):
     assert "walks:" in materialized.stderr and "steps/s" in materialized.stderr
     assert "alpha: materialized" in materialized.stderr
     noise = [line for line in materialized.stderr.splitlines() if NOISE.search(line)]
     assert noise == []
+    home = Path(place["ALSOBOUGHT_HOME"])
+    with contextlib.chdir(home), dg.DagsterInstance.from_config(str(home)) as instance:
+        run = instance.get_runs()[-1]  # the first one
+        steps = {stats.step_key for stats in instance.get_run_step_stats(run.run_id)}
+    # Of the maps only the one that is asked for: a step that makes nothing costs a process.
+    assert {step for step in steps if step.startswith("projection")} == {"projection__skipgram"}
+    assert {"raw_catalog", "leaderboard", *(f"neighbours__{name}" for name in MODELS)} <= steps
 
 
 def test_leaderboard_as_markdown_and_as_json(place, materialized):

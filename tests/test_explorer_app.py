@@ -1,5 +1,6 @@
 """Every page of the explorer over a hand-made store, full, partial and empty, without a browser."""
 
+import dataclasses
 import functools
 import json
 import os
@@ -10,6 +11,7 @@ import sys
 import numpy as np
 import pytest
 
+from core.configs import CONFIGS
 from core.pairs import ProductPairs
 from core.store import Store
 from explorer import display, freshness
@@ -182,6 +184,20 @@ def test_freshness_names_what_is_missing(full, start, monkeypatch):
     assert 'key:"neighbours/adamic_adar"' in chosen and 'key:"neighbours/skipgram"' not in chosen
     links = [link.proto.url for link in at.get("link_button")]
     assert links[1] == "https://dagster.example/runs/0f1e2d3c-0000"
+
+
+def test_freshness_says_which_settings_changed(tmp_path, start, monkeypatch):
+    store = fixture.write(tmp_path / "store")
+    made = {"code_version": "1", "inputs": {}, "config": dataclasses.asdict(CONFIGS["neighbours"]())}
+    seen = np.ones(fixture.N, bool)
+    found = fixture.neighbours(fixture.MODELS["skipgram"], seen, seed=0)
+    store.write("neighbours/skipgram", "alpha", found, made)
+    (tmp_path / "categories.yaml").write_text(
+        "categories: {alpha: {source: sample, settings: {neighbours: {k: 7}}}}", encoding="utf-8"
+    )
+    monkeypatch.setenv("ALSOBOUGHT_CATEGORIES", str(tmp_path / "categories.yaml"))
+    state = start(store, FRESHNESS).dataframe[0].value.set_index("asset")["state"]
+    assert state["neighbours/skipgram"] == "out of date: settings changed: k 50 → 7"
 
 
 def test_the_command_for_what_is_missing_is_one_that_dagster_understands():

@@ -1,5 +1,6 @@
 """Search, neighbour lookup, marks, freshness and texts: the explorer without Streamlit."""
 
+import dataclasses
 import re
 from concurrent.futures import ThreadPoolExecutor
 
@@ -301,6 +302,35 @@ def test_the_stages_are_those_of_the_asset_graph():
     ours = {asset: set(inputs) for asset, inputs in freshness.upstream(able).items()}
     assert ours == {asset: theirs.get(asset) for asset in ours}
     assert set(theirs) == set(ours), "the explorer does not know these assets"
+
+
+@pytest.mark.parametrize("name", ["alpha", "beta"])
+def test_the_settings_of_an_asset_are_those_that_a_rebuild_would_compare(name):
+    from orchestration.definitions import defs
+    from orchestration.outdated import expected
+    from orchestration.partitions import CATEGORIES
+
+    category = CATEGORIES[name]
+    for one in expected(defs.resolve_asset_graph(), category, None):
+        section = freshness.section(one.asset, category.source == "sample")
+        assert (dataclasses.asdict(category.config(section)) if section else None) == one.config, one.asset
+
+
+def test_changed_settings_make_an_asset_and_what_follows_out_of_date():
+    now = {"walks": {"walk_length": 10, "walks_per_node": 4, "seeds": (1, 2)}}
+    stored = {"walks": {"walk_length": 8, "walks_per_node": 4, "seeds": [1, 2]}}
+
+    def read(asset):
+        known = {"config": stored.get(asset, {})} | ({} if old else {"inputs": {}})
+        return Manifest(asset, "c", "v", "table", {}, 1.0, known)
+
+    old = False
+    state = {s.asset: s for s in freshness.states(read, settings=now.get)}
+    assert state["walks"].sentence == "out of date: settings changed: walk_length 8 → 10"
+    assert state["embeddings/skipgram"].sentence == "out of date: walks changed"
+    assert state["transition_matrix"].sentence == "up to date"
+    old = True  # an earlier program's manifest does not tell all settings
+    assert {s.state for s in freshness.states(read, settings=now.get)} == {freshness.FRESH}
 
 
 def test_the_trail_grows_is_cut_back_and_forgets():

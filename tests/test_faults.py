@@ -3,6 +3,7 @@
 import contextlib
 import os
 import random
+import shutil
 import subprocess
 import sys
 
@@ -10,9 +11,10 @@ import dagster as dg
 import psutil
 import pytest
 
+from core.store import Store
 from orchestration import workers
 from tests.conftest import ROOT
-from tests.faults import Installation, kill, steps, wait_for
+from tests.faults import ROUND_SECONDS, Installation, kill, kill_all, steps, wait_for
 
 SELECT = "*embeddings/skipgram"
 
@@ -54,8 +56,23 @@ def test_every_kind_of_kill_leaves_whole_artefacts_and_the_next_rebuild_uses_wha
         assert instance.event_log_storage.get_concurrency_run_ids() == set()
 
 
+def test_a_long_step_ends_with_its_run(place):
+    """Else it would store what it made hours later, over what the next run has made."""
+    whole = place.categories["alpha"]
+    endless = whole | {"settings": whole["settings"] | {"sample": {"products": 500_000, "pairs_per_product": 20}}}
+    place.write_categories({"alpha": endless})
+    try:
+        run = place.start("raw_products")
+        wait_for(run, lambda: steps(run))
+        assert kill(run, "run", random.Random(0)) == "run"  # asserts that the steps end
+    finally:
+        place.write_categories(place.categories)
+        kill_all(run)
+
+
 def test_a_full_disk_fails_with_a_reason_and_leaves_the_earlier_version(place):
-    place.complete("*product_pairs")
+    if "product_pairs" not in place.manifests():
+        place.complete("*product_pairs")
     before, reference = place.manifests(), place.digests()
     folder = place.store.folder("product_pairs", "alpha")
     versions = sorted(path.name for path in folder.iterdir())
@@ -73,6 +90,46 @@ store.write("product_pairs", "alpha", value)
     assert done.returncode == 1 and "File too large" in done.stderr, done.stderr
     assert place.manifests() == before and place.lost(before, reference) == []
     assert sorted(path.name for path in folder.iterdir()) == versions  # and it left nothing that takes up room
+
+
+def test_a_disk_that_fills_up_during_a_run_fails_it_by_name_and_the_next_run_with_room_goes_on(
+    place, tmp_path, monkeypatch
+):
+    if "product_pairs" not in place.manifests():
+        place.complete("*product_pairs")
+    disk = tmp_path / "disk"
+    with mounted(disk, "4m"):
+        shutil.copytree(str(place.store.root), disk / "store")
+        monkeypatch.setattr(place, "store", Store(disk / "store"))
+        monkeypatch.setitem(place.environment, "ALSOBOUGHT_STORE", str(disk / "store"))
+        before, reference = place.manifests(), place.digests()
+        folder = place.store.folder("product_pairs", "alpha")
+        versions = {path.name for path in folder.iterdir()}
+        space = os.statvfs(disk)
+        # Room for the catalogue's 50 kB, not for the pairs' 65.
+        (disk / "ballast").write_bytes(bytes(space.f_bavail * space.f_frsize - 80_000))
+        run = place.start("*product_pairs")
+        assert run.wait(ROUND_SECONDS) == 1
+        text = (place.folder / "run.log").read_text()
+        assert "there is no room to store product_pairs of alpha" in text and "No space left on device" in text
+        assert place.lost(before, reference) == []
+        assert {path.name for path in folder.iterdir()} == versions
+        (disk / "ballast").unlink()
+        place.complete("product_pairs")
+        assert place.lost(before, reference) == [] and place.manifests()["product_pairs"] != before["product_pairs"]
+
+
+@contextlib.contextmanager
+def mounted(folder, size):
+    """A disk of its own, so small that it can be filled."""
+    folder.mkdir()
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "none", folder], capture_output=True)
+    if done.returncode:
+        pytest.skip(f"a small disk cannot be mounted here: {done.stderr.decode().strip()}")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", folder], check=True)
 
 
 def test_an_unreadable_source_fails_by_name_and_leaves_the_earlier_version(place):

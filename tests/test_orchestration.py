@@ -131,8 +131,10 @@ def test_launchpad_values_win_over_the_category_and_are_checked(built):
     assert result.success
     assert store.read("walks", "beta").shape[1] == 5
     config["ops"]["walks"]["config"]["walk_length"] = 0
-    result = run(store.root, "beta", instance, run_config=config, asset_selection=[dg.AssetKey("walks")])
-    assert not result.success
+    with pytest.raises(
+        dg.DagsterInvalidConfigError, match=r"walks\.walk_length: 0 is below the smallest allowed value"
+    ):
+        run(store.root, "beta", instance, run_config=config, asset_selection=[dg.AssetKey("walks")])
     assert store.read("walks", "beta").shape[1] == 5
 
 

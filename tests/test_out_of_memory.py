@@ -12,6 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from core.errors import InputError
 from core.models import sgns_torch
 from core.models.base import Inputs, TrainContext
+from core.models.blend_ranker import Examples, train_ranker
 from core.models.skipgram import SkipGramConfig, train
 
 N_NODES, N_WALKS, LENGTH = 120, 3000, 10
@@ -58,7 +59,7 @@ def test_a_batch_that_does_not_fit_is_halved_and_said():
 
 
 def test_too_small_for_any_batch_is_a_sentence(monkeypatch):
-    monkeypatch.setattr(sgns_torch, "_MOST_HALVINGS", 1)
+    monkeypatch.setattr(sgns_torch, "MOST_HALVINGS", 1)
     with pytest.raises(InputError, match="not enough memory even for steps of"):
         fit(WALK_BYTES)
 
@@ -89,3 +90,33 @@ def test_a_step_that_runs_out_of_memory_anywhere_has_changed_nothing(objective):
         with SmallMemory(refuse=place), pytest.raises(torch.OutOfMemoryError):
             step(*copies)
         assert all(torch.equal(copy, table) for copy, table in zip(copies, tables, strict=True)), place
+
+
+def ranker(limit=float("inf"), refuse=-1):
+    rng = np.random.default_rng(0)
+    lists, pairs = (rng.standard_normal((n, 6)).astype(np.float32) for n in (80 * 10, 5000))
+    relevant = np.arange(len(lists)) % 10 == lists[:, 0].reshape(80, 10).argmax(axis=1).repeat(10)
+    examples = Examples(lists, np.arange(81) * 10, relevant, pairs, pairs[:, 0] > 0)
+    with SmallMemory(limit, refuse) as memory:
+        found, halvings = train_ranker(examples, 2, 16, 2, 0.01, 0, lambda *_: None)
+    return found, halvings, memory.allocations
+
+
+def test_the_blends_networks_take_a_step_in_parts():
+    roomy, none, _ = ranker()
+    largest = 2 * 4096 * 16 * 4  # bytes of a hidden layer's outputs for the pairs of a step
+    tight, halvings, _ = ranker(largest // 3)
+    assert (none, halvings) == (0, 2)
+    for name in roomy:  # the same gradients, summed in another order
+        np.testing.assert_allclose(tight[name], roomy[name], atol=2e-3)
+    with pytest.raises(InputError, match=r"blend: cpu has not enough memory even for a 64th of a step"):
+        ranker(1000)
+
+
+def test_the_blends_networks_lose_nothing_of_a_part_that_failed():
+    roomy, _, allocations = ranker()
+    for place in (allocations // 8, allocations // 3, allocations - 200):
+        found, halvings, _ = ranker(refuse=place)
+        assert halvings == 1
+        for name in roomy:
+            np.testing.assert_allclose(found[name], roomy[name], atol=2e-3)

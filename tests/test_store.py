@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import textwrap
 import time
 
@@ -212,3 +213,35 @@ def test_readers_never_see_a_half_written_artefact(tmp_path):
         seen.add(float(values[0]))
     assert child.wait() == 0
     assert len(seen) > 3
+
+
+def test_copies_of_a_bucket_are_shared_and_go_when_superseded_or_unused(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    store = Store(UPath(f"memory://{tmp_path.name}/store"))
+    copies = tmp_path / "alsobought"
+
+    def versions(asset):
+        return sorted(path.parent.name for path in copies.rglob("*.npy") if asset in path.parts)
+
+    written = []
+    for number in range(4):
+        written.append(store.write("a", "c", np.full(3, number)).version)
+        monkeypatch.setattr("core.store._STAMP", f"{9000 + number}%m%dT%H%M%S")  # versions of one second sort by chance
+        value = store.read("a", "c")
+        if number == 0:
+            first = value
+    store.write("b", "c", np.ones(2))
+    store.read("b", "c")
+    assert versions("a") == sorted(written[-2:]) and len(versions("b")) == 1
+    np.testing.assert_array_equal(first, np.zeros(3))  # a map of a copy that was removed
+    np.testing.assert_array_equal(store.read("a", "c"), np.full(3, 3))
+
+    copy = store.file("a", "c", "value")
+    before = copy.stat().st_ino
+    for path in copies.rglob("*.npy"):
+        os.utime(path, (0, 0))
+    assert store.file("a", "c", "value").stat().st_ino == before  # not downloaded again; and now it is in use
+    written = store.write("b", "c", np.ones(3)).version
+    store.read("b", "c")
+    assert versions("a") == [copy.parent.name] and versions("b") == [written]
+    assert not list(copies.rglob("*.tmp"))

@@ -52,14 +52,21 @@ def train(inputs: Inputs, config: BlendConfig, context: TrainContext) -> Trained
         losses.append(loss)
         context.progress("ranker", epoch, config.epochs, "epochs")
 
-    ranker = train_ranker(
-        examples, config.networks, config.hidden, config.epochs, config.learning_rate, context.seed % 2**64, done
-    )
+    ranker, halvings = train_ranker(
+        examples, config.networks, config.hidden, config.epochs, config.learning_rate, context.seed % 2**64, done,
+        context.device, context.precision,
+    )  # fmt: skip
     return Trained(
         {"pairs": inputs.graph.adjacency(), "content": content},
         {**facts, **{f"ranker.{name}": value for name, value in ranker.items()}},
         losses,
-        {"lists": len(examples.starts) - 1, "pairs": len(examples.pairs), "features": examples.pairs.shape[1]},
+        {
+            "lists": len(examples.starts) - 1,
+            "pairs": len(examples.pairs),
+            "features": examples.pairs.shape[1],
+            "precision": context.precision,
+            "out_of_memory_halvings": halvings,
+        },
     )
 
 

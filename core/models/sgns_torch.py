@@ -25,7 +25,7 @@ _REPORT_EVERY = 32
 _LONGEST_STEP = 6.0
 """Bound of :func:`stable_batch`; measured: on a small dense graph 7 still converged and 10 diverged."""
 
-_MOST_HALVINGS = 6
+MOST_HALVINGS = 6
 """Times that a batch is halved when the device's memory does not hold it, before the training fails."""
 
 
@@ -118,7 +118,7 @@ class TorchTrainer:
                 own = None if labels is None else labels[part]
                 loss, pairs = self._step(nodes[part], reach[part], noise[part], own, rate)
             except torch.OutOfMemoryError as error:
-                if self.halvings == _MOST_HALVINGS or self.batch_walks >> self.halvings <= together:
+                if self.halvings == MOST_HALVINGS or self.batch_walks >> self.halvings <= together:
                     raise InputError(
                         f"batch_walks: {self._center.device} has not enough memory even for steps of "
                         f"{(part.stop - part.start) * together} walks; choose a smaller dim or another device ({error})"

@@ -107,7 +107,7 @@ def fit(
         InputError: a device that is not there, or a learning rate at which training diverges.
     """
     seed = context.seed % 2**64
-    device = _device(context.device)
+    device = find_device(context.device)
     compiled = config.backend == "compiled" or (config.backend == "auto" and device.type == "cpu")
     if compiled:
         device = torch.device("cpu")
@@ -143,7 +143,7 @@ def fit(
     resumed = state.epoch
     n_batches = max(1, round(part * math.ceil(corpus.n_walks / batch_walks)))  # a part of the order is an even sample
     loop = _Loop(name, trainer, model, state, n_batches, round(part * corpus.words), used, context, unit)
-    with _torch_settings(context.threads, context.precision):
+    with torch_settings(context.threads, context.precision):
         for epoch in range(state.epoch + 1, used.epochs + 1):
             for first, last in _segments(loop.n_batches, config.probes_per_epoch):
                 loop.segment(epoch, first, last)
@@ -274,7 +274,8 @@ def _segments(n_batches: int, parts: int) -> Iterator[tuple[int, int]]:
         yield n_batches * part // parts, n_batches * (part + 1) // parts
 
 
-def _device(name: str) -> torch.device:
+def find_device(name: str) -> torch.device:
+    """The device of this name. Raises InputError if it cannot be used."""
     try:
         device = torch.device(name)
         torch.empty(1, device=device)
@@ -296,7 +297,7 @@ def _roomy(name: str, device: torch.device) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _torch_settings(threads: int, precision: str) -> Iterator[None]:
+def torch_settings(threads: int, precision: str) -> Iterator[None]:
     """Limit torch's CPU threads and set how exactly it multiplies; both are the process's, so they are put back."""
     if precision not in PRECISIONS:
         raise InputError(f"precision {precision!r} is not one of {', '.join(PRECISIONS)}")

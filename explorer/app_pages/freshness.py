@@ -11,7 +11,7 @@ st.title("Freshness", anchor=False)
 maps, problem = data.mapped_models(category)
 if problem:
     st.warning(problem, icon=":material/warning:")
-states = freshness.states(lambda asset: data.manifest(asset, category), maps)
+states = freshness.states(lambda asset: data.manifest(asset, category), maps, data.settings(category))
 present = [s.manifest for s in states if s.manifest]
 if not present:
     views.nothing("artefacts", category)

@@ -10,6 +10,7 @@ from core.catalog import VERSION, Catalog, Source, UnreachableError, read_catalo
 from core.catalog.guard import refuse_shrinking
 from core.categories import Category
 from core.pairs import relationship_counts
+from orchestration import under_way
 from orchestration.inputs import SOURCE, source_state
 from orchestration.inputs import settings as settings_of
 from orchestration.launchpad import form, resolve
@@ -80,6 +81,7 @@ def raw_catalog(
     settings = resolve(context, section, getattr(config, section))
     report = StepReport(context, settings)
     state = _state(context, category)  # before reading: a change meanwhile is seen next time
+    under_way.tell(context, category, state)
     found = _read(category, settings, report)
     guard = resolve(context, "guard", config.guard)  # type: ignore[attr-defined]
     _guard(category, found, store, guard)

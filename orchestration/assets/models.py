@@ -23,7 +23,7 @@ from orchestration.inputs import settings as settings_of
 from orchestration.launchpad import form, resolve
 from orchestration.partitions import BY_CATEGORY, SEED, step_tags
 from orchestration.reporting import StepReport, check_specs, table
-from orchestration.resources import ChosenDevice, Machine, StoreIOManager, TorchDevice
+from orchestration.resources import GPU_POOL, ChosenDevice, Machine, StoreIOManager, TorchDevice
 
 _UPSTREAM = {
     "products": "product_pairs",
@@ -58,7 +58,7 @@ def _embeddings(model: Model) -> dg.AssetsDefinition:
         code_version=model.version,
         deps=[settings_of(model.name)],
         check_specs=check_specs(["embeddings", model.name], checks.VECTORS),
-        pool="gpu" if model.gpu else None,
+        pool=GPU_POOL if model.gpu else None,
         op_tags=step_tags(model),
     )
     def embeddings(
