@@ -48,7 +48,7 @@ $(PEERS)/.installed: benchmarks/peers.lock
 bench: $(STAMP) $(PEERS)/.installed  ## every part beside its peers, 15 minutes
 	@$(BIN)/python benchmarks/run.py short --peer-python $(PEERS)/bin/python $(BENCH)
 
-bench-large: $(STAMP) $(PEERS)/.installed  ## the same at books scale and the whole pipeline up to 2M products, two hours
+bench-large: $(STAMP) $(PEERS)/.installed  ## the same at books scale and the whole pipeline up to 2M products, an hour
 	@$(BIN)/python benchmarks/run.py large --peer-python $(PEERS)/bin/python $(BENCH)
 
 lint: $(STAMP)  ## check style and types only

@@ -5,14 +5,14 @@
 
 A scale is a number of products and of pairs per product of the synthetic catalogue. Everything is materialized in a
 folder of its own by the job that the UI runs, with gensim and skip-gram as models (--models), one step at a time, each
-in a process of its own: so a step's peak memory and time are its own. Seconds count loading and storing too. Where
-there are two scales or more, the slope on log-log axes is told: 1 means that twice the products take twice as long.
+in a process of its own: so a step's peak memory and time are its own. Seconds count loading and storing too.
+``table.py`` tells the slopes on log-log axes over all scales that were measured: at 1, twice the products take twice as
+long.
 
 Belongs here: what the assets cost. Does not belong here: how good their results are.
 """
 
 import json
-import math
 import os
 import shutil
 import subprocess
@@ -26,7 +26,6 @@ from measurements import Measurement, parser, report
 
 ROOT = Path(__file__).resolve().parents[1]
 CATEGORY = "scale"
-LEAST_SECONDS = 2.0  # shorter steps are mostly their own start, which does not grow
 
 
 def installation(folder: Path) -> dict[str, str]:
@@ -92,25 +91,17 @@ def run_here(answer: Path, models: list[str], select: str) -> None:
     answer.write_text(json.dumps(list(rows.values())))
 
 
-def slope(xs: list[float], ys: list[float]) -> float:
-    """Least squares on log-log axes."""
-    x, y = ([math.log(value) for value in values] for values in (xs, ys))
-    mean_x, mean_y = sum(x) / len(x), sum(y) / len(y)
-    return sum((a - mean_x) * (b - mean_y) for a, b in zip(x, y, strict=True)) / sum((a - mean_x) ** 2 for a in x)
-
-
 def measurements(scales: list[tuple[int, float]], made: list[list[dict[str, Any]]]) -> list[Measurement]:
     found = []
-    by_asset: dict[str, list[tuple[float, float]]] = {}
     for (products, per_product), rows in zip(scales, made, strict=True):
         data = f"{products:,} products, {products * per_product / 1e6:.3g}M pairs"
         for row in rows:
             name = ", ".join(sorted(row["assets"]))
-            by_asset.setdefault(name, []).append((products, row["seconds"]))
             if row.get("recall", 1.0) < 1:  # found by the index, and compared with exact search on a sample
                 title = f"{name}: recall@50 of the index"
                 found.append(Measurement("pipeline", data, title, row["recall"], "", ">= 0.95"))
-            found.append(Measurement("pipeline", data, f"{name}: time", row["seconds"], "s", detail={"gb": row["gb"]}))
+            detail = {"gb": row["gb"], "products": products}
+            found.append(Measurement("pipeline", data, f"{name}: time", row["seconds"], "s", detail=detail))
         training = next((row["seconds"] for row in rows if row["assets"] == ["embeddings/skipgram"]), None)
         if training is not None and products == 420_000:
             found.append(
@@ -119,10 +110,6 @@ def measurements(scales: list[tuple[int, float]], made: list[list[dict[str, Any]
             )  # fmt: skip
         found.append(Measurement("pipeline", data, "all assets", sum(row["seconds"] for row in rows), "s"))
         found.append(Measurement("pipeline", data, "peak memory", max(row["gb"] for row in rows), "GB", "<= 20"))
-    for name, points in by_asset.items():
-        if len(points) == len(scales) > 1 and points[0][1] >= LEAST_SECONDS:
-            xs, ys = zip(*points, strict=True)
-            found.append(Measurement("pipeline", "all scales", f"{name}: slope", slope(list(xs), list(ys)), ""))
     return found
 
 

@@ -4,7 +4,7 @@
     python benchmarks/run.py large
 
 ``make bench`` and ``make bench-large`` call this. ``short`` takes up to a quarter of an hour on two cores, ``large``
-(books scale, the whole pipeline up to two million products) two hours. Beauty and Cell Phones are measured on too,
+(books scale, the whole pipeline up to two million products) an hour. Beauty and Cell Phones are measured on too,
 where their sources lie in --data; they are materialized up to the walks in a temporary folder. Results go to
 benchmarks/results/NAME.jsonl; a run replaces only the files of what it ran. Nothing else should run on the machine
 meanwhile.
@@ -74,7 +74,8 @@ def commands(size: str, data: Path, store: Path, peer_python: str, graphs: dict[
                 "1",
             ],
             "skipgram-electronics": ["word2vec.py", "--nodes", "420000", "--rounds", "1"],
-            "pipeline": ["pipeline.py", "--scale", "100000:10", "--scale", "420000:9.52", "--scale", "2000000:13.25"],
+            "pipeline": ["pipeline.py", "--scale", "100000:10", "--scale", "420000:9.52"],
+            "pipeline-books": ["pipeline.py", "--scale", "2000000:13.25", "--models", "skipgram"],
         }
         return made
     made = {"walks": ["walks.py", *peers, "--rounds", "3"]}

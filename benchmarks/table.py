@@ -8,6 +8,7 @@ Belongs here: reading result files and laying them out. Does not belong here: me
 
 import argparse
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from measurements import Measurement
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = Path(__file__).resolve().parent / "results"
+LEAST_SECONDS = 2.0
 BEGIN, END = "<!-- performance: made by benchmarks/table.py -->", "<!-- end of performance -->"
 
 
@@ -64,15 +66,24 @@ def _cell(one: Measurement) -> str:
 
 def pipeline(rows: list[Measurement]) -> str:
     """Seconds and peak memory of every asset at every scale, and the slope."""
-    times = [one for one in rows if one.quantity.endswith(": time")]
-    slopes = {one.quantity.removesuffix(": slope"): one.value for one in rows if one.quantity.endswith(": slope")}
+    times = sorted((one for one in rows if one.quantity.endswith(": time")), key=lambda one: one.detail["products"])
     scales = list(dict.fromkeys(one.data for one in times))
     table = []
     for asset in dict.fromkeys(one.quantity.removesuffix(": time") for one in times):
         at = {one.data: one for one in times if one.quantity == f"{asset}: time"}
         cells = [f"{at[s].value:,.1f} s, {at[s].detail['gb']:.1f} GB" if s in at else "" for s in scales]
-        table.append([f"`{asset}`", *cells, f"{slopes[asset]:.2f}" if asset in slopes else ""])
+        table.append([f"`{asset}`", *cells, slope(list(at.values()))])
     return _table(["asset (one step at a time)", *scales, "slope"], table)
+
+
+def slope(times: list[Measurement]) -> str:
+    """Least squares on log-log axes: seconds by products, of the scales where they are more than the step's start."""
+    points = [(math.log(one.detail["products"]), math.log(one.value)) for one in times if one.value >= LEAST_SECONDS]
+    if len(points) < 2:
+        return ""
+    x, y = zip(*points, strict=True)
+    mean_x, mean_y = sum(x) / len(x), sum(y) / len(y)
+    return f"{sum((a - mean_x) * (b - mean_y) for a, b in points) / sum((a - mean_x) ** 2 for a in x):.2f}"
 
 
 def _table(head: Any, rows: list[list[str]]) -> str:
