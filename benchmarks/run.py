@@ -53,44 +53,39 @@ def real_categories(data: Path, folder: Path) -> dict[str, Path]:
     return found
 
 
-def commands(size: str, data: Path, store: Path, peer_python: str, graphs: dict[str, Path]) -> dict[str, list[str]]:
-    """Result file → command."""
-    peers = ["--peers", "--peer-python", peer_python]
+def short(data: Path, store: Path, peers: list[str], graphs: dict[str, Path]) -> dict[str, list[str]]:
+    """Result file → command, for ``make bench``."""
     on = ["--store", str(store), "--category"]
-    if size == "large":
-        books = ["--nodes", "2000000", "--pairs", "26500000"]
-        first = ["gather", "ours first-order", "ours node2vec", "article", "csrgraph first-order", "csrgraph node2vec"]
-        made = {
-            "walks-books": ["walks.py", *books, *peers, "--rounds", "3", "--only", *first],
-            "reading-books": [
-                "parse.py",
-                "--data",
-                "",
-                "--products",
-                "2000000",
-                "--pairs",
-                "26500000",
-                "--rounds",
-                "1",
-            ],
-            "skipgram-electronics": ["word2vec.py", "--nodes", "420000", "--rounds", "1"],
-            "pipeline": ["pipeline.py", "--scale", "100000:10", "--scale", "420000:9.52"],
-            "pipeline-books": ["pipeline.py", "--scale", "2000000:13.25", "--models", "skipgram"],
-        }
-        return made
-    made = {"walks": ["walks.py", *peers, "--rounds", "3"]}
-    made |= {
-        f"walks-{name}": ["walks.py", "--graph", str(path), *peers, "--rounds", "2"] for name, path in graphs.items()
-    }
+    walkers = ["gather", "ours first-order", "ours node2vec", "csrgraph first-order", "csrgraph node2vec"]
+    walkers += ["pecanpy first-order", "pecanpy node2vec"]
+    learners = ["ours", "gensim skip-gram", "gensim cbow"]
+    made = {"walks": ["walks.py", *peers, "--rounds", "2"]}
+    for name, graph in graphs.items():
+        made[f"walks-{name}"] = ["walks.py", "--graph", str(graph), *peers, "--rounds", "2", "--only", *walkers]
     made["skipgram"] = ["word2vec.py", "--rounds", "2"]
-    made |= {f"skipgram-{name}": ["word2vec.py", *on, name, "--rounds", "1"] for name in graphs}
+    for name in graphs:
+        made[f"skipgram-{name}"] = ["word2vec.py", *on, name, "--rounds", "1", "--only", *learners]
     made["factorization"] = ["factorization.py", "--rounds", "2"]
     made["reading"] = ["parse.py", "--data", str(data), "--rounds", "3"]
     made["lists"] = ["evaluation.py", "--rounds", "2"]
-    made |= {f"evaluation-{name}": ["evaluation.py", *on, name, "--rounds", "1"] for name in graphs}
+    for name in graphs:
+        made[f"evaluation-{name}"] = ["evaluation.py", *on, name, "--rounds", "1"]
     made["step-start"] = ["step_startup.py"]
     made["pipeline-small"] = ["pipeline.py", "--scale", "20000:10"]
     return made
+
+
+def large(peers: list[str]) -> dict[str, list[str]]:
+    """Result file → command, for ``make bench-large``."""
+    size = ["2000000", "--pairs", "26500000"]
+    walkers = ["gather", "ours first-order", "ours node2vec", "article", "csrgraph first-order", "csrgraph node2vec"]
+    return {
+        "walks-books": ["walks.py", "--nodes", *size, *peers, "--rounds", "3", "--only", *walkers],
+        "reading-books": ["parse.py", "--graph-only", "--products", *size, "--rounds", "1"],
+        "skipgram-electronics": ["word2vec.py", "--nodes", "420000", "--rounds", "1"],
+        "pipeline": ["pipeline.py", "--scale", "100000:10", "--scale", "420000:9.52"],
+        "pipeline-books": ["pipeline.py", "--scale", "2000000:13.25", "--models", "skipgram"],
+    }
 
 
 def main() -> int:
@@ -103,7 +98,8 @@ def main() -> int:
     started, failed = time.monotonic(), []
     with tempfile.TemporaryDirectory() as folder:
         graphs = real_categories(args.data, Path(folder)) if args.size == "short" else {}
-        todo = commands(args.size, args.data, Path(folder) / "store", args.peer_python, graphs)
+        peers = ["--peers", "--peer-python", args.peer_python]
+        todo = short(args.data, Path(folder) / "store", peers, graphs) if args.size == "short" else large(peers)
         todo = {name: command for name, command in todo.items() if args.only is None or name in args.only}
         for number, (name, command) in enumerate(todo.items(), 1):
             print(f"\n[{number}/{len(todo)}, {time.monotonic() - started:.0f} s] {' '.join(command)}", flush=True)
