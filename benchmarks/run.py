@@ -46,7 +46,7 @@ def real_categories(data: Path, folder: Path) -> dict[str, Path]:
         env = installation(folder) | {"RAW_DIR": str(data.resolve()), "ALSOBOUGHT_STORE": str(folder / "store")}
         env["ALSOBOUGHT_CATEGORIES"] = str(ROOT / "categories.yaml")
         command = [sys.executable, "-m", "orchestration.cli", "materialize", name, "--select", '+key:"walks"']
-        subprocess.run(command, env=env, check=True)
+        subprocess.run(command, env=env, cwd=folder, check=True)
         graph = store.read("product_graph", name)
         found[name] = folder / f"{name}.npz"
         np.savez(found[name], indptr=graph.indptr, indices=graph.indices, data=graph.weights)

@@ -185,4 +185,4 @@ def node2vec_walks(
 
 def _walk_facts(found: np.ndarray) -> dict[str, Any]:
     rows = pa.table({f"step {i}": column for i, column in enumerate(found[:5].T)})
-    return {"walks": found.shape[0], "steps": int(np.count_nonzero(found >= 0)), "head": table(rows)}
+    return {"walks": found.shape[0], "steps": int(np.count_nonzero(found[:, 1:] >= 0)), "head": table(rows)}
