@@ -19,7 +19,7 @@ from core.settings import setting
 if TYPE_CHECKING:
     from core.models.scorers import VectorScorer
 
-VERSION = "2"
+VERSION = "3"
 """Raised whenever the same model gets other lists."""
 
 NEIGHBOURS = pa.schema(
@@ -36,9 +36,6 @@ NEIGHBOURS = pa.schema(
 _WANTED_RECALL = 0.95
 _SAMPLE = 500
 """Sources on which the approximate index is measured against exact search."""
-_SEARCH_BLOCK = 8_192
-_TRAINED_ON = 64
-"""Vectors per list from which the index learns its lists."""
 
 
 @dataclass(frozen=True)
@@ -142,63 +139,39 @@ def _table(
 def _approximate(
     one: "VectorScorer", sources: np.ndarray, k: int, threads: int, seed: int, progress: Progress
 ) -> tuple[np.ndarray, np.ndarray, dict[str, Any]] | None:
-    """Search with an inverted-file index (FAISS IVF-Flat) that finds 95 % of the exact lists on a sample.
+    """Search in the cells of an inverted file, as many as find 95 % of the exact lists on a sample.
 
-    The number of lists probed doubles until that is reached. None if it would take more than a quarter of all
-    lists: then exact search is as quick.
+    None if that would take more than a quarter of all cells: then exact search is as quick.
     """
     import faiss  # slow to import and needed for large categories only
 
+    from core.models.probed_lists import build_cells
+
     candidates = np.flatnonzero(one.seen).astype(np.int32)
-    vectors = one.vectors[candidates]
-    n_lists = max(1, round(2 * np.sqrt(len(candidates))))
-    n_lists = min(n_lists, max(1, len(candidates) // 39))  # FAISS wants 39 training vectors per list
+    n_cells = max(1, round(2 * np.sqrt(len(candidates))))
     threads_before = faiss.omp_get_max_threads()
     faiss.omp_set_num_threads(threads)
     try:
-        quantizer = faiss.IndexFlatIP(vectors.shape[1])
-        index = faiss.IndexIVFFlat(quantizer, vectors.shape[1], n_lists, faiss.METRIC_INNER_PRODUCT)
-        # FAISS would take 256, which at two million products costs more than the search and finds no more.
-        index.cp.max_points_per_centroid = _TRAINED_ON
         progress("index", 0, len(candidates), "products")
-        index.train(vectors)
-        index.add(vectors)
+        cells = build_cells(one.vectors[candidates], candidates, n_cells, seed)
         progress("index", len(candidates), len(candidates), "products")
 
         rng = np.random.default_rng(seed)
         sample = np.sort(rng.choice(candidates, size=min(_SAMPLE, len(candidates)), replace=False))
         exact, _ = one.top_k(sample, k)
-        index.nprobe, recall = 1, 0.0
+        probes, recall = 1, 0.0
         while True:
-            found, _ = _search(index, one, candidates, sample, k, silent)
+            found, _ = cells.top_k(one.queries, sample, k, probes, threads, silent)
             recall = _overlap(exact, found)
             if recall >= _WANTED_RECALL:
                 break
-            index.nprobe *= 2
-            if index.nprobe > n_lists / 4:
+            probes = max(probes + 1, round(1.4 * probes))
+            if probes > n_cells / 4:
                 return None
-        ids, scores = _search(index, one, candidates, sources, k, progress)
+        ids, scores = cells.top_k(one.queries, sources, k, probes, threads, progress)
     finally:
         faiss.omp_set_num_threads(threads_before)
-    return ids, scores, {"index": "ivf", "recall": recall, "lists": n_lists, "probes": index.nprobe}
-
-
-def _search(
-    index: Any, one: "VectorScorer", candidates: np.ndarray, sources: np.ndarray, k: int, progress: Progress
-) -> tuple[np.ndarray, np.ndarray]:
-    """Lists from the index: int32 ids and float32 scores ``[s, k]``, without the source itself."""
-    ids = np.full((len(sources), k), -1, dtype=np.int32)
-    scores = np.full((len(sources), k), -np.inf, dtype=np.float32)
-    for first in range(0, len(sources), _SEARCH_BLOCK):
-        block = slice(first, min(first + _SEARCH_BLOCK, len(sources)))
-        found_scores, place = index.search(one.queries(sources[block]), k + 1)
-        found = np.where(place >= 0, candidates[place], -1)
-        found_scores[(found == sources[block, None]) | (found < 0)] = -np.inf
-        order = np.lexsort((found, -found_scores), axis=1)[:, :k]
-        scores[block] = np.take_along_axis(found_scores, order, axis=1)
-        ids[block] = np.where(np.isfinite(scores[block]), np.take_along_axis(found, order, axis=1), -1)
-        progress("top-k", block.stop, len(sources), "products")
-    return ids, scores
+    return ids, scores, {"index": "ivf", "recall": recall, "lists": n_cells, "probes": probes}
 
 
 def _overlap(exact: np.ndarray, found: np.ndarray) -> float:

@@ -8,7 +8,10 @@ import scipy.sparse as sp
 from core.graph import build_graph
 from core.models import MODELS
 from core.models.base import CENTER_CENTER, CENTER_CONTEXT, NATIVE, Embeddings, Inputs, Model
+from core.models.probed_lists import Cells, build_cells
+from core.models.scorers import VectorScorer
 from core.neighbours import NEIGHBOURS, Neighbours, NeighboursConfig, nearest
+from core.progress import silent
 
 VECTORS = Model("vectors", "", "", "", (), (CENTER_CONTEXT, CENTER_CENTER))
 
@@ -148,6 +151,47 @@ def test_approximate_lists_reach_the_promised_recall(scoring):
         (scores[key], r["score"]) for r in quick.table.to_pylist() if (key := (r["product"], r["neighbour"])) in scores
     ]
     assert np.allclose(*np.array(both).T, atol=1e-5)
+
+
+def cells_of(n: int, n_cells: int) -> tuple[Cells, VectorScorer]:
+    made = make_vectors(n, dim=16, groups=40)
+    assert made.center is not None
+    one = VectorScorer(made.seen, made.center, made.context)
+    candidates = np.flatnonzero(made.seen).astype(np.int32)
+    return build_cells(one.vectors[candidates], candidates, n_cells, seed=1), one
+
+
+def test_all_cells_together_give_the_exact_lists():
+    cells, one = cells_of(900, 30)
+    sources = np.flatnonzero(one.seen)[::3].astype(np.int32)
+    ids, scores = cells.top_k(one.queries, sources, 7, probes=30, threads=2, progress=silent)
+    exact_ids, exact_scores = one.top_k(sources, 7)
+    assert np.array_equal(ids, exact_ids) and np.allclose(scores, exact_scores, atol=1e-6)
+
+
+def test_each_vector_is_in_the_cell_of_its_nearest_centroid_and_a_probe_sees_the_nearest_cells_only():
+    cells, one = cells_of(900, 30)
+    centroids = cells.centroids.reconstruct_n(0, 30)
+    assert sorted(cells.nodes.tolist()) == np.flatnonzero(one.seen).tolist()
+    nearest_centroid = (one.vectors @ centroids.T).argmax(axis=1)
+    of_cell = [set(cells.nodes[cells.starts[c] : cells.starts[c + 1]].tolist()) for c in range(30)]
+    assert all(nearest_centroid[node] == c for c in range(30) for node in of_cell[c])
+    sources = cells.nodes[:50]
+    ids, _ = cells.top_k(one.queries, sources, 5, probes=2, threads=1, progress=silent)
+    best = np.argsort(-(one.queries(sources) @ centroids.T), axis=1)[:, :2]
+    for source, row, probed in zip(sources, ids, best, strict=True):
+        seen = set().union(*(of_cell[c] for c in probed)) - {source}
+        scores = {node: float(one.queries(np.array([source]))[0] @ one.vectors[node]) for node in seen}
+        assert [n for n in row if n >= 0] == sorted(scores, key=lambda n: (-round(scores[n], 5), n))[:5]
+
+
+def test_threads_and_blocks_do_not_change_what_is_found(monkeypatch):
+    cells, one = cells_of(900, 30)
+    sources = np.flatnonzero(one.seen).astype(np.int32)
+    whole = cells.top_k(one.queries, sources, 5, 3, 1, silent)
+    monkeypatch.setattr("core.models.probed_lists._BLOCK", 100)
+    parts = cells.top_k(one.queries, sources, 5, 3, 3, silent)
+    assert np.array_equal(whole[0], parts[0]) and np.allclose(whole[1], parts[1], atol=1e-6)
 
 
 def test_search_stays_exact_where_an_index_cannot_help():

@@ -97,7 +97,7 @@ class _Lists:
         queries = self.search.queries(self.rows[rows])
         for columns in several:
             tile = queries @ self.search.vectors[self.columns[columns]].T
-            _keep_best_of_rows(tile, self.columns[columns], *self._of(rows))
+            keep_best_of_rows(tile, self.columns[columns], *self._of(rows))
             if both:
                 _keep_best_of_columns(tile, self.rows[rows], *self._of(columns))
 
@@ -139,7 +139,7 @@ def _cost(task: Task) -> int:
 
 
 @nb.njit(nogil=True, cache=True)
-def _keep_best_of_rows(tile, nodes, own, starts, left_out, ids, scores):
+def keep_best_of_rows(tile, nodes, own, starts, left_out, ids, scores):
     """Merge scores ``[s, t]`` of ``nodes [t]`` into the lists ``[s, k]`` of the products ``own [s]``.
 
     ``left_out[starts[r]:starts[r + 1]]``, ascending, stays out of list r, and so does own[r].
