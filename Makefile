@@ -8,12 +8,12 @@ KILLS ?= 50
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+PEERS := .venv-peers
 export DAGSTER_HOME := $(CURDIR)
 export ALSOBOUGHT_HOME := $(CURDIR)
 export RAW_DIR ?= data/raw
 export DAGSTER_DISABLE_TELEMETRY := yes
 
-PEERS := .venv-peers
 .PHONY: help demo test faults bench bench-large lint format materialize leaderboard ui clean
 .DEFAULT_GOAL := help
 
@@ -45,10 +45,10 @@ $(PEERS)/.installed: benchmarks/peers.lock
 	@$(PEERS)/bin/python -m pip install -qq --disable-pip-version-check -r benchmarks/peers.lock
 	@touch $@
 
-bench: $(STAMP) $(PEERS)/.installed  ## every part beside its peers, 15 minutes
+bench: $(STAMP) $(PEERS)/.installed  ## every part beside its peers
 	@$(BIN)/python benchmarks/run.py short --peer-python $(PEERS)/bin/python $(BENCH)
 
-bench-large: $(STAMP) $(PEERS)/.installed  ## the same at books scale and the whole pipeline up to 2M products, an hour
+bench-large: $(STAMP) $(PEERS)/.installed  ## the same at books scale, and the whole pipeline up to 2M products
 	@$(BIN)/python benchmarks/run.py large --peer-python $(PEERS)/bin/python $(BENCH)
 
 lint: $(STAMP)  ## check style and types only

@@ -28,7 +28,7 @@ from typing import Any
 
 import numpy as np
 from measurements import Measurement, Run, in_process, interleaved, parser, peak_gb, report, spread, summary, versions
-from word2vec import DIM, NEGATIVES, WINDOW, make_data
+from word2vec import DIM, NEGATIVES, WINDOW, article_epoch, make_data
 
 from core.models.base import Embeddings
 
@@ -101,18 +101,7 @@ def article(data: Data, threads: int) -> tuple[Embeddings, float]:
 
     vectors = torch.nn.Embedding(n_nodes, DIM, sparse=True)
     torch.nn.init.normal_(vectors.weight, std=0.02)
-    optimizer = torch.optim.SparseAdam(vectors.parameters(), lr=0.01)
-    loader = DataLoader(Pairs(), batch_size=128, shuffle=True, collate_fn=collate)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, len(loader))
-    log_sigmoid = torch.nn.functional.logsigmoid
-    for source, target, noise in loader:
-        optimizer.zero_grad()
-        rows = vectors(source)
-        near = log_sigmoid((rows * vectors(target)).sum(1))
-        far = log_sigmoid(-torch.bmm(vectors(noise), rows.unsqueeze(2)).squeeze(2)).sum(1)
-        (-(near + far).mean()).backward()
-        optimizer.step()
-        schedule.step()
+    article_epoch(vectors, vectors, DataLoader(Pairs(), batch_size=128, shuffle=True, collate_fn=collate))
     seen = np.bincount(train.ravel(), minlength=n_nodes) > 0
     return Embeddings("matrix_factorization", seen, vectors.weight.detach().numpy()), len(both)
 

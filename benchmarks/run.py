@@ -3,8 +3,8 @@
     python benchmarks/run.py short [--data ../shared/data] [--peer-python .venv-peers/bin/python] [--only walks ...]
     python benchmarks/run.py large
 
-``make bench`` and ``make bench-large`` call this. ``short`` takes up to a quarter of an hour on two cores, ``large``
-(books scale, the whole pipeline up to two million products) an hour. Beauty and Cell Phones are measured on too,
+``make bench`` and ``make bench-large`` call this. ``short`` is made to fit a quarter of an hour on two cores; ``large``
+(books scale, the whole pipeline up to two million products) takes longer. Beauty and Cell Phones are measured on too,
 where their sources lie in --data; they are materialized up to the walks in a temporary folder. Results go to
 benchmarks/results/NAME.jsonl; a run replaces only the files of what it ran. Nothing else should run on the machine
 meanwhile.

@@ -120,6 +120,28 @@ def gensim_lists(walks: np.ndarray, n_nodes: int, epochs: int, threads: int) -> 
     return center, context, int((walks >= 0).sum()) * epochs, seconds
 
 
+def article_epoch(center: Any, context: Any, batches: Any) -> None:
+    """One epoch of the article's training: autograd on pairs with negatives of their own, SparseAdam, cosine.
+
+    Args:
+        center, context: sparse torch.nn.Embedding; may be the same.
+        batches: a DataLoader of sources ``[B]``, targets ``[B]`` and negatives ``[B, K]``.
+    """
+    import torch
+
+    optimizer = torch.optim.SparseAdam(list({*center.parameters(), *context.parameters()}), lr=0.01)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, len(batches))
+    log_sigmoid = torch.nn.functional.logsigmoid
+    for source, target, noise in batches:
+        optimizer.zero_grad()
+        rows = center(source)
+        near = log_sigmoid((rows * context(target)).sum(1))
+        far = log_sigmoid(-torch.bmm(context(noise), rows.unsqueeze(2)).squeeze(2)).sum(1)
+        (-(near + far).mean()).backward()
+        optimizer.step()
+        schedule.step()
+
+
 def article(walks: np.ndarray, n_nodes: int, epochs: int, threads: int) -> Trained:
     """One epoch on a share of the walks."""
     import torch
@@ -154,18 +176,7 @@ def article(walks: np.ndarray, n_nodes: int, epochs: int, threads: int) -> Train
     center, context = (torch.nn.Embedding(n_nodes, DIM, sparse=True) for _ in range(2))
     torch.nn.init.uniform_(center.weight, -0.5 / DIM, 0.5 / DIM)
     torch.nn.init.zeros_(context.weight)
-    optimizer = torch.optim.SparseAdam([*center.parameters(), *context.parameters()], lr=0.01)
-    loader = DataLoader(Walks(), batch_size=128, shuffle=True, collate_fn=collate)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, len(loader))
-    log_sigmoid = torch.nn.functional.logsigmoid
-    for source, target, noise in loader:
-        optimizer.zero_grad()
-        rows = center(source)
-        near = log_sigmoid((rows * context(target)).sum(1))
-        far = log_sigmoid(-torch.bmm(context(noise), rows.unsqueeze(2)).squeeze(2)).sum(1)
-        (-(near + far).mean()).backward()
-        optimizer.step()
-        schedule.step()
+    article_epoch(center, context, DataLoader(Walks(), batch_size=128, shuffle=True, collate_fn=collate))
     seconds = time.perf_counter() - started
     return center.weight.detach().numpy(), context.weight.detach().numpy(), int((share >= 0).sum()), seconds
 

@@ -18,7 +18,7 @@ from core.evaluation.result import ALL, DEGREE_MATCHED, RANKING
 from core.graph import ProductGraph
 from core.models.base import Embeddings
 from core.pairs import ProductPairs
-from core.split import PairSplit
+from core.split import PairSplit, contains, pair_keys
 
 _SAMPLE = 1_000_000
 """Steps of walks that are looked up in the graph; all of them where there are no more."""
@@ -96,9 +96,9 @@ def check_pairs(pairs: ProductPairs) -> list[Finding]:
 
 def check_split(split: PairSplit) -> list[Finding]:
     """Findings of :data:`SPLIT`; a pair counts in either direction."""
-    train = _keys(split.n_nodes, split.train_source, split.train_target)
-    valid = _keys(split.n_nodes, split.valid_source, split.valid_target)
-    common = len(np.intersect1d(train, valid))
+    train = pair_keys(split.n_nodes, split.train_source, split.train_target)
+    valid = pair_keys(split.n_nodes, split.valid_source, split.valid_target)
+    common = int(np.count_nonzero(contains(np.sort(train), valid)))
     text = f"{common:,} of {len(valid):,} validation pairs stand in the training part too"
     return [Finding("no_leak", not common, text, {"common": common})]
 
@@ -233,11 +233,6 @@ def _best(metrics: pa.Table, protocol: str, metric: str) -> dict[str, Any] | Non
         if (row["protocol"], row["subset"], row["metric"]) == wanted and row["value"] is not None
     ]
     return max(rows, key=lambda row: row["value"], default=None)
-
-
-def _keys(n_nodes: int, source: np.ndarray, target: np.ndarray) -> np.ndarray:
-    low, high = np.minimum(source, target).astype(np.int64), np.maximum(source, target)
-    return low * n_nodes + high
 
 
 def _stored(matrix: sp.csr_matrix, source: np.ndarray, target: np.ndarray) -> np.ndarray:
