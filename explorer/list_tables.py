@@ -116,7 +116,7 @@ def columns(
     return {
         "rank": column.NumberColumn("#", width=28, help="Place in the model's list"),
         "product": column.ButtonColumn(
-            "Product", width=178, type="tertiary", alignment="left", help="Click to walk on",
+            "Product", width=164, type="tertiary", alignment="left", help="Click to walk on",
             on_click=opened, args=(f"open {key}", tuple(ids)), key=f"open {key}",
         ),
         "pair": column.TextColumn("Pair", width=42, help=MARKS_NOTE, alignment="center"),
@@ -126,7 +126,7 @@ def columns(
             "Why", width=40, type="tertiary", help="Shared neighbours and the strongest path",
             on_click=asked, args=(f"why {key}", tuple(ids)), key=f"why {key}",
         ),
-        "score": column.NumberColumn("Score", format="%.3g", width=68, help=score_help),
+        "score": column.NumberColumn("Score", format="%.3g", width=60, help=score_help),
         "brand": column.TextColumn("Brand", width=90),
         "price": column.NumberColumn("Price", format="%.2f", width=60),
         "category": column.TextColumn("Category", width=200),
