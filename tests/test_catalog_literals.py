@@ -197,12 +197,12 @@ def test_hostile_lines_are_refused_without_harm(line):
     assert 0 < len(str(caught.value)) < 300
 
 
-def test_depth_is_read_up_to_the_limit_in_both_forms():
-    for open_, leaf in ((b"[", b"1"), (b"[", b"None"), (b"[", b"null")):
-        line = open_ * MAX_DEPTH + leaf + b"]" * MAX_DEPTH
-        assert same(parse_literal(line), reference(line))
-        with pytest.raises(LiteralError, match="nested deeper"):
-            parse_literal(b"[" + line + b"]")
+@pytest.mark.parametrize("leaf", [b"1", b"None", b"null", b"'a'"])
+def test_nesting_is_read_up_to_the_limit_in_both_forms(leaf):
+    line = b"[" * MAX_DEPTH + leaf + b"]" * MAX_DEPTH
+    assert same(parse_literal(line), reference(line))
+    with pytest.raises(LiteralError, match="nested deeper"):
+        parse_literal(b"[" * 2_000 + leaf + b"]" * 2_000)
 
 
 def test_long_strings_are_plain_data():

@@ -5,12 +5,12 @@ Does not belong here: what the value means (``core.catalog.mcauley``) and where 
 (``core.catalog.lines``).
 
 How it is fast: nearly every Python dict literal becomes the same value in JSON once its quotes are exchanged, so
-orjson can do the work. Why that is safe: the exchange maps every string of the literal to one JSON string with the
-same content and leaves everything outside strings alone. Whatever Python reads differently outside strings (prefixes,
-triple quotes, comments, implicit concatenation, ``1_000``, ``0x10``, ``None``) is no JSON, so orjson refuses it and
-the line takes the slow road. What both accept with different results (``null``, integers beyond 64 bits) is found by
-looking at the leaves of the result. The slow road checks the tokens first, so that ``ast.literal_eval`` only ever
-sees plain data of bounded depth and length.
+msgspec can do the work (as quick as orjson, and integers of any size stay exact). Why that is safe: the exchange maps
+every string of the literal to one JSON string with the same content and leaves everything outside strings alone.
+Whatever Python reads differently outside strings (prefixes, triple quotes, comments, implicit concatenation,
+``1_000``, ``0x10``, ``None``) is no JSON, so msgspec refuses it and the line takes the slow road. What JSON accepts and
+Python does not (``null``, ``true``, ``false``) is found by looking at the leaves of the result. The slow road checks
+the tokens first, so that ``ast.literal_eval`` only ever sees plain data of bounded depth and length.
 """
 
 import ast
@@ -19,15 +19,16 @@ import re
 import warnings
 from typing import Any
 
-import orjson
+import msgspec
 
 MAX_DEPTH = 100
-"""Deepest nesting of brackets that is read; half of what CPython's own parser takes."""
+"""Deepest nesting of brackets that the slow road takes, half of what CPython's own parser does. The fast road goes as
+deep as Python's recursion limit."""
 MAX_SLOW_CHARACTERS = 4 << 20
 """Longest line the slow road takes: ``ast`` needs some hundred bytes for every token."""
 MAX_SLOW_TOKENS = 500_000
 
-_LONGEST_EXACT = float(2**63)  # orjson turns integers beyond 64 bits into floats; all of those lie beyond this
+_decode = msgspec.json.Decoder().decode
 
 
 class LiteralError(ValueError):
@@ -40,7 +41,7 @@ def parse_literal(line: bytes) -> Any:
     The result equals ``json.loads`` where the line is JSON and ``ast.literal_eval`` where it is not.
 
     Raises:
-        LiteralError: neither of the two, not UTF-8, nested deeper than ``MAX_DEPTH``, or too long to be checked.
+        LiteralError: neither of the two, not UTF-8, nested too deep, or too long to be checked.
     """
     python = True
     if b'"' not in line and b"\\" not in line:
@@ -50,37 +51,29 @@ def parse_literal(line: bytes) -> Any:
     else:
         candidate, python = line, False
     try:
-        value = orjson.loads(candidate)
-    except orjson.JSONDecodeError:
-        return _parse_slowly(line)
-    return value if _means_the_same(value, python) else _parse_slowly(line)
+        value = _decode(candidate)
+        if not (python and _has_json_words(value)):
+            return value
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        pass
+    return _parse_slowly(line)
 
 
-def _means_the_same(value: Any, python: bool, depth: int = 0) -> bool:
-    """Whether orjson's reading is exact, and for ``python`` text also Python's reading."""
-    kind = type(value)
-    if kind is str or kind is int:
-        return True
-    if kind is float:
-        return -_LONGEST_EXACT < value < _LONGEST_EXACT
-    if kind is dict:
-        children = value.values()
-    elif kind is list:
-        children = value
-        if value and type(value[0]) is str:
+def _has_json_words(value: Any) -> bool:
+    """Whether there is a null, true or false among the leaves: JSON, and no Python."""
+    for child in value.values() if type(value) is dict else value if type(value) is list else (value,):
+        kind = type(child)
+        if kind is str or kind is int or kind is float:
+            continue
+        if kind is list and child and type(child[0]) is str:
             try:
-                "".join(value)  # the quickest way to learn that all are strings, as the long id lists are
-                return True
+                "".join(child)  # the quickest way to learn that all are strings, as the long id lists are
+                continue
             except TypeError:
                 pass
-    else:  # None, True, False: JSON spells them null, true, false, and those are no Python
-        return not python
-    if depth == MAX_DEPTH:
-        return False
-    for child in children:  # noqa: SIM110 (all() with a generator takes half as long again, on every line)
-        if type(child) is not str and not _means_the_same(child, python, depth + 1):
-            return False
-    return True
+        if child is None or kind is bool or _has_json_words(child):
+            return True
+    return False
 
 
 _ESCAPE = re.compile(rb"\\(x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|.)", re.DOTALL)
