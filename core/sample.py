@@ -292,7 +292,7 @@ def _draw_listings(
         drawn = round(missing / max(share_new, 0.2))
         for start in range(0, drawn, _CHUNK):
             keys.append(_keys(*entries(min(_CHUNK, drawn - start)), n))
-            progress("sample", min(wanted, found + round(start * _EXPECTED_NEW)), wanted, "pairs")
+            progress("sample", min(wanted - 1, found + round(start * _EXPECTED_NEW)), wanted, "pairs")
         keys = [distinct(np.concatenate(keys))]
         found = 1 + int(np.count_nonzero(np.diff(keys[0] >> 1)))
         share_new = (found - before) / drawn
