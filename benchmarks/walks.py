@@ -140,11 +140,12 @@ def ours(file: Path, threads: int, second_order: bool) -> Run:
     )
 
 
-def _timed(function: Callable[..., None], seconds: list[float]) -> Callable[..., None]:
-    def wrapper(*args: Any) -> None:
+def _timed(function: Callable[..., Any], seconds: list[float]) -> Callable[..., Any]:
+    def wrapper(*args: Any) -> Any:
         started = time.perf_counter()
-        function(*args)
+        result = function(*args)
         seconds.append(time.perf_counter() - started)
+        return result
 
     return wrapper
 

@@ -256,6 +256,8 @@ def test_edges_of_probability_zero_are_none() -> None:
     walks = random_walks(matrix, WalksConfig(walks_per_node=50, walk_length=3))
     np.testing.assert_array_equal(np.unique(walks, axis=0), [[0, 2, 0], [2, 0, 2]])
     assert matrix.nnz == 4
+    out = np.empty_like(walks)  # node 1 has no other edge, so no walk starts there
+    np.testing.assert_array_equal(random_walks(matrix, WalksConfig(50, 3), out=out), walks)
 
 
 @pytest.mark.parametrize("n", [0, 1, 5])
@@ -381,6 +383,13 @@ def test_matrices_that_are_no_transition_matrix_are_refused() -> None:
     for bad in (-0.5, np.nan, np.inf):
         with pytest.raises(ValueError, match="finite"):
             random_walks(sp.csr_matrix(np.array([[0, bad], [1, 0]])))
+    with pytest.raises(ValueError, match="sum of a row"):
+        random_walks(sp.csr_matrix(np.full((2, 2), 1e308)))
+    for wrong in (np.int32(2), np.int32(-1), np.int64(2**32)):  # the last would be 0 when cut to 32 bits
+        matrix = sp.csr_matrix(np.array([[0.0, 1.0], [1.0, 0.0]]))
+        matrix.indices = np.array([1, wrong])
+        with pytest.raises(ValueError, match=r"neighbours must lie in 0\.\.1"):
+            random_walks(matrix)
 
 
 def test_settings_can_be_listed_without_numba() -> None:

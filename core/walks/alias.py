@@ -30,6 +30,10 @@ WEIGHTED_RECORD = np.dtype([*RECORD.descr, ("neighbour_weight", np.float64), ("a
 
 MAX_EDGES = 2**32 - 1
 
+ZERO_WEIGHTS, BAD_WEIGHTS, BAD_NODES = 1, 2, 4
+"""What filling tables may find out about the edges, as bits: weights of 0; negative weights or a row whose sum is not
+finite; neighbours that are no nodes. Looking while filling spares further passes over all edges."""
+
 INT32S = types.Array(types.int32, 1, "C", readonly=True)
 INT64S = types.Array(types.int64, 1, "C", readonly=True)
 FLOAT32S = types.Array(types.float32, 1, "C", readonly=True)
@@ -62,14 +66,15 @@ def add_the_end(rows: np.ndarray, records: np.ndarray) -> None:
 
 
 @njit(nogil=True)
-def _fill_row(weights: np.ndarray, lo: int, hi: int, records: np.ndarray) -> float:
+def _fill_row(weights: np.ndarray, lo: int, hi: int, records: np.ndarray) -> tuple[float, int]:
     """Threshold and alias of the slots lo..hi-1; aliases are left as positions within the row.
 
-    Returns the row's sum of weights.
+    Returns the row's sum of weights, and what is wrong with them.
     """
-    total = 0.0
+    total, smallest = 0.0, np.inf
     for e in range(lo, hi):
         total += weights[e]
+        smallest = min(smallest, np.float64(weights[e]))
         records[e].alias = e - lo
         records[e].threshold = _FULL
     mean = total / max(hi - lo, 1)
@@ -105,11 +110,14 @@ def _fill_row(weights: np.ndarray, lo: int, hi: int, records: np.ndarray) -> flo
                 records[heavy].alias = following - lo
             rest += weights[following] - mean
             heavy = following
-    return total
+    wrong = ZERO_WEIGHTS if smallest == 0 else 0
+    if smallest < 0 or not np.isfinite(total):
+        wrong = BAD_WEIGHTS
+    return total, wrong
 
 
 @njit(
-    [types.void(INT64S, INT32S, w, types.int64, types.int64, ROWS, RECORDS) for w in (_FLOAT64S, FLOAT32S)],
+    [types.int64(INT64S, INT32S, w, types.int64, types.int64, ROWS, RECORDS) for w in (_FLOAT64S, FLOAT32S)],
     cache=True,
     nogil=True,
 )
@@ -121,29 +129,38 @@ def fill_records(
     last: int,
     rows: np.ndarray,
     records: np.ndarray,
-) -> None:
+) -> int:
     """Fill the rows first..last-1 of a CSR matrix with non-negative weights, and their records.
 
-    A dead end leads to the node after the last one; see :func:`add_the_end`.
+    A dead end leads to the node after the last one; see :func:`add_the_end`. The tables are for use only if neither
+    ``ZERO_WEIGHTS`` (rounding could lead along such an edge) nor anything bad was found.
 
     Args:
         indptr, indices, weights: CSR, int64 ``[n_nodes + 1]``, int32 ``[n_edges]`` and float ``[n_edges]``.
         first, last: the rows to fill.
         rows: ``ROW`` ``[n_nodes + 1]``.
         records: ``RECORD`` ``[n_edges + 1]``.
+
+    Returns:
+        What was found about the edges: ``ZERO_WEIGHTS``, ``BAD_WEIGHTS`` and ``BAD_NODES``, or 0.
     """
+    found = 0
     for node in range(first, last):
         lo, hi = indptr[node], indptr[node + 1]
         rows[node].offset = lo if hi > lo else len(records) - 1
         rows[node].degree = max(hi - lo, 1)
-        _fill_row(weights, lo, hi, records)
+        _, wrong = _fill_row(weights, lo, hi, records)
+        found |= wrong
         for e in range(lo, hi):
             records[e].neighbour = indices[e]
             records[e].alias = indices[lo + records[e].alias]
+            if not 0 <= indices[e] < len(rows) - 1:
+                found |= BAD_NODES
+    return found
 
 
 @njit(
-    types.void(INT64S, INT32S, FLOAT32S, types.int64, types.int64, WEIGHTED_ROWS, WEIGHTED_RECORDS),
+    types.int64(INT64S, INT32S, FLOAT32S, types.int64, types.int64, WEIGHTED_ROWS, WEIGHTED_RECORDS),
     cache=True,
     nogil=True,
 )
@@ -155,16 +172,21 @@ def fill_weighted_records(
     last: int,
     rows: np.ndarray,
     records: np.ndarray,
-) -> None:
-    """Fill the rows first..last-1 of a CSR matrix with positive weights, and their records."""
+) -> int:
+    """The same for positive weights, with ``WEIGHTED_ROW`` ``[n_nodes]`` and ``WEIGHTED_RECORD`` ``[n_edges]``."""
+    found = 0
     for node in range(first, last):
         lo, hi = indptr[node], indptr[node + 1]
         rows[node].offset = lo
         rows[node].degree = hi - lo
-        rows[node].strength = _fill_row(weights, lo, hi, records)
+        rows[node].strength, wrong = _fill_row(weights, lo, hi, records)
+        found |= wrong
         for e in range(lo, hi):
             alias = lo + records[e].alias
             records[e].neighbour = indices[e]
             records[e].alias = indices[alias]
             records[e].neighbour_weight = weights[e]
             records[e].alias_weight = weights[alias]
+            if not 0 <= indices[e] < len(rows):
+                found |= BAD_NODES
+    return found

@@ -11,8 +11,9 @@ the rows that a full run has for these nodes: machines can share the work and th
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict
-from functools import partial
+from functools import partial, reduce
 from itertools import pairwise
+from operator import or_
 from typing import Any
 
 import numpy as np
@@ -78,19 +79,21 @@ def random_walks(
     settings.build(WalksConfig, asdict(config), "walks")
     if transition.shape[0] != transition.shape[1]:
         raise ValueError(f"a transition matrix is square, not {transition.shape}")
-    if np.any(transition.data == 0):  # an edge of probability 0 is none
-        transition = transition.copy()
-        transition.eliminate_zeros()
     kind = np.float32 if transition.dtype == np.float32 else np.float64
     weights = np.ascontiguousarray(transition.data, kind)
     indptr, indices = _checked(transition.indptr, transition.indices, weights)
-    starts = walk_starts(transition, start, stop)
-    result = _prepared(out, len(starts) * config.walks_per_node, config.walk_length)
 
     rows = alias.empty_table(len(indptr), alias.ROW)
     records = alias.empty_table(len(indices) + 1, alias.RECORD)
     alias.add_the_end(rows, records)
-    _over_rows(indptr, threads, lambda a, b: alias.fill_records(indptr, indices, weights, a, b, rows, records))
+    found = _over_rows(indptr, threads, lambda a, b: alias.fill_records(indptr, indices, weights, a, b, rows, records))
+    _refuse(found, len(indptr) - 1)
+    if found & alias.ZERO_WEIGHTS:  # an edge of probability 0 is none
+        transition = transition.copy()
+        transition.eliminate_zeros()
+        return random_walks(transition, config, seed, threads, start, stop, progress, out)
+    starts = walk_starts(transition, start, stop)
+    result = _prepared(out, len(starts) * config.walks_per_node, config.walk_length)
     seed_key = _seed_key(seed)
 
     def walk(some: np.ndarray, part: np.ndarray) -> None:
@@ -133,8 +136,6 @@ def node2vec_walks(
         return random_walks(graph.adjacency(), plain, seed, threads, start, stop, progress, out)
     weights = np.ascontiguousarray(graph.weights, np.float32)
     indptr, indices = _checked(graph.indptr, graph.indices, weights)
-    if len(weights) and weights.min() == 0:
-        raise ValueError("the edges of a product graph have positive weights")
     starts = walk_starts(graph, start, stop)
     result = _prepared(out, len(starts) * config.walks_per_node, config.walk_length)
 
@@ -143,12 +144,15 @@ def node2vec_walks(
     sets = alias.empty_table(2 * len(indices), np.dtype(np.int32))
     checksums: list[int] = []
 
-    def fill(a: int, b: int) -> None:
+    def fill(a: int, b: int) -> int:
         checksums.append(int(neighbour_sets.asymmetry(indptr, indices, weights, a, b)))
-        alias.fill_weighted_records(indptr, indices, weights, a, b, rows, records)
         neighbour_sets.fill_sets(indptr, indices, a, b, sets)
+        return alias.fill_weighted_records(indptr, indices, weights, a, b, rows, records)
 
-    _over_rows(indptr, threads, fill)
+    found = _over_rows(indptr, threads, fill)
+    _refuse(found, graph.n_nodes)
+    if found & alias.ZERO_WEIGHTS:
+        raise ValueError("the edges of a product graph have positive weights")
     if sum(checksums) % 2**64:
         raise ValueError("a product graph has every edge in both directions, no self loops, and sorted rows")
     if config.walk_length == 1:
@@ -166,21 +170,28 @@ def node2vec_walks(
 
 
 def _checked(indptr: np.ndarray, indices: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The index arrays in the kernels' types, once it is sure that no kernel will read out of bounds."""
-    from core.walks.alias import MAX_EDGES
+    """The index arrays in the kernels' types, once it is sure that filling tables will not read out of bounds."""
+    from core.walks import alias
 
     n_nodes = len(indptr) - 1
-    if len(indices) >= MAX_EDGES:
-        raise ValueError(f"more than {MAX_EDGES} directed edges")
+    if len(indices) >= alias.MAX_EDGES:
+        raise ValueError(f"more than {alias.MAX_EDGES} directed edges")
     indptr = np.ascontiguousarray(indptr, np.int64)
     if indptr[0] != 0 or indptr[-1] != len(indices) or np.any(np.diff(indptr) < 0) or len(indices) != len(weights):
         raise ValueError("indptr, indices and weights do not make up a CSR matrix")
-    if len(indices):
-        if indices.min() < 0 or indices.max() >= n_nodes:
-            raise ValueError(f"neighbours must lie in 0..{n_nodes - 1}")
-        if not (weights.min() >= 0 and np.isfinite(weights.max())):
-            raise ValueError("weights must be finite and not negative")
+    if indices.dtype != np.int32 and len(indices) and (indices.min() < 0 or indices.max() >= n_nodes):
+        _refuse(alias.BAD_NODES, n_nodes)  # before they are cut to 32 bits
     return indptr, np.ascontiguousarray(indices, np.int32)
+
+
+def _refuse(found: int, n_nodes: int) -> None:
+    """Raise what filling tables found to be wrong."""
+    from core.walks import alias
+
+    if found & alias.BAD_NODES:
+        raise ValueError(f"neighbours must lie in 0..{n_nodes - 1}")
+    if found & alias.BAD_WEIGHTS:
+        raise ValueError("weights must be finite and not negative, and so must the sum of a row")
 
 
 def _prepared(out: np.ndarray | None, n_walks: int, walk_length: int) -> np.ndarray:
@@ -198,11 +209,13 @@ def _seed_key(seed: int) -> Any:
     return mix(np.uint64(seed & 0xFFFFFFFFFFFFFFFF))
 
 
-def _over_rows(indptr: np.ndarray, threads: int, fill: Callable[[int, int], None]) -> None:
-    """Call ``fill(first, last)`` for ranges of rows that hold about equally many edges each."""
+def _over_rows(indptr: np.ndarray, threads: int, fill: Callable[[int, int], int]) -> int:
+    """Call ``fill(first, last)`` for ranges of rows that hold about equally many edges each; its answers, or-ed."""
     cuts = np.searchsorted(indptr, np.arange(0, indptr[-1], _EDGES_PER_CHUNK), "left")
     cuts = np.unique(np.append(cuts, [0, len(indptr) - 1]))
-    _in_threads([partial(fill, a, b) for a, b in pairwise(cuts)], threads)
+    answers: list[int] = []
+    _in_threads([partial(lambda a, b: answers.append(fill(a, b)), a, b) for a, b in pairwise(cuts)], threads)
+    return reduce(or_, answers, 0)
 
 
 def _over_starts(
