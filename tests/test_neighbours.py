@@ -8,7 +8,7 @@ import scipy.sparse as sp
 from core.graph import build_graph
 from core.models import MODELS
 from core.models.base import CENTER_CENTER, CENTER_CONTEXT, NATIVE, Embeddings, Inputs, Model
-from core.models.probed_lists import Cells, build_cells
+from core.models.probed_lists import Cells, Probe, build_cells
 from core.models.scorers import VectorScorer
 from core.neighbours import NEIGHBOURS, Neighbours, NeighboursConfig, nearest
 from core.progress import silent
@@ -161,36 +161,61 @@ def cells_of(n: int, n_cells: int) -> tuple[Cells, VectorScorer]:
     return build_cells(one.vectors[candidates], candidates, n_cells, seed=1), one
 
 
+def plain_probe(cells: Cells, count: int) -> Probe:
+    return Probe(cells.directions, np.zeros_like(cells.mean), count)
+
+
 def test_all_cells_together_give_the_exact_lists():
     cells, one = cells_of(900, 30)
-    sources = np.flatnonzero(one.seen)[::3].astype(np.int32)
-    ids, scores = cells.top_k(one.queries, sources, 7, probes=30, threads=2, progress=silent)
+    sources = np.flatnonzero(one.seen)[::-3].astype(np.int32)
+    ids, scores = cells.top_k(one.queries, sources, 7, plain_probe(cells, 30), threads=2, progress=silent)
     exact_ids, exact_scores = one.top_k(sources, 7)
     assert np.array_equal(ids, exact_ids) and np.allclose(scores, exact_scores, atol=1e-6)
 
 
-def test_each_vector_is_in_the_cell_of_its_nearest_centroid_and_a_probe_sees_the_nearest_cells_only():
+def test_a_vector_is_in_the_cell_of_its_direction_from_the_mean_and_a_probe_sees_the_first_cells_only():
     cells, one = cells_of(900, 30)
-    centroids = cells.centroids.reconstruct_n(0, 30)
     assert sorted(cells.nodes.tolist()) == np.flatnonzero(one.seen).tolist()
-    nearest_centroid = (one.vectors @ centroids.T).argmax(axis=1)
+    mean = one.vectors[one.seen].mean(axis=0)
+    nearest_direction = ((one.vectors - mean) @ cells.directions.T).argmax(axis=1)
     of_cell = [set(cells.nodes[cells.starts[c] : cells.starts[c + 1]].tolist()) for c in range(30)]
-    assert all(nearest_centroid[node] == c for c in range(30) for node in of_cell[c])
-    sources = cells.nodes[:50]
-    ids, _ = cells.top_k(one.queries, sources, 5, probes=2, threads=1, progress=silent)
-    best = np.argsort(-(one.queries(sources) @ centroids.T), axis=1)[:, :2]
+    assert all(nearest_direction[node] == c == cells.home[node] for c in range(30) for node in of_cell[c])
+    sources = cells.nodes[::-17]
+    probe = Probe(cells.directions, mean, 2)
+    ids, _ = cells.top_k(one.queries, sources, 5, probe, threads=1, progress=silent)
+    best = np.argsort(-((one.queries(sources) - mean) @ cells.directions.T), axis=1)[:, :2]
     for source, row, probed in zip(sources, ids, best, strict=True):
         seen = set().union(*(of_cell[c] for c in probed)) - {source}
         scores = {node: float(one.queries(np.array([source]))[0] @ one.vectors[node]) for node in seen}
         assert [n for n in row if n >= 0] == sorted(scores, key=lambda n: (-round(scores[n], 5), n))[:5]
 
 
+@pytest.mark.parametrize("recall", [0.5, 0.9, 1.0])
+def test_the_probe_is_the_shortest_that_finds_what_it_says(recall):
+    cells, one = cells_of(900, 30)
+    sample = np.flatnonzero(one.seen)[::5].astype(np.int32)
+    exact, _ = one.top_k(sample, 7)
+    probe, reached, share = cells.choose_probe(one.queries(sample), exact, recall)
+
+    def found(count: int) -> float:
+        shorter = Probe(probe.centroids, probe.shift, count)
+        ids, _ = cells.top_k(one.queries, sample, 7, shorter, threads=1, progress=silent)
+        return float(np.mean([len(set(a) & set(b)) / 7 for a, b in zip(exact, ids, strict=True)]))
+
+    assert reached == pytest.approx(found(probe.count)) and reached >= recall
+    assert probe.count == 1 or found(probe.count - 1) < recall
+    looked_at = np.diff(cells.starts)[probe.cells(one.queries(sample))].sum(axis=1)
+    assert share == pytest.approx(looked_at.mean() / one.seen.sum())
+
+
 def test_threads_and_blocks_do_not_change_what_is_found(monkeypatch):
     cells, one = cells_of(900, 30)
     sources = np.flatnonzero(one.seen).astype(np.int32)
-    whole = cells.top_k(one.queries, sources, 5, 3, 1, silent)
-    monkeypatch.setattr("core.models.probed_lists._BLOCK", 100)
-    parts = cells.top_k(one.queries, sources, 5, 3, 3, silent)
+    probe = plain_probe(cells, 3)
+    whole = cells.top_k(one.queries, sources, 5, probe, 1, silent)
+    for name, size in (("_BLOCK", 100), ("_WAVE", 250), ("_TILE", 500)):
+        monkeypatch.setattr(f"core.models.probed_lists.{name}", size)
+    parts = cells.top_k(one.queries, sources, 5, probe, 3, silent)
     assert np.array_equal(whole[0], parts[0]) and np.allclose(whole[1], parts[1], atol=1e-6)
 
 

@@ -97,7 +97,8 @@ class _Lists:
         queries = self.search.queries(self.rows[rows])
         for columns in several:
             tile = queries @ self.search.vectors[self.columns[columns]].T
-            keep_best_of_rows(tile, self.columns[columns], *self._of(rows))
+            each = np.arange(rows.stop - rows.start, dtype=np.int32)
+            keep_best_of_rows(tile, each, self.columns[columns], *self._of(rows))
             if both:
                 _keep_best_of_columns(tile, self.rows[rows], *self._of(columns))
 
@@ -139,19 +140,20 @@ def _cost(task: Task) -> int:
 
 
 @nb.njit(nogil=True, cache=True)
-def keep_best_of_rows(tile, nodes, own, starts, left_out, ids, scores):
-    """Merge scores ``[s, t]`` of ``nodes [t]`` into the lists ``[s, k]`` of the products ``own [s]``.
+def keep_best_of_rows(tile, at, nodes, own, starts, left_out, ids, scores):
+    """Merge scores ``[s, t]`` of ``nodes [t]`` into the lists ``at [s]`` of ``[l, k]``, of the products ``own [l]``.
 
-    ``left_out[starts[r]:starts[r + 1]]``, ascending, stays out of list r, and so does own[r].
+    ``left_out[starts[i]:starts[i + 1]]``, ascending, stays out of list i, and so does own[i].
     """
     width, last = tile.shape[1], ids.shape[1] - 1
     for row in range(tile.shape[0]):
-        first = _next_chunk(tile, row, scores[row, last], 0)
+        i = at[row]
+        first = _next_chunk(tile, row, scores[i, last], 0)
         while first < width:
             for c in range(first, min(first + _CHUNK, width)):
-                if tile[row, c] >= scores[row, last] and _allowed(nodes[c], own, starts, left_out, row):
-                    insert(ids, scores, row, nodes[c], tile[row, c])
-            first = _next_chunk(tile, row, scores[row, last], first + _CHUNK)
+                if tile[row, c] >= scores[i, last] and _allowed(nodes[c], own, starts, left_out, i):
+                    insert(ids, scores, i, nodes[c], tile[row, c])
+            first = _next_chunk(tile, row, scores[i, last], first + _CHUNK)
 
 
 @nb.njit(nogil=True, cache=True)
