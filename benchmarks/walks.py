@@ -267,14 +267,15 @@ def contend(name: str, file: Path, threads: int) -> Run:
 # --- the race ----------------------------------------------------------------------------------------------------
 
 AGAINST = {
-    "article": ("ours first-order", ">= 400"),
-    "csrgraph first-order": ("ours first-order", ">= 25"),
-    "pecanpy first-order": ("ours first-order", ">= 100"),
-    "csrgraph node2vec": ("ours node2vec", ">= 40"),
-    "pecanpy node2vec": ("ours node2vec", ">= 25"),
-    "node2vec": ("ours node2vec", ""),
+    "article": ("ours first-order", ">= 400", "walking"),
+    "csrgraph first-order": ("ours first-order", ">= 25", "walking"),
+    "pecanpy first-order": ("ours first-order", ">= 100", "rate"),
+    "csrgraph node2vec": ("ours node2vec", ">= 40", "rate"),
+    "pecanpy node2vec": ("ours node2vec", ">= 25", "rate"),
+    "node2vec": ("ours node2vec", "", "rate"),
 }
-"""Peer → which of ours it is compared with, and how many times as fast that shall be, by the whole call."""
+"""Peer → which of ours it is compared with, how many times as fast that shall be, and by which rate: the whole call, or
+the walking alone where making the peer's graph is not counted either (the tables have a target of their own)."""
 
 
 def measurements(runs: dict[str, list[Run]], data: str, pairs: int) -> list[Measurement]:
@@ -297,15 +298,15 @@ def measurements(runs: dict[str, list[Run]], data: str, pairs: int) -> list[Meas
             found.append(spread("walks", data, "alias tables", [run["tables"] for run in own], "s", limit))
         else:
             found.append(spread("walks", data, "node2vec, peak memory", [run["peak_gb"] for run in own], "GB", "<= 24"))
-    for name, (reference, target) in AGAINST.items():
+    for name, (reference, target, rate) in AGAINST.items():
         if name in runs and reference in runs:
             own, peer = runs[reference], runs[name]
-            calls = [one["rate"] / other["rate"] for one, other in zip(own, peer, strict=True)]
-            walking = [one["walking"] / other["walking"] for one, other in zip(own, peer, strict=True)]
             what = reference.removeprefix("ours ")
-            title = name.removesuffix(f" {what}")
-            found.append(spread("walks", data, f"{what}, against {title}", calls, "x", target, peer=summary(peer)))
-            found.append(spread("walks", data, f"{what}, against {title}, walking alone", walking, "x"))
+            title = f"{what}, against {name.removesuffix(f' {what}')}"
+            for kind, addition in (("rate", ""), ("walking", ", walking alone")):
+                times = [one[kind] / other[kind] for one, other in zip(own, peer, strict=True)]
+                wanted, facts = (target, {"peer": summary(peer)}) if kind == rate else ("", {})
+                found.append(spread("walks", data, title + addition, times, "x", wanted, **facts))
     return found
 
 
