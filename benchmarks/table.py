@@ -9,6 +9,7 @@ Belongs here: reading result files and laying them out. Does not belong here: me
 import argparse
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,7 @@ def markdown(found: list[Measurement]) -> str:
 
 
 def _pivot(rows: list[Measurement]) -> str:
-    data = list(dict.fromkeys(one.data for one in rows))
+    data = sorted(dict.fromkeys(one.data for one in rows), key=_size)
     table = []
     for quantity in dict.fromkeys(one.quantity for one in rows):
         on = {one.data: one for one in rows if one.quantity == quantity}
@@ -56,6 +57,12 @@ def _pivot(rows: list[Measurement]) -> str:
         cells = [_cell(on[name]) if name in on else "" for name in data]
         table.append([quantity, *cells, " or ".join(targets)])
     return _table(["", *data, "target"], table)
+
+
+def _size(data: str) -> int:
+    """The first number of its description: how many products or lines."""
+    first = re.search(r"\d[\d,]*", data)
+    return int(first[0].replace(",", "")) if first else 0
 
 
 def _cell(one: Measurement) -> str:
