@@ -4,7 +4,7 @@ Belongs here: changing the product, the question "why" and the basket; all of th
 drawn. Does not belong here: drawing, and how the address is kept (``explorer.links``).
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import streamlit as st
 
@@ -49,19 +49,26 @@ def chosen(key: str, *, why: bool = False) -> None:
         st.session_state[key] = None
 
 
-def set_basket(product_ids: Sequence[str]) -> None:
-    """Make these the products of the basket."""
-    kept = list(dict.fromkeys(product_ids))[:MOST_IN_BASKET]
-    links.write_all("basket", kept)
-    links.write("why", None)
-    if not kept:
-        st.session_state["of"] = PRODUCT
-
-
 def toggle_basket(product_id: str) -> None:
     """Put a product into the basket, or take it out."""
     basket = links.read_all("basket")
-    set_basket([p for p in basket if p != product_id] if product_id in basket else [*basket, product_id])
+    if product_id in basket:
+        take_out([product_id])
+    else:
+        _set_basket([*basket, product_id])
+
+
+def take_out(product_ids: Collection[str]) -> None:
+    """Take products out of the basket."""
+    if product_ids:
+        _set_basket([product_id for product_id in links.read_all("basket") if product_id not in product_ids])
+
+
+def _set_basket(product_ids: Sequence[str]) -> None:
+    links.write_all("basket", list(product_ids[:MOST_IN_BASKET]))
+    links.write("why", None)
+    if not product_ids:
+        st.session_state["of"] = PRODUCT
 
 
 def _row(key: str) -> int | None:

@@ -167,16 +167,19 @@ def basket(index: ProductIndex) -> list[str]:
         st.caption(f"{names.count(len(given) - len(kept), 'product')} of the basket in the address is not known here.")
     if not kept:
         return []
-    st.session_state["basket items"] = kept
     labels = dict(zip(kept, (names.label(index, node) for node in index.nodes(kept).tolist()), strict=True))
+    # Another basket is another widget, and only what was taken out of this one counts: a click that comes before the
+    # page is drawn anew brings along what the browser still shows, in which a product just added is missing.
+    key = f"basket items {' '.join(kept)}"
 
     def changed() -> None:
-        moves.set_basket(st.session_state["basket items"])
+        moves.take_out(set(kept).difference(st.session_state[key]))
 
     st.multiselect(
         f"Basket ({len(kept)})",
         kept,
-        key="basket items",
+        default=kept,
+        key=key,
         format_func=lambda product_id: shorten(labels[product_id], 60),
         on_change=changed,
         placeholder="Empty",

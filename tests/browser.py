@@ -83,11 +83,22 @@ def chromium():
             browser.close()
 
 
+_QUIET = """() => {
+    const app = document.querySelector('[data-testid="stApp"][data-test-script-state="notRunning"]');
+    const drawn = app?.querySelector('[data-testid="stHeading"]') ? app.innerHTML : null;
+    if (drawn === null || drawn !== window.drawnBefore) {
+        [window.drawnBefore, window.drawnAt] = [drawn, performance.now()];
+    }
+    return drawn !== null && performance.now() - window.drawnAt > 300;
+}"""
+
+
 def settled(page) -> None:
-    """Wait until the script has run to its end and everything is drawn; a page without a heading has not begun."""
-    page.wait_for_selector('[data-testid="stHeading"]', timeout=30_000)
-    page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]', timeout=30_000)
-    page.wait_for_timeout(150)
+    """Wait until the script has run to its end and nothing changes any more.
+
+    A page without a heading has not begun, and a busy machine may draw some time after the script's end.
+    """
+    page.wait_for_function(_QUIET, timeout=30_000, polling=50)
 
 
 def screenshot(page, name: str) -> None:

@@ -207,16 +207,38 @@ def test_a_basket_is_filled_shared_and_emptied(page):
     page.goto(page.url)
     browser.settled(page)
     expect(page.get_by_text("Basket (2)")).to_be_visible()
-    assert page.locator('[data-testid="stDataFrame"]').count() == 2
+    expect(page.locator('[data-testid="stDataFrame"]')).to_have_count(2)
     with page.expect_download() as waiting:
         page.get_by_role("button", name="Download CSV").click()
     assert waiting.value.suggested_filename == "neighbours-alpha-basket.csv"
 
     for name in ("Gadget 007", "Gadget 009"):
         page.get_by_role("button", name=re.compile(f"^Remove {name}")).click()
-        browser.settled(page)
+        expect(page.get_by_role("button", name=re.compile(f"^Remove {name}"))).to_have_count(0)
     expect(page.get_by_text("Basket (")).to_have_count(0)
     assert "basket=" not in page.url
+
+
+@pytest.mark.parametrize("milliseconds", [0, 20, 40, 60])
+def test_a_click_before_the_page_is_drawn_anew_leaves_what_was_added_in_the_basket(page, milliseconds):
+    """The browser then still shows the basket of before, and tells so together with the click."""
+    page.add_init_script("""const push = history.pushState.bind(history);
+        history.pushState = (...entry) => {
+            if (!window.clicked && String(entry[2]).includes("basket=B000000009")) {
+                window.clicked = true;
+                const choices = [...document.querySelectorAll('[data-testid="stButtonGroup"] button')];
+                setTimeout(() => choices.find(choice => choice.innerText.trim() === "basket").click(), %d);
+            }
+            return push(...entry);
+        }""" % milliseconds)
+    open_page(page, f"/?basket={explorer_fixture.WARM}&product=B000000009&models=skipgram")
+    expect(page.get_by_text("Basket (1)")).to_be_visible()
+    page.get_by_role("button", name="Add to basket").click()
+    page.wait_for_url("**of=basket**")
+    expect(page.get_by_text("Basket (2)")).to_be_visible()
+    browser.settled(page)
+    assert f"basket={explorer_fixture.WARM}&basket=B000000009" in page.url
+    expect(page.get_by_text("Basket (2)")).to_be_visible()
 
 
 def test_the_download_is_the_list_and_runs_nothing(page, tmp_path):
