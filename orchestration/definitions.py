@@ -21,19 +21,8 @@ from orchestration.sensors import sensors
 EXECUTOR = {
     "max_concurrent": STEPS_AT_ONCE,
     # A step's process is forked from a server that has the slow imports behind it, instead of importing torch and
-    # Dagster anew in each of the run's steps. Nothing preloaded starts threads or touches a GPU at import time.
-    "start_method": {
-        "forkserver": {
-            "preload_modules": [
-                "orchestration.definitions",
-                "core.evaluation.run",
-                "core.models.gensim_word2vec",
-                "core.models.scorers",
-                "core.models.skipgram",
-                "core.walks",
-            ]
-        }
-    },
+    # Dagster anew in each of the run's steps.
+    "start_method": {"forkserver": {"preload_modules": ["orchestration.preload"]}},
 }
 
 
