@@ -6,6 +6,7 @@ taken up. The caller clears the folder once it has stored the finished model; th
 never finished (a model that was removed, a category that left categories.yaml) goes after :data:`KEPT_DAYS`.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -51,6 +52,9 @@ def fingerprint(settings: dict[str, Any], *arrays: np.ndarray) -> str:
 def save(folder: Path, key: str, checkpoint: Checkpoint) -> None:
     """Write the checkpoint, replacing the last one atomically.
 
+    Where two runs train the same, the first to end clears the folder of both: then there is no checkpoint until the
+    next one, which is no reason to fail the other.
+
     Args:
         folder: made if absent.
         key: the fingerprint of the run.
@@ -59,11 +63,12 @@ def save(folder: Path, key: str, checkpoint: Checkpoint) -> None:
     members: dict[str, Any] = {**checkpoint.arrays, _META: np.array(json.dumps({"key": key, "meta": checkpoint.meta}))}
     unfinished = folder / f".{_FILE}.{os.getpid()}"
     try:
-        with unfinished.open("wb") as file:
-            np.savez(file, **members)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(folder / _FILE)
+        with contextlib.suppress(FileNotFoundError):
+            with unfinished.open("wb") as file:
+                np.savez(file, **members)
+                file.flush()
+                os.fsync(file.fileno())
+            unfinished.replace(folder / _FILE)
     finally:
         unfinished.unlink(missing_ok=True)
 

@@ -49,6 +49,23 @@ def test_pickled_objects_are_not_loaded(tmp_path):
     assert checkpoint.load(tmp_path, "key") is None
 
 
+@pytest.mark.parametrize("step", ["savez", "fsync"])
+def test_a_training_goes_on_when_another_run_of_the_same_clears_the_folder_meanwhile(tmp_path, monkeypatch, step):
+    folder, module = tmp_path / "model", {"savez": np, "fsync": os}[step]
+    original = getattr(module, step)
+
+    def cleared(*args, **kwargs):
+        original(*args, **kwargs)
+        checkpoint.clear(folder)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(module, step, cleared)
+        checkpoint.save(folder, "key", STATE)
+    assert not folder.exists()
+    checkpoint.save(folder, "key", STATE)
+    assert checkpoint.load(folder, "key").meta == STATE.meta
+
+
 def test_a_failed_write_leaves_the_last_checkpoint_and_no_litter(tmp_path, monkeypatch):
     checkpoint.save(tmp_path, "key", STATE)
 
