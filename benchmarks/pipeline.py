@@ -35,15 +35,19 @@ def installation(folder: Path) -> dict[str, str]:
     return env | {"PYTHONPATH": os.pathsep.join([str(ROOT), env.get("PYTHONPATH", "")])}
 
 
+def install(folder: Path, settings: dict[str, Any]) -> dict[str, str]:
+    """Make ``folder`` an installation with one synthetic category; its environment."""
+    shutil.copy(ROOT / "dagster.yaml", folder / "dagster.yaml")
+    category = {"title": "Scale", "source": "sample", "settings": settings}
+    (folder / "categories.yaml").write_text(json.dumps({"categories": {CATEGORY: category}}))  # JSON is YAML
+    return installation(folder)
+
+
 def materialize(
     products: int, per_product: float, models: list[str], select: str, folder: Path
 ) -> list[dict[str, Any]]:
     """Make one scale in a fresh installation below ``folder``; one dict per asset."""
-    shutil.copy(ROOT / "dagster.yaml", folder / "dagster.yaml")
-    settings = {"sample": {"products": products, "pairs_per_product": per_product}}
-    category = {"title": "Scale", "source": "sample", "settings": settings}
-    (folder / "categories.yaml").write_text(json.dumps({"categories": {CATEGORY: category}}))  # JSON is YAML
-    env = installation(folder)
+    env = install(folder, {"sample": {"products": products, "pairs_per_product": per_product}})
     answer = folder / "assets.json"
     command = [sys.executable, __file__, "--run", str(answer), "--models", *models, "--select", select]
     subprocess.run(command, env=env, cwd=folder, check=True)

@@ -70,7 +70,7 @@ def short(data: Path, store: Path, peers: list[str], graphs: dict[str, Path]) ->
     made["lists"] = ["evaluation.py", "--rounds", "2"]
     for name in graphs:
         made[f"evaluation-{name}"] = ["evaluation.py", *on, name, "--rounds", "1"]
-    made["step-start"] = ["step_startup.py"]
+    made["step-start"] = ["step_startup.py", "--rounds", "1"]
     made["pipeline-small"] = ["pipeline.py", "--scale", "20000:10"]
     return made
 

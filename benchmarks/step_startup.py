@@ -1,51 +1,88 @@
-"""What starting a step costs: the time from its launch to its own first line, in a fresh process and in a forked one.
+"""What a step costs besides its work: the same small run with steps forked from the executor's server, and spawned.
 
     python benchmarks/step_startup.py
 
-The executor forks steps from a server that has imported what is slow to import (``orchestration.definitions``); this
-compares that with a process that imports it anew, as the start method "spawn" does.
+Every step of a run is a process of its own. The executor forks it from a server that has imported what is slow to
+import (``orchestration.preload``); the start method "spawn" makes a process that imports it anew. Both make the same
+few assets of a tiny synthetic category, one step at a time, in a Dagster instance of their own: *start* is the time
+from a step's launch until its own code begins, *start and work* the time until the step has succeeded, in which
+imports that were put off count too.
 """
 
-import multiprocessing
-import time
-from multiprocessing.context import BaseContext
-from multiprocessing.queues import SimpleQueue
+import contextlib
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
 
-from measurements import parser, report, spread
+from measurements import Measurement, in_process, interleaved, parser, report, spread
+from pipeline import CATEGORY, install
 
-from orchestration.definitions import EXECUTOR
-
-PRELOADED = EXECUTOR["start_method"]["forkserver"]["preload_modules"]
-
-
-def step(modules: list[str], launched: float, answer: SimpleQueue) -> None:
-    """Import what a step needs and say how long that took since the launch."""
-    for module in modules:
-        __import__(module)
-    answer.put(time.time() - launched)
+SELECT = '+key:"metrics/skipgram"'
+PRODUCTS = 400
 
 
-def seconds(context: BaseContext, modules: list[str]) -> float:
-    answer = context.SimpleQueue()
-    process = context.Process(target=step, args=(modules, time.time(), answer))
-    process.start()
-    took = answer.get()
-    process.join()
-    return took
+def spawned_job():
+    """The job as the definitions have it, but for the start method."""
+    from orchestration import definitions
+
+    definitions.EXECUTOR["start_method"] = {"spawn": {}}
+    return definitions.build_defs().resolve_job_def("rebuild")
+
+
+def run_here(folder: Path, contender: str) -> None:
+    """Make everything once in this process (its steps in their own); prints seconds per step as JSON."""
+    os.environ.update(install(folder, {"sample": {"products": PRODUCTS}, "skipgram": {"epochs": 1}}))
+    import dagster as dg
+
+    from orchestration import machine
+
+    machine.STEPS_AT_ONCE = 1  # before the definitions are made with it
+    from orchestration.cli import _rebuild_job
+    from orchestration.definitions import defs
+
+    wanted = dg.AssetSelection.from_string(SELECT).required_multi_asset_neighbors()
+    with contextlib.chdir(folder), dg.DagsterInstance.get() as instance:
+        result = dg.execute_job(
+            dg.reconstructable(spawned_job if contender == "spawned" else _rebuild_job),
+            instance=instance,
+            tags={"dagster/partition": CATEGORY},
+            asset_selection=sorted(wanted.resolve(defs.resolve_asset_graph())),
+        )
+        if not result.success:
+            raise SystemExit("the run failed")
+        at: dict[str, dict[str, float]] = {}
+        for record in instance.all_logs(result.run_id):
+            if record.step_key and record.is_dagster_event:
+                kind = record.get_dagster_event().event_type_value
+                at.setdefault(record.step_key, {}).setdefault(kind, record.timestamp)
+    steps = sorted(at.values(), key=lambda one: one["STEP_WORKER_STARTING"])
+    starts = [one["STEP_START"] - one["STEP_WORKER_STARTING"] for one in steps]
+    whole = [one["STEP_SUCCESS"] - one["STEP_WORKER_STARTING"] for one in steps]
+    told = {"first": starts[0], "later": sum(starts[1:]) / len(starts[1:]), "whole": sum(whole), "steps": len(steps)}
+    print(json.dumps(told))
 
 
 def main() -> None:
-    args = parser(__doc__, rounds=5).parse_args()
-    server = multiprocessing.get_context("forkserver")
-    server.set_forkserver_preload(PRELOADED)
-    contexts = {"forked from the server": server, "spawned": multiprocessing.get_context("spawn")}
-    first = {name: seconds(context, PRELOADED) for name, context in contexts.items()}
-    later: dict[str, list[float]] = {name: [] for name in contexts}
-    for _ in range(args.rounds):
-        for name, context in contexts.items():
-            later[name].append(seconds(context, PRELOADED))
-    found = [spread("step start", "a run's first step", name, [took], "s") for name, took in first.items()]
-    found += [spread("step start", "every later step", name, took, "s") for name, took in later.items()]
+    options = parser(__doc__)
+    options.add_argument("--run", choices=("forked", "spawned"), help="(internal) make one run here")
+    args = options.parse_args()
+    if args.run:
+        with tempfile.TemporaryDirectory() as folder:
+            run_here(Path(folder), args.run)
+        return
+    names = {"forked": "forked from the server", "spawned": "spawned"}
+    runs = interleaved(names, args.rounds, lambda name: in_process(sys.executable, __file__, "--run", name))
+    found: list[Measurement] = []
+    for name, of in runs.items():
+        steps = f"all {of[0]['steps']} steps: start and work"
+        for key, what in (
+            ("first", "a run's first step: start"),
+            ("later", "every later step: start"),
+            ("whole", steps),
+        ):
+            found.append(spread("step start", what, names[name], [run[key] for run in of], "s"))
     report(found, args.out)
 
 
