@@ -21,7 +21,7 @@ SCREENSHOTS = ROOT / "tests" / "screenshots"
 _ARGUMENTS = [
     "--no-sandbox",
     # WebGL in software: the map is drawn with it, and a test machine has no graphics card.
-    "--use-angle=swiftshader",
+    "--disable-gpu",
     "--enable-unsafe-swiftshader",
     "--disable-quic",
     "--no-first-run",

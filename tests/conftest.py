@@ -1,6 +1,7 @@
 """Shared set-up: where the tests' categories and real data are. Nothing here touches the project's own data/."""
 
 import os
+import tempfile
 from pathlib import Path
 
 import hypothesis
@@ -14,9 +15,23 @@ ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared" / "data"
 
 # The definitions read categories.yaml on import, so the tests' own file must be named before that.
-os.environ["ALSOBOUGHT_HOME"] = str(ROOT)
+os.environ["ALSOBOUGHT_HOME"] = tempfile.mkdtemp(prefix="alsobought-tests-")
 os.environ["ALSOBOUGHT_CATEGORIES"] = str(ROOT / "tests" / "categories.yaml")
 os.environ["DAGSTER_DISABLE_TELEMETRY"] = "yes"
+
+
+def pytest_xdist_make_scheduler(config, log):
+    """A file's tests go to one process, in their order; those of the materialized pipeline too, so that it is made
+    once. xdist's own groups do the same, but not beside pytest 9.2."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class ByFile(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            file = super()._split_scope(nodeid)
+            return "pipeline" if file in ("tests/test_orchestration.py", "tests/test_rebuilds.py") else file
+
+    config.option.loadscopereorder = False  # it puts the files with most tests first, which are the quickest
+    return ByFile(config, log)
 
 
 @pytest.fixture(scope="session")

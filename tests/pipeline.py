@@ -25,25 +25,31 @@ class Pipeline:
 def build(folder):
     """Materialize both working categories."""
     write_pairs(folder)
-    with dg.DagsterInstance.local_temp(str(folder)) as instance:
+    with local_instance(folder) as instance:
         results = {category: run(folder / "store", category, instance) for category in ("alpha", "beta")}
         for result in results.values():
             assert result.success, [e.message for e in result.all_events if e.is_failure]
     return Pipeline(folder, results)
 
 
+def local_instance(folder):
+    """A Dagster instance in a folder, without telemetry: its log would land in the project."""
+    return dg.DagsterInstance.local_temp(str(folder), overrides={"telemetry": {"enabled": False}})
+
+
 @contextlib.contextmanager
 def copied(pipeline, folder):
     """A copy of the pipeline's folder to change, with its times, and its instance."""
     shutil.copytree(pipeline.folder, folder, dirs_exist_ok=True)
-    with dg.DagsterInstance.local_temp(str(folder)) as instance:
+    with local_instance(folder) as instance:
         yield folder, instance
 
 
 def run(root, category, instance, **more):
     """Run the job ``rebuild``, or a selection of it, in this process."""
     definitions = build_defs({"store": StoreResource(root=str(root))})
-    with environ({"ALSOBOUGHT_STORE": str(root), "RAW_DIR": str(root.parent)}):
+    places = {"ALSOBOUGHT_HOME": root.parent, "ALSOBOUGHT_STORE": root, "RAW_DIR": root.parent}
+    with environ({name: str(place) for name, place in places.items()}):
         return definitions.resolve_job_def("rebuild").execute_in_process(
             partition_key=category, instance=instance, raise_on_error=False, **more
         )

@@ -128,8 +128,9 @@ def test_the_explorer_shows_in_a_browser_what_was_materialized(place, materializ
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
 def test_both_addresses_answer_and_a_stop_leaves_no_process(place, materialized, stop):
+    ports = ["--ui-port", str(browser.free_port()), "--explorer-port", str(browser.free_port())]
     server = subprocess.Popen(
-        [sys.executable, "-m", "orchestration.cli", "serve", "--ui-port", "3311", "--explorer-port", "8711"],
+        [sys.executable, "-m", "orchestration.cli", "serve", *ports],
         env=place,
         cwd=place["ALSOBOUGHT_HOME"],
         stdout=subprocess.PIPE,

@@ -3,6 +3,7 @@
 One server and one browser for the file; each test has a page of its own. Screenshots land in tests/screenshots.
 """
 
+import contextlib
 import csv
 import re
 from urllib.parse import quote
@@ -12,7 +13,8 @@ import pytest
 
 from tests import browser, explorer_fixture
 
-expect = pytest.importorskip("playwright.sync_api", reason="browser tests need the package playwright").expect
+playwright = pytest.importorskip("playwright.sync_api", reason="browser tests need the package playwright")
+expect = playwright.expect
 
 pytestmark = pytest.mark.browser
 
@@ -51,14 +53,17 @@ def open_page(page, path):
 
 
 def options(page, label):
-    """Open a select box and return its options. A list that is open closes when the page scrolls: scroll first."""
+    """Open a select box and return its options. A list that is open closes when the page scrolls: then once more."""
     box = page.get_by_label(label)
     box.scroll_into_view_if_needed()
-    page.wait_for_timeout(300)
-    box.click()
+    browser.settled(page)
     shown = page.get_by_role("option")
-    shown.first.wait_for()
-    return shown
+    for _ in range(3):
+        box.click()
+        with contextlib.suppress(playwright.TimeoutError):
+            shown.first.wait_for(timeout=5_000)
+            return shown
+    raise AssertionError(f"{label!r} shows no options")
 
 
 def heading(page):
@@ -222,15 +227,16 @@ def test_a_basket_is_filled_shared_and_emptied(page):
 @pytest.mark.parametrize("milliseconds", [0, 20, 40, 60])
 def test_a_click_before_the_page_is_drawn_anew_leaves_what_was_added_in_the_basket(page, milliseconds):
     """The browser then still shows the basket of before, and tells so together with the click."""
-    page.add_init_script("""const push = history.pushState.bind(history);
+    script = """const push = history.pushState.bind(history);
         history.pushState = (...entry) => {
             if (!window.clicked && String(entry[2]).includes("basket=B000000009")) {
                 window.clicked = true;
                 const choices = [...document.querySelectorAll('[data-testid="stButtonGroup"] button')];
-                setTimeout(() => choices.find(choice => choice.innerText.trim() === "basket").click(), %d);
+                setTimeout(() => choices.find(choice => choice.innerText.trim() === "basket").click(), MILLISECONDS);
             }
             return push(...entry);
-        }""" % milliseconds)
+        }"""
+    page.add_init_script(script.replace("MILLISECONDS", str(milliseconds)))
     open_page(page, f"/?basket={explorer_fixture.WARM}&product=B000000009&models=skipgram")
     expect(page.get_by_text("Basket (1)")).to_be_visible()
     page.get_by_role("button", name="Add to basket").click()

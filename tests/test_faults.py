@@ -15,6 +15,7 @@ from core.store import Store
 from orchestration import workers
 from tests.conftest import ROOT
 from tests.faults import ROUND_SECONDS, Installation, kill, kill_all, steps, wait_for
+from tests.pipeline import local_instance
 
 SELECT = "*embeddings/skipgram"
 
@@ -38,14 +39,22 @@ def test_every_kind_of_kill_leaves_whole_artefacts_and_the_next_rebuild_uses_wha
     assert place.store.read("embeddings/skipgram", "alpha").info["resumed_after_epoch"] > 0
     assert not checkpoint.exists()
 
-    # The run's own process alone: its steps end with it. And one step: the run says so and ends.
+    # The run's own process alone: its steps end with it, else they would store what they made over what the next run
+    # has made. And one step: the run says so and ends. The step is one that cannot end before it is killed.
+    whole = place.categories["alpha"]
+    endless = whole | {"settings": whole["settings"] | {"sample": {"products": 500_000, "pairs_per_product": 20}}}
+    place.write_categories({"alpha": endless})
     for victim in ("run", "step"):
         before = place.manifests()
-        run = place.start("walks")
-        wait_for(run, lambda run=run: steps(run))
-        assert kill(run, victim, random.Random(0)) == victim
+        run = place.start("raw_products")
+        try:
+            wait_for(run, lambda run=run: steps(run))
+            assert kill(run, victim, random.Random(0)) == victim
+        finally:
+            kill_all(run)
         assert run.returncode != 0
         assert place.lost(before, reference) == []
+    place.write_categories(place.categories)
     place.complete("walks")
     assert place.lost(before, reference) == []
     # The shipped dagster.yaml names its database relative to the current folder.
@@ -54,20 +63,6 @@ def test_every_kind_of_kill_leaves_whole_artefacts_and_the_next_rebuild_uses_wha
         under_way = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING])
         assert instance.get_runs(under_way) == []
         assert instance.event_log_storage.get_concurrency_run_ids() == set()
-
-
-def test_a_long_step_ends_with_its_run(place):
-    """Else it would store what it made hours later, over what the next run has made."""
-    whole = place.categories["alpha"]
-    endless = whole | {"settings": whole["settings"] | {"sample": {"products": 500_000, "pairs_per_product": 20}}}
-    place.write_categories({"alpha": endless})
-    try:
-        run = place.start("raw_products")
-        wait_for(run, lambda: steps(run))
-        assert kill(run, "run", random.Random(0)) == "run"  # asserts that the steps end
-    finally:
-        place.write_categories(place.categories)
-        kill_all(run)
 
 
 def test_a_full_disk_fails_with_a_reason_and_leaves_the_earlier_version(place):
@@ -158,7 +153,7 @@ def test_only_a_run_whose_process_is_gone_is_dead(tmp_path):
     def idle():
         nothing()
 
-    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
+    with local_instance(tmp_path) as instance:
         gone = psutil.Popen(["true"])
         gone.wait()
         runs = {}

@@ -42,12 +42,13 @@ def built(pipeline, tmp_path_factory):
 
 @pytest.fixture
 def source(built):
-    """The source file, put back as it was, with its time."""
+    """The source file, put back as it was, with its time, and told to Dagster as such."""
     path = built[0] / "tiny.csv"
     text, stat = path.read_bytes(), path.stat()
     yield path
     path.write_bytes(text)
     os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    tick(built, "source_beta", "sensor")
 
 
 @pytest.fixture
