@@ -135,11 +135,16 @@ def touch(value) -> None:
             touch(getattr(value, name))
 
 
-def steps(run: subprocess.Popen) -> list[psutil.Process]:
-    """The processes of the run's steps: children of multiprocessing's fork server."""
+def steps(run: subprocess.Popen, seconds: float = 0.3) -> list[psutil.Process]:
+    """The processes of the run's steps: children of multiprocessing's fork server.
+
+    Args:
+        run: as :meth:`Installation.start` returned it.
+        seconds: their least age; a younger one may be what a module calls while the server loads it (``uname``).
+    """
     try:
-        family = psutil.Process(run.pid).children(recursive=True)
-        return [p for p in family if p.ppid() != run.pid and p.status() != psutil.STATUS_ZOMBIE]
+        old = [p for p in psutil.Process(run.pid).children(recursive=True) if time.time() - p.create_time() >= seconds]
+        return [p for p in old if p.ppid() != run.pid and p.status() != psutil.STATUS_ZOMBIE]
     except psutil.NoSuchProcess:
         return []
 

@@ -44,17 +44,17 @@ def test_every_kind_of_kill_leaves_whole_artefacts_and_the_next_rebuild_uses_wha
     whole = place.categories["alpha"]
     endless = whole | {"settings": whole["settings"] | {"sample": {"products": 500_000, "pairs_per_product": 20}}}
     place.write_categories({"alpha": endless})
-    for victim in ("run", "step"):
-        before = place.manifests()
-        run = place.start("raw_products")
-        try:
+    try:
+        for victim in ("run", "step"):
+            before = place.manifests()
+            run = place.start("raw_products")
             wait_for(run, lambda run=run: steps(run))
             assert kill(run, victim, random.Random(0)) == victim
-        finally:
-            kill_all(run)
-        assert run.returncode != 0
-        assert place.lost(before, reference) == []
-    place.write_categories(place.categories)
+            assert run.returncode != 0
+            assert place.lost(before, reference) == []
+    finally:
+        kill_all(run)
+        place.write_categories(place.categories)
     place.complete("walks")
     assert place.lost(before, reference) == []
     # The shipped dagster.yaml names its database relative to the current folder.
