@@ -84,19 +84,24 @@ def chromium():
 
 
 _QUIET = """() => {
-    const app = document.querySelector('[data-testid="stApp"][data-test-script-state="notRunning"]');
-    const drawn = app?.querySelector('[data-testid="stHeading"]') ? app.innerHTML : null;
-    if (drawn === null || drawn !== window.drawnBefore) {
-        [window.drawnBefore, window.drawnAt] = [drawn, performance.now()];
+    if (!window.changes) {
+        window.changes = new MutationObserver(() => { window.changedAt = performance.now(); });
+        window.changes.observe(document, {subtree: true, childList: true, attributes: true, characterData: true});
+        window.changedAt = performance.now();
     }
-    return drawn !== null && performance.now() - window.drawnAt > 300;
+    const app = document.querySelector('[data-testid="stApp"][data-test-script-state="notRunning"]');
+    if (!app?.querySelector('[data-testid="stHeading"]') || app.querySelector('[data-testid="stSkeleton"]')) {
+        window.changedAt = performance.now();
+    }
+    return performance.now() - window.changedAt > 300;
 }"""
 
 
 def settled(page) -> None:
     """Wait until the script has run to its end and nothing changes any more.
 
-    A page without a heading has not begun, and a busy machine may draw some time after the script's end.
+    A page without a heading has not begun, a skeleton is a widget whose code is not there yet, and a busy machine may
+    draw some time after the script's end.
     """
     page.wait_for_function(_QUIET, timeout=30_000, polling=50)
 

@@ -33,17 +33,23 @@ def address(tmp_path_factory, chromium):
         yield found
 
 
+@pytest.fixture(scope="module")
+def window(chromium, address):
+    """One browser window for all tests, so that it has Streamlit's own scripts behind it."""
+    with chromium.new_context(viewport={"width": 1440, "height": 1100}, base_url=address) as context:
+        yield context
+
+
 @pytest.fixture
-def page(chromium, address):
+def page(window, address):
     """A page that remembers what went wrong on it: script errors and requests to other hosts."""
-    context = chromium.new_context(viewport={"width": 1440, "height": 1100}, base_url=address)
-    page = context.new_page()
+    page = window.new_page()
     page.set_default_timeout(20_000)
     trouble = []
     page.on("pageerror", lambda error: trouble.append(str(error)))
     page.on("request", lambda r: trouble.append(r.url) if not r.url.startswith((address, "data:", "blob:")) else None)
     yield page
-    context.close()
+    page.close()
     assert not trouble
 
 
@@ -220,6 +226,7 @@ def test_a_basket_is_filled_shared_and_emptied(page):
     for name in ("Gadget 007", "Gadget 009"):
         page.get_by_role("button", name=re.compile(f"^Remove {name}")).click()
         expect(page.get_by_role("button", name=re.compile(f"^Remove {name}"))).to_have_count(0)
+        browser.settled(page)
     expect(page.get_by_text("Basket (")).to_have_count(0)
     assert "basket=" not in page.url
 
@@ -304,16 +311,15 @@ FOCUSED = """() => {
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_neighbours_on_a_phone_in_both_appearances(chromium, address, scheme):
-    context = chromium.new_context(viewport={"width": 390, "height": 844}, base_url=address, color_scheme=scheme)
-    page = context.new_page()
+def test_neighbours_on_a_phone_in_both_appearances(page, scheme):
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.emulate_media(color_scheme=scheme)
     open_page(page, f"/?product={explorer_fixture.WARM}")
     expect(page.get_by_role("button", name="Download CSV")).to_be_attached()
     width = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     assert width <= 0
     assert (brightness(page) > 600) == (scheme == "light")
     browser.screenshot(page, f"neighbours-phone-{scheme}")
-    context.close()
 
 
 def brightness(page):
@@ -322,9 +328,8 @@ def brightness(page):
     return sum(int(part) for part in re.findall(r"\d+", colour)[:3])
 
 
-def test_a_picture_is_asked_for_only_after_permission(chromium, address):
-    context = chromium.new_context(viewport={"width": 1440, "height": 1100}, base_url=address)
-    page = context.new_page()
+def test_a_picture_is_asked_for_only_after_permission(window):
+    page = window.new_page()  # it does ask another host
     asked = []
     page.route(explorer_fixture.PICTURE, lambda route: (asked.append(route.request.url), route.abort()))
     open_page(page, f"/?product={explorer_fixture.PICTURED}")
@@ -333,7 +338,7 @@ def test_a_picture_is_asked_for_only_after_permission(chromium, address):
     page.get_by_role("img", name="Picture of Gadget 005").wait_for(state="attached")
     browser.settled(page)
     assert asked
-    context.close()
+    page.close()
 
 
 def test_hostile_text_is_only_text(page):
@@ -449,15 +454,14 @@ def test_the_map_without_a_mouse(page):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_pages_in_both_appearances(chromium, address, scheme):
-    context = chromium.new_context(viewport={"width": 1280, "height": 1100}, base_url=address, color_scheme=scheme)
-    page = context.new_page()
+def test_pages_in_both_appearances(page, scheme):
+    page.set_viewport_size({"width": 1280, "height": 1100})
+    page.emulate_media(color_scheme=scheme)
     for path in ("freshness", "data", "map"):
         open_page(page, f"/{path}")
         assert (brightness(page) > 600) == (scheme == "light")
         page.wait_for_timeout(1000)
         browser.screenshot(page, f"{path}-{scheme}")
-    context.close()
 
 
 def test_freshness_shows_the_command_and_leads_to_dagster(page):
