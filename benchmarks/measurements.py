@@ -8,12 +8,14 @@ an environment that has nothing but the peers.
 import argparse
 import dataclasses
 import json
+import math
 import os
 import platform
 import resource
 import statistics
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterable, Sequence
 from importlib import metadata
 from pathlib import Path
@@ -106,10 +108,23 @@ def summary(runs: Sequence[Run]) -> Run:
     return {**runs[-1], **numbers}
 
 
-def interleaved(names: Iterable[str], rounds: int, run: Callable[[str], Run]) -> dict[str, list[Run]]:
-    """Every contender once per round, in turn. One that fails is told about and left out from then on."""
+def interleaved(
+    names: Iterable[str], rounds: int, run: Callable[[str], Run], within: float = math.inf
+) -> dict[str, list[Run]]:
+    """Every contender once per round, in turn. One that fails is told about and left out from then on.
+
+    Args:
+        names: of the contenders.
+        rounds: how often.
+        run: makes one contender's run.
+        within: seconds; a further round is left out where it would, as long as those before it, end later than that.
+    """
     runs: dict[str, list[Run]] = {name: [] for name in names}
-    for _ in range(rounds):
+    started = time.monotonic()
+    for done in range(rounds):
+        if done and (time.monotonic() - started) * (done + 1) / done > within:
+            print(f"{done} of {rounds} rounds: more would not end within {within:g} s", file=sys.stderr, flush=True)
+            break
         for name in list(runs):
             try:
                 runs[name].append(run(name))
@@ -162,10 +177,12 @@ def machine() -> str:
     return f"{model}, {len(os.sched_getaffinity(0))} cores, {memory:.0f} GB"
 
 
-def parser(doc: str | None, rounds: int = 3) -> argparse.ArgumentParser:
-    """A parser with what all benchmarks understand."""
+def parser(doc: str | None, rounds: int = 3, *, race: bool = False) -> argparse.ArgumentParser:
+    """A parser with what all benchmarks understand; and ``--within``, where contenders take turns."""
     made = argparse.ArgumentParser(description=(doc or "").splitlines()[0])
     made.add_argument("--rounds", type=int, default=rounds, help="interleaved repeats; medians are reported")
+    if race:
+        made.add_argument("--within", type=float, default=math.inf, help="seconds: fewer rounds on a slow machine")
     made.add_argument("--threads", type=int, default=2)
     made.add_argument("--out", type=Path, help="write the measurements here, one JSON object a line")
     return made

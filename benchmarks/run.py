@@ -5,9 +5,9 @@
 
 ``make bench`` and ``make bench-large`` call this. ``short`` is made to fit a quarter of an hour on two cores; ``large``
 (books scale, the whole pipeline up to two million products) takes longer. Beauty and Cell Phones are measured on too,
-where their sources lie in --data; they are materialized up to the walks in a temporary folder. Results go to
-benchmarks/results/NAME.jsonl; a run replaces only the files of what it ran. Nothing else should run on the machine
-meanwhile.
+where their sources lie in --data; they are materialized up to the walks in a temporary folder. A slow machine makes
+fewer rounds. Results go to benchmarks/results/NAME.jsonl; a run replaces only the files of what it ran. Nothing else
+should run on the machine meanwhile.
 
 Belongs here: which commands make up a run. Does not belong here: what they measure, and the table's form
 (``measurements``, ``table``).
@@ -56,18 +56,19 @@ def real_categories(data: Path, folder: Path) -> dict[str, Path]:
 def short(data: Path, store: Path, peers: list[str], graphs: dict[str, Path]) -> dict[str, list[str]]:
     """Result file → command, for ``make bench``."""
     on = ["--store", str(store), "--category"]
+    twice = ["--rounds", "2", "--within"]
     walkers = ["gather", "ours first-order", "ours node2vec", "csrgraph first-order", "csrgraph node2vec"]
     walkers += ["pecanpy first-order", "pecanpy node2vec"]
     learners = ["ours", "gensim skip-gram", "gensim cbow"]
-    made = {"walks": ["walks.py", *peers, "--rounds", "2"]}
+    made = {"walks": ["walks.py", *peers, *twice, "200"]}
     for name, graph in graphs.items():
-        made[f"walks-{name}"] = ["walks.py", "--graph", str(graph), *peers, "--rounds", "2", "--only", *walkers]
-    made["skipgram"] = ["word2vec.py", "--rounds", "2"]
+        made[f"walks-{name}"] = ["walks.py", "--graph", str(graph), *peers, *twice, "100", "--only", *walkers]
+    made["skipgram"] = ["word2vec.py", *twice, "140"]
     for name in graphs:
         made[f"skipgram-{name}"] = ["word2vec.py", *on, name, "--rounds", "1", "--only", *learners]
-    made["factorization"] = ["factorization.py", "--rounds", "2"]
+    made["factorization"] = ["factorization.py", *twice, "80"]
     made["reading"] = ["parse.py", "--data", str(data), "--rounds", "3"]
-    made["lists"] = ["evaluation.py", "--rounds", "2"]
+    made["lists"] = ["evaluation.py", "--rounds", "1"]
     for name in graphs:
         made[f"evaluation-{name}"] = ["evaluation.py", *on, name, "--rounds", "1"]
     made["step-start"] = ["step_startup.py", "--rounds", "1"]

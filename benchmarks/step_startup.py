@@ -65,7 +65,7 @@ def run_here(folder: Path, contender: str) -> None:
 
 
 def main() -> None:
-    options = parser(__doc__)
+    options = parser(__doc__, race=True)
     options.add_argument("--run", choices=("forked", "spawned"), help="(internal) make one run here")
     args = options.parse_args()
     if args.run:
@@ -73,7 +73,9 @@ def main() -> None:
             run_here(Path(folder), args.run)
         return
     names = {"forked": "forked from the server", "spawned": "spawned"}
-    runs = interleaved(names, args.rounds, lambda name: in_process(sys.executable, __file__, "--run", name))
+    runs = interleaved(
+        names, args.rounds, lambda name: in_process(sys.executable, __file__, "--run", name), args.within
+    )
     found: list[Measurement] = []
     for name, of in runs.items():
         steps = f"all {of[0]['steps']} steps: start and work"

@@ -311,7 +311,7 @@ def measurements(runs: dict[str, list[Run]], data: str, pairs: int) -> list[Meas
 
 
 def main() -> None:
-    options = parser(__doc__)
+    options = parser(__doc__, race=True)
     options.add_argument("--nodes", type=int, default=420_000)
     options.add_argument("--pairs", type=int, default=4_000_000)
     options.add_argument("--peers", action="store_true", help="also run the other implementations")
@@ -342,7 +342,7 @@ def main() -> None:
                 python, __file__, "--contender", name, "--graph", file, "--threads", args.threads, threads=args.threads
             )
 
-        runs = interleaved(args.only or (CONTENDERS if args.peers else OURS), args.rounds, run)
+        runs = interleaved(args.only or (CONTENDERS if args.peers else OURS), args.rounds, run, args.within)
         report(measurements(runs, data, pairs), args.out)
 
 

@@ -254,7 +254,7 @@ def measurements(runs: dict[str, list[Run]], data: str) -> list[Measurement]:
 
 
 def main() -> None:
-    options = parser(__doc__)
+    options = parser(__doc__, race=True)
     options.add_argument("--nodes", type=int, default=50_000, help="products of the synthetic catalogue")
     options.add_argument("--epochs", type=int, default=1)
     options.add_argument("--only", nargs="+", choices=list(CONTENDERS), default=list(CONTENDERS))
@@ -281,7 +281,7 @@ def main() -> None:
             given = ("--contender", name, "--data", file, "--epochs", args.epochs, "--threads", args.threads)
             return in_process(sys.executable, __file__, *given, threads=args.threads)
 
-        report(measurements(interleaved(args.only, args.rounds, run), data), args.out)
+        report(measurements(interleaved(args.only, args.rounds, run, args.within), data), args.out)
 
 
 if __name__ == "__main__":

@@ -41,6 +41,19 @@ def test_a_contender_that_fails_is_left_out_and_the_others_go_on():
     assert measurements.interleaved(["ours", "broken"], 3, run) == {"ours": [{"rate": 1.0}] * 3}
 
 
+def test_a_slow_machine_makes_fewer_rounds(monkeypatch, capsys):
+    now = [0.0]
+    monkeypatch.setattr(measurements.time, "monotonic", lambda: now[0])
+
+    def run(name):
+        now[0] += 40.0
+        return {"rate": 1.0}
+
+    rounds = {within: len(measurements.interleaved(["ours"], 3, run, within)["ours"]) for within in (10, 80, 119, 120)}
+    assert rounds == {10: 1, 80: 2, 119: 2, 120: 3}
+    assert "2 of 3 rounds: more would not end within 119 s" in capsys.readouterr().err
+
+
 def test_results_are_read_back_and_laid_out(tmp_path, monkeypatch):
     monkeypatch.setattr(table, "RESULTS", tmp_path)
     scales = {1_000: 3.0, 10_000: 30.0, 100_000: 200.0}
