@@ -1,6 +1,7 @@
 """Shared set-up: where the tests' categories and real data are. Nothing here touches the project's own data/."""
 
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -15,9 +16,14 @@ ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared" / "data"
 
 # The definitions read categories.yaml on import, so the tests' own file must be named before that.
-os.environ["ALSOBOUGHT_HOME"] = tempfile.mkdtemp(prefix="alsobought-tests-")
+HOME = tempfile.mkdtemp(prefix="alsobought-tests-")
+os.environ["ALSOBOUGHT_HOME"] = HOME
 os.environ["ALSOBOUGHT_CATEGORIES"] = str(ROOT / "tests" / "categories.yaml")
 os.environ["DAGSTER_DISABLE_TELEMETRY"] = "yes"
+
+
+def pytest_unconfigure(config):
+    shutil.rmtree(HOME, ignore_errors=True)
 
 
 def pytest_xdist_make_scheduler(config, log):

@@ -38,6 +38,14 @@ def local_instance(folder):
 
 
 @contextlib.contextmanager
+def shipped_instance(folder):
+    """The instance of a folder with a copy of the shipped dagster.yaml, whose paths are relative to the current folder:
+    left alone, it would be the project's own."""
+    with contextlib.chdir(folder), dg.DagsterInstance.from_config(str(folder)) as instance:
+        yield instance
+
+
+@contextlib.contextmanager
 def copied(pipeline, folder):
     """A copy of the pipeline's folder to change, with its times, and its instance."""
     shutil.copytree(pipeline.folder, folder, dirs_exist_ok=True)

@@ -1,6 +1,5 @@
 """The command line as a user runs it: real processes, a real instance on disk, real servers."""
 
-import contextlib
 import json
 import os
 import re
@@ -12,7 +11,6 @@ import time
 import urllib.request
 from pathlib import Path
 
-import dagster as dg
 import psutil
 import pytest
 
@@ -20,6 +18,7 @@ from core.models import MODELS
 from core.store import Store
 from tests import browser
 from tests.conftest import ROOT
+from tests.pipeline import shipped_instance
 
 NOISE = re.compile(r"deprecat|supersed|warning", re.IGNORECASE)
 
@@ -63,7 +62,7 @@ def test_materialize_shows_progress_and_no_noise(place, materialized):
     noise = [line for line in materialized.stderr.splitlines() if NOISE.search(line)]
     assert noise == []
     home = Path(place["ALSOBOUGHT_HOME"])
-    with contextlib.chdir(home), dg.DagsterInstance.from_config(str(home)) as instance:
+    with shipped_instance(home) as instance:
         run = instance.get_runs()[-1]  # the first one
         steps = {stats.step_key for stats in instance.get_run_step_stats(run.run_id)}
     # Of the maps only the one that is asked for: a step that makes nothing costs a process.

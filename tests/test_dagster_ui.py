@@ -20,7 +20,7 @@ from core.store import Store
 from orchestration import servers as real
 from tests import browser
 from tests.conftest import ROOT
-from tests.pipeline import write_pairs
+from tests.pipeline import shipped_instance, write_pairs
 
 CATALOG = ["raw_products", "raw_relationships", "quarantine"]
 DONE = ("SUCCESS", "FAILURE", "CANCELED")
@@ -264,7 +264,7 @@ def test_a_run_is_cancelled_and_one_that_was_killed_is_noticed(servers):
     run = servers.launch("alpha", sample=endless)
     servers.under_way(run)
     # The shipped dagster.yaml names its database relative to the current folder.
-    with contextlib.chdir(servers.folder), dg.DagsterInstance.from_config(str(servers.folder)) as instance:
+    with shipped_instance(servers.folder) as instance:
         records = instance.all_logs(run, of_type=dg.DagsterEventType.ENGINE_EVENT)
         [started] = [r for r in records if r.message and "Started process for run" in r.dagster_event.message]
         os.kill(int(started.dagster_event.engine_event_data.metadata["pid"].value), signal.SIGKILL)

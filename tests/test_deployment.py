@@ -17,7 +17,7 @@ from tests import postgres
 from tests.browser import free_port
 from tests.conftest import ROOT
 from tests.faults import Installation, kill_all
-from tests.pipeline import write_pairs
+from tests.pipeline import shipped_instance, write_pairs
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +117,7 @@ def test_two_categories_are_rebuilt_at_once_with_the_instance_in_postgres(tmp_pa
                 kill_all(run)
         for category in runs:
             assert place.store.read("embeddings/skipgram", category).center.shape[1] == 16
-        with environ(variables), dg.DagsterInstance.from_config(str(tmp_path)) as instance:
+        with environ(variables), shipped_instance(tmp_path) as instance:
             assert "postgres" in type(instance.run_storage).__module__
             key = dg.AssetKey(["embeddings", "skipgram"])
             assert instance.get_materialized_partitions(key) == {"alpha", "beta"}

@@ -15,7 +15,7 @@ from core.store import Store
 from orchestration import workers
 from tests.conftest import ROOT
 from tests.faults import ROUND_SECONDS, Installation, kill, kill_all, steps, wait_for
-from tests.pipeline import local_instance
+from tests.pipeline import local_instance, shipped_instance
 
 SELECT = "*embeddings/skipgram"
 
@@ -57,8 +57,7 @@ def test_every_kind_of_kill_leaves_whole_artefacts_and_the_next_rebuild_uses_wha
         place.write_categories(place.categories)
     place.complete("walks")
     assert place.lost(before, reference) == []
-    # The shipped dagster.yaml names its database relative to the current folder.
-    with contextlib.chdir(place.folder), dg.DagsterInstance.from_config(str(place.folder)) as instance:
+    with shipped_instance(place.folder) as instance:
         assert len(instance.get_runs()) == 5
         under_way = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING])
         assert instance.get_runs(under_way) == []

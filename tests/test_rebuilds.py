@@ -28,7 +28,7 @@ from orchestration.definitions import build_defs
 from orchestration.partitions import CATEGORIES
 from orchestration.resources import StoreResource
 from tests.conftest import ROOT
-from tests.pipeline import copied, run
+from tests.pipeline import copied, run, shipped_instance
 
 RAW = [dg.AssetKey(name) for name in ("raw_products", "raw_relationships", "quarantine")]
 
@@ -350,7 +350,7 @@ def test_only_a_run_that_will_make_as_much_of_the_same_holds_a_tick_back(built, 
 def test_rebuilds_of_one_category_wait_for_each_other_and_others_run_beside_them(tmp_path):
     """The shipped dagster.yaml, and the counter by which the daemon chooses among the runs in its queue."""
     (tmp_path / "dagster.yaml").write_text((ROOT / "dagster.yaml").read_text())
-    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
+    with shipped_instance(tmp_path) as instance:
         limits = instance.get_concurrency_config().run_queue_config
         runs = [
             create_run_for_test(instance, "rebuild", tags={"dagster/partition": name})
