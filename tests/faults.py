@@ -30,6 +30,7 @@ LEAVES = ["neighbours/skipgram", "metrics/skipgram", "neighbours/matrix_factoriz
 REPEATABLE = ["raw_products", "raw_relationships", "product_pairs", "pair_split", "product_graph", "walks"]
 """Assets whose files must be the same, byte for byte, however often their rebuild was killed."""
 ROUND_SECONDS = 180.0
+STEP_SECONDS = 0.3
 VICTIMS = {"step": 0.4, "run": 0.2, "machine": 0.4}
 """What is killed, and how often: one step's process, the run's own process, or all processes at once."""
 
@@ -135,15 +136,12 @@ def touch(value) -> None:
             touch(getattr(value, name))
 
 
-def steps(run: subprocess.Popen, seconds: float = 0.3) -> list[psutil.Process]:
-    """The processes of the run's steps: children of multiprocessing's fork server.
-
-    Args:
-        run: as :meth:`Installation.start` returned it.
-        seconds: their least age; a younger one may be what a module calls while the server loads it (``uname``).
-    """
+def steps(run: subprocess.Popen) -> list[psutil.Process]:
+    """The processes of the run's steps: children of multiprocessing's fork server, old enough to be told from what a
+    module calls while the server loads it (``uname``)."""
     try:
-        old = [p for p in psutil.Process(run.pid).children(recursive=True) if time.time() - p.create_time() >= seconds]
+        family = psutil.Process(run.pid).children(recursive=True)
+        old = [p for p in family if time.time() - p.create_time() >= STEP_SECONDS]
         return [p for p in old if p.ppid() != run.pid and p.status() != psutil.STATUS_ZOMBIE]
     except psutil.NoSuchProcess:
         return []

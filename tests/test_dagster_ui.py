@@ -263,7 +263,6 @@ def test_a_run_is_cancelled_and_one_that_was_killed_is_noticed(servers):
 
     run = servers.launch("alpha", sample=endless)
     servers.under_way(run)
-    # The shipped dagster.yaml names its database relative to the current folder.
     with shipped_instance(servers.folder) as instance:
         records = instance.all_logs(run, of_type=dg.DagsterEventType.ENGINE_EVENT)
         [started] = [r for r in records if r.message and "Started process for run" in r.dagster_event.message]
