@@ -5,6 +5,7 @@ tries (``tests/test_faults.py``).
 """
 
 import argparse
+import contextlib
 import hashlib
 import os
 import random
@@ -30,7 +31,7 @@ LEAVES = ["neighbours/skipgram", "metrics/skipgram", "neighbours/matrix_factoriz
 REPEATABLE = ["raw_products", "raw_relationships", "product_pairs", "pair_split", "product_graph", "walks"]
 """Assets whose files must be the same, byte for byte, however often their rebuild was killed."""
 ROUND_SECONDS = 180.0
-STEP_SECONDS = 0.3
+SETTLED_SECONDS = 0.05
 VICTIMS = {"step": 0.4, "run": 0.2, "machine": 0.4}
 """What is killed, and how often: one step's process, the run's own process, or all processes at once."""
 
@@ -137,14 +138,22 @@ def touch(value) -> None:
 
 
 def steps(run: subprocess.Popen) -> list[psutil.Process]:
-    """The processes of the run's steps: children of multiprocessing's fork server, old enough to be told from what a
-    module calls while the server loads it (``uname``)."""
-    try:
-        family = psutil.Process(run.pid).children(recursive=True)
-        old = [p for p in family if time.time() - p.create_time() >= STEP_SECONDS]
-        return [p for p in old if p.ppid() != run.pid and p.status() != psutil.STATUS_ZOMBIE]
-    except psutil.NoSuchProcess:
-        return []
+    """The processes of the run's steps: they share a command line with multiprocessing's fork server. What a module
+    calls while the server loads it (``uname``) does so for no longer than it takes to start."""
+
+    def forked() -> list[psutil.Process]:
+        servers, parents = set(), {}
+        with contextlib.suppress(psutil.NoSuchProcess):
+            for process in psutil.Process(run.pid).children(recursive=True):
+                with contextlib.suppress(psutil.NoSuchProcess):  # gone in between, or a zombie
+                    if any("multiprocessing.forkserver" in part for part in process.cmdline()):
+                        parents[process] = process.ppid()
+                        servers.add(process.pid)
+        return [process for process, parent in parents.items() if parent in servers]
+
+    earlier = forked()
+    time.sleep(SETTLED_SECONDS)
+    return [p for p in forked() if p in earlier]
 
 
 def kill_all(run: subprocess.Popen) -> None:
