@@ -48,8 +48,8 @@ def lists(embeddings: Embeddings, threads: int) -> Run:
     return {scoring: info[scoring]["seconds"] for scoring in (CENTER_CENTER, CENTER_CONTEXT)}
 
 
-def on_category(store: Path, category: str, threads: int) -> Run:
-    """Train, evaluate and list one category in this process."""
+def on_category(store: Path, category: str, threads: int, listing: bool) -> Run:
+    """Train, evaluate and, if ``listing``, list one category in this process."""
     split, graph, walks = (Store(store).read(name, category) for name in ("pair_split", "product_graph", "walks"))
     config, context = MODEL.config_class(), TrainContext(threads=threads)
     MODEL.fit(Inputs(n_nodes=split.n_nodes, walks=walks[:200]), config, context)  # compiles
@@ -57,7 +57,7 @@ def on_category(store: Path, category: str, threads: int) -> Run:
     evaluate(MODEL, trained, split, graph, EvaluationConfig(bootstrap=2, ranking_sources=50), threads=threads)
     _, evaluating = timed(lambda: evaluate(MODEL, trained, split, graph, EvaluationConfig(), threads=threads))
     facts = {"training": training, "evaluating": evaluating, "products": split.n_nodes, "seen": int(trained.seen.sum())}
-    return facts | lists(trained, threads) | {"peak_gb": peak_gb()}
+    return facts | (lists(trained, threads) if listing else {}) | {"peak_gb": peak_gb()}
 
 
 def on_random(nodes: int, threads: int) -> Run:
@@ -80,6 +80,8 @@ def measurements(runs: list[Run], data: str, listed: int) -> list[Measurement]:
         found.append(spread("evaluation", data, "evaluating it", [run["evaluating"] for run in runs], "s"))
         found.append(spread("evaluation", data, "evaluating it, by the time of training", share, "x", "<= 1"))
     for scoring, dims in ((CENTER_CENTER, 128), (CENTER_CONTEXT, 256)):
+        if scoring not in runs[0]:
+            continue
         title = f"exact top 50 of all, {scoring} ({dims} dimensions)"
         target = "<= 30" if 90_000 <= listed <= 100_000 else ""
         found.append(spread("evaluation", data, title, [run[scoring] for run in runs], "s", target))
@@ -91,16 +93,16 @@ def main() -> None:
     options.add_argument("--store", type=Path)
     options.add_argument("--category", default="beauty")
     options.add_argument("--nodes", type=int, default=100_000)
+    options.add_argument("--no-lists", dest="lists", action="store_false", help="of a category: judge its model only")
     options.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
     args = options.parse_args()
     if args.here:
-        made = (
-            on_category(args.store, args.category, args.threads) if args.store else on_random(args.nodes, args.threads)
-        )
-        print(json.dumps(made))
+        category = (args.store, args.category, args.threads, args.lists)
+        print(json.dumps(on_category(*category) if args.store else on_random(args.nodes, args.threads)))
         return
     given = ["--here", "--nodes", args.nodes, "--threads", args.threads]
     given += ["--store", args.store, "--category", args.category] if args.store else []
+    given += [] if args.lists else ["--no-lists"]
     runs = [in_process(sys.executable, __file__, *given, threads=args.threads) for _ in range(args.rounds)]
     listed = runs[0].get("seen", args.nodes)
     data = f"{args.category}, {runs[0]['products']:,} products" if args.store else f"random, {args.nodes:,} products"

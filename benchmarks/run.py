@@ -68,9 +68,11 @@ def short(data: Path, store: Path, peers: list[str], graphs: dict[str, Path]) ->
         made[f"skipgram-{name}"] = ["word2vec.py", *on, name, "--rounds", "1", "--only", *learners]
     made["factorization"] = ["factorization.py", *twice, "80"]
     made["reading"] = ["parse.py", "--data", str(data), "--rounds", "3"]
-    made["lists"] = ["evaluation.py", "--rounds", "1"]
-    for name in graphs:
-        made[f"evaluation-{name}"] = ["evaluation.py", *on, name, "--rounds", "1"]
+    if not graphs:
+        made["lists"] = ["evaluation.py", "--rounds", "1"]
+    for number, name in enumerate(graphs):
+        lists = ["--no-lists"] if number else []  # Beauty's, the first one's, are as long as those of random vectors
+        made[f"evaluation-{name}"] = ["evaluation.py", *on, name, "--rounds", "1", *lists]
     made["step-start"] = ["step_startup.py", "--rounds", "1"]
     made["pipeline-small"] = ["pipeline.py", "--scale", "20000:10"]
     return made

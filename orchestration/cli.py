@@ -60,6 +60,16 @@ def _materialize(arguments: argparse.Namespace) -> int:
 
 def materialize(category: str, select: str = "*") -> int:
     """Run one category's job in this terminal; 0 when every step succeeded."""
+    from core.categories import load_categories
+    from orchestration import step_server
+
+    started = time.monotonic()
+    known = load_categories(paths.categories_file())
+    if category not in known:
+        raise InputError(
+            f"there is no category {category!r} in {paths.categories_file()}; known are {', '.join(known)}"
+        )
+    step_server.start()
     import dagster as dg
 
     from orchestration.definitions import defs
@@ -68,11 +78,6 @@ def materialize(category: str, select: str = "*") -> int:
     from orchestration.terminal import failures
     from orchestration.workers import end_dead_runs, here
 
-    if category not in CATEGORIES:
-        raise InputError(
-            f"there is no category {category!r} in {paths.categories_file()}; known are {', '.join(CATEGORIES)}"
-        )
-    started = time.monotonic()
     graph = defs.resolve_asset_graph()
     if select == "*":  # all but the maps that the category does not ask for, whose steps would make nothing
         selection = set(materializable(graph, CATEGORIES[category]))

@@ -17,12 +17,13 @@ from orchestration.jobs import rebuild, schedules
 from orchestration.machine import STEPS_AT_ONCE
 from orchestration.resources import Machine, StoreResource, TorchDevice
 from orchestration.sensors import sensors
+from orchestration.step_server import PRELOAD
 
 EXECUTOR = {
     "max_concurrent": STEPS_AT_ONCE,
     # A step's process is forked from a server that has the slow imports behind it, instead of importing torch and
     # Dagster anew in each of the run's steps.
-    "start_method": {"forkserver": {"preload_modules": ["orchestration.preload"]}},
+    "start_method": {"forkserver": {"preload_modules": PRELOAD}},
 }
 
 

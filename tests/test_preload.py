@@ -1,6 +1,7 @@
 """Steps are forked from a server that has the slow imports behind it: what it must and must not have done."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -32,6 +33,35 @@ assert result.success
 state["late"] = Counter(name.split(".")[0] for name in set(sys.modules) - loaded)
 print(json.dumps(state))
 """
+
+AHEAD = """
+from multiprocessing import forkserver, get_context
+
+from orchestration import step_server
+from tests.test_preload import tell
+
+step_server.PRELOAD = ["wave"]
+step_server.start()
+server = forkserver._forkserver._forkserver_pid
+context = get_context("forkserver")
+context.set_forkserver_preload(["sndhdr"])  # what Dagster's executor does before a run's first step
+ours, step = context.Pipe()
+process = context.Process(target=tell, args=(step,))
+process.start()
+parent, loaded = ours.recv()
+process.join()
+assert parent == server and loaded == ["wave"], (parent, server, loaded)
+"""
+
+
+def tell(pipe):
+    """In a step's process: its parent, and what it found loaded."""
+    pipe.send((os.getppid(), sorted({"wave", "sndhdr"} & sys.modules.keys())))
+
+
+def test_steps_are_forked_from_the_server_that_was_started_ahead():
+    done = subprocess.run([sys.executable, "-c", AHEAD], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr[-3000:]
 
 
 def test_steps_find_what_they_import_loaded_and_the_server_has_started_nothing(tmp_path):
