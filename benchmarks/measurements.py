@@ -7,6 +7,7 @@ an environment that has nothing but the peers.
 
 import argparse
 import dataclasses
+import itertools
 import json
 import math
 import os
@@ -16,7 +17,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -132,6 +133,18 @@ def interleaved(
                 print(f"{name} failed: {error}", file=sys.stderr, flush=True)
                 del runs[name]
     return runs
+
+
+def turns(seconds: float, least: int = 1) -> Iterator[int]:
+    """0, 1, 2, ...: at least ``least``, and more while less than ``seconds`` are over.
+
+    For calls that are so short that one of them says more of what else the machine did just then.
+    """
+    started = time.monotonic()
+    for turn in itertools.count():
+        if turn >= least and time.monotonic() - started >= seconds:
+            return
+        yield turn
 
 
 class ContenderError(Exception):

@@ -6,8 +6,9 @@
 ``make bench`` and ``make bench-large`` call this. ``short`` is made to fit a quarter of an hour on two cores; ``large``
 (books scale, the whole pipeline up to two million products) takes longer. Beauty and Cell Phones are measured on too,
 where their sources lie in --data; they are materialized up to the walks in a temporary folder. A slow machine makes
-fewer rounds. Results go to benchmarks/results/NAME.jsonl; a run replaces only the files of what it ran. Nothing else
-should run on the machine meanwhile.
+fewer rounds. Made only when --only asks for them: ``step-start``, which has no peer, and ``lists``, where Beauty is
+listed. Results go to benchmarks/results/NAME.jsonl; a run replaces only the files of what it ran. Nothing else should
+run on the machine meanwhile.
 
 Belongs here: which commands make up a run. Does not belong here: what they measure, and the table's form
 (``measurements``, ``table``).
@@ -67,11 +68,10 @@ def short(data: Path, store: Path, peers: list[str], graphs: dict[str, Path]) ->
     for name in graphs:
         made[f"skipgram-{name}"] = ["word2vec.py", *on, name, "--rounds", "1", "--only", *learners]
     made["factorization"] = ["factorization.py", *twice, "80"]
-    made["reading"] = ["parse.py", "--data", str(data), "--rounds", "3"]
-    if not graphs:
-        made["lists"] = ["evaluation.py", "--rounds", "1"]
+    made["reading"] = ["parse.py", "--data", str(data), "--rounds", "2"]
+    made["lists"] = ["evaluation.py", "--rounds", "1"]
     for number, name in enumerate(graphs):
-        lists = ["--no-lists"] if number else []  # Beauty's, the first one's, are as long as those of random vectors
+        lists = ["--no-lists"] if number else []
         made[f"evaluation-{name}"] = ["evaluation.py", *on, name, "--rounds", "1", *lists]
     made["step-start"] = ["step_startup.py", "--rounds", "1"]
     made["pipeline-small"] = ["pipeline.py", "--scale", "20000:10"]
@@ -96,14 +96,18 @@ def main() -> int:
     parser.add_argument("size", choices=("short", "large"))
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data", help="where real sources lie")
     parser.add_argument("--peer-python", default=sys.executable, help="interpreter in which the peers are installed")
-    parser.add_argument("--only", nargs="+", help="names of results; default all")
+    parser.add_argument("--only", nargs="+", help="names of results; default: all but step-start and lists")
     args = parser.parse_args()
     started, failed = time.monotonic(), []
     with tempfile.TemporaryDirectory() as folder:
         graphs = real_categories(args.data, Path(folder)) if args.size == "short" else {}
         peers = ["--peers", "--peer-python", args.peer_python]
         todo = short(args.data, Path(folder) / "store", peers, graphs) if args.size == "short" else large(peers)
-        todo = {name: command for name, command in todo.items() if args.only is None or name in args.only}
+        if unknown := set(args.only or ()) - set(todo):
+            parser.error(f"no {', '.join(sorted(unknown))} here; there is {', '.join(todo)}")
+        on_request = {"step-start", "lists"} if "evaluation-beauty" in todo else {"step-start"}
+        wanted = args.only or [name for name in todo if name not in on_request]
+        todo = {name: todo[name] for name in wanted}
         for number, (name, command) in enumerate(todo.items(), 1):
             print(f"\n[{number}/{len(todo)}, {time.monotonic() - started:.0f} s] {' '.join(command)}", flush=True)
             out = RESULTS / f"{name}.jsonl"

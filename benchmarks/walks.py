@@ -21,24 +21,34 @@ so that it also runs in an environment that has only the peers.
 import argparse
 import contextlib
 import io
-import itertools
 import json
 import random
 import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from measurements import Measurement, Run, in_process, interleaved, parser, peak_gb, report, spread, summary, versions
+from measurements import (
+    Measurement,
+    Run,
+    in_process,
+    interleaved,
+    parser,
+    peak_gb,
+    report,
+    spread,
+    summary,
+    turns,
+    versions,
+)
 
 PASSES, LENGTH = 10, 10
 P, Q = 0.5, 2.0
 REPEAT_SECONDS = 2.0
-"""Calls that take milliseconds are repeated for this long, and their median is taken."""
 
 
 def synthetic_graph(nodes: int, pairs: int, seed: int = 1) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -70,15 +80,6 @@ def walked(walks: int, walking: float, call: float, **facts: Any) -> Run:
     """What a contender hands in; ``walking`` and ``call`` are seconds, the former 0 where it was not timed."""
     steps = walks * (LENGTH - 1)
     return {"rate": steps / call, "walking": steps / walking if walking else 0.0, **facts}
-
-
-def turns(least: int) -> Iterator[int]:
-    """0, 1, 2, ...: at least so many, and more while REPEAT_SECONDS are not over."""
-    started = time.perf_counter()
-    for turn in itertools.count():
-        if turn >= least and time.perf_counter() - started > REPEAT_SECONDS:
-            return
-        yield turn
 
 
 def load_product_graph(file: Path) -> Any:
@@ -137,7 +138,7 @@ def ours(file: Path, threads: int, second_order: bool) -> Run:
         setattr(run, name, _timed(getattr(run, name), seconds))
     transition = None if second_order else transition_matrix(graph)
     calls, out = [], None
-    for turn in turns(7):
+    for turn in turns(REPEAT_SECONDS, 7):
         # Walking alone is timed into memory already in use, like the gather; a user's call gets fresh memory.
         into = out if turn % 2 else None
         started = time.perf_counter()
@@ -196,10 +197,10 @@ def csrgraph_walks(file: Path, threads: int, second_order: bool) -> Run:
         matrix = sp.csr_matrix((arrays["data"], arrays["indices"], arrays["indptr"]))
     warm = csrgraph.csrgraph(matrix, threads=threads)
     bias = {"return_weight": 1 / P, "neighbor_weight": 1 / Q} if second_order else {}
-    starts = np.arange(warm.nnodes)[:20_000] if second_order else np.arange(warm.nnodes)
+    starts = np.arange(warm.nnodes)[:10_000] if second_order else np.arange(warm.nnodes)
     warm.random_walks(walklen=LENGTH, epochs=1, start_nodes=starts[:100], **bias)
     walking, calls = [], []
-    for _ in turns(1):
+    for _ in turns(REPEAT_SECONDS):
         begun = time.perf_counter()
         graph = csrgraph.csrgraph(matrix, threads=threads)
         started = time.perf_counter()

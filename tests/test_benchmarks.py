@@ -54,6 +54,13 @@ def test_a_slow_machine_makes_fewer_rounds(monkeypatch, capsys):
     assert "2 of 3 rounds: more would not end within 119 s" in capsys.readouterr().err
 
 
+def test_short_calls_are_repeated_for_a_while(monkeypatch):
+    clock = iter(range(100))
+    monkeypatch.setattr(measurements.time, "monotonic", lambda: next(clock))
+    assert list(measurements.turns(3)) == [0, 1, 2]  # looks at the clock before each turn but the first
+    assert list(measurements.turns(0, least=4)) == [0, 1, 2, 3]
+
+
 def test_results_are_read_back_and_laid_out(tmp_path, monkeypatch):
     monkeypatch.setattr(table, "RESULTS", tmp_path)
     scales = {1_000: 3.0, 10_000: 30.0, 100_000: 200.0}
