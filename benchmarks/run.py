@@ -100,7 +100,8 @@ def main() -> int:
     args = parser.parse_args()
     started, failed = time.monotonic(), []
     with tempfile.TemporaryDirectory() as folder:
-        graphs = real_categories(args.data, Path(folder)) if args.size == "short" else {}
+        on_real = args.size == "short" and (not args.only or any(name.endswith(REAL) for name in args.only))
+        graphs = real_categories(args.data, Path(folder)) if on_real else {}
         peers = ["--peers", "--peer-python", args.peer_python]
         todo = short(args.data, Path(folder) / "store", peers, graphs) if args.size == "short" else large(peers)
         if unknown := set(args.only or ()) - set(todo):
