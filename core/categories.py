@@ -4,20 +4,25 @@ Belongs here: reading and checking that file, and combining a category's setting
 here: the settings themselves (``core.configs``) and reading a source (``core.catalog``).
 """
 
+import difflib
 import re
-from collections.abc import Mapping
+import zoneinfo
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import yaml
 
-from core import settings
+from core import settings, strict_yaml
+from core.catalog.source import FORMATS
 from core.configs import CONFIGS
 from core.errors import InputError
 from core.models import MODELS
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_]{0,62}")
+_SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 _KEYS = {"title", "source", "format", "products", "sha256", "cron", "timezone", "schedule", "watch", "settings"}
 
 
@@ -65,16 +70,58 @@ class Category:
         return settings.build(CONFIGS[section], {**own, **changed}, f"run config of {section}")
 
 
-def load_categories(path: Path) -> dict[str, Category]:
+class Categories(dict[str, Category]):
+    """Name → category of all entries that can be used.
+
+    Attributes:
+        refused: name → why the entry cannot be used, a sentence with its place.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.path = path
+        self.refused: dict[str, str] = {}
+
+    def __missing__(self, name: str) -> Category:
+        """Raises InputError: why there is no such category."""
+        if name in self.refused:
+            raise InputError(self.refused[name])
+        close = difflib.get_close_matches(name, self, 1)
+        hint = f"did you mean {close[0]!r}?" if close else f"known are {_some(self)}"
+        raise InputError(f"there is no category {name!r} in {self.path}; {hint}")
+
+
+def load_categories(path: Path) -> Categories:
     """Read and check categories.yaml.
 
+    An entry that cannot be used is left out and stands in ``refused``; the others are not its business.
+
     Raises:
-        InputError: naming the file, the entry and the remedy.
+        InputError: the file as a whole cannot be used, or none of its entries; names the file and the remedy.
     """
-    entries = _document(path).get("categories")
-    if not isinstance(entries, dict) or not entries:
+    found = Categories(path)
+    node = _part(path, "categories")
+    listed = list(strict_yaml.entries(node) or ())
+    if not listed:
+        if node is not None:
+            _value(f"{path}: categories", node)  # says it if that is not even YAML
         raise InputError(f"{path}: expected a mapping 'categories:' with at least one entry")
-    return {str(name): _category(path, str(name), entry) for name, entry in entries.items()}
+    lines: dict[str, int] = {}
+    for key, entry in listed:
+        name, where = key.value, f"{path}: categories.{key.value[:64]}"
+        try:
+            if name in lines:
+                found.pop(name, None)
+                raise InputError(
+                    f"{where}: stands twice, in lines {lines[name]} and {strict_yaml.line(key)}; rename one"
+                )
+            lines[name] = strict_yaml.line(key)
+            found[name] = _category(where, name, _value(where, entry))
+        except InputError as error:
+            found.refused[name] = str(error)
+    if not found:
+        raise InputError(" ".join(found.refused.values()))
+    return found
 
 
 def load_step_tags(path: Path) -> dict[str, dict[str, Any]]:
@@ -85,7 +132,8 @@ def load_step_tags(path: Path) -> dict[str, dict[str, Any]]:
     Raises:
         InputError: naming the file, the entry and the remedy.
     """
-    tags = _document(path).get("step_tags") or {}
+    node = _part(path, "step_tags")
+    tags = {} if node is None else _value(f"{path}: step_tags", node) or {}
     known = ("gpu", *MODELS)
     if not isinstance(tags, dict) or not all(isinstance(value, dict) for value in tags.values()):
         raise InputError(f"{path}: step_tags: expected gpu or a model's name -> tag -> value")
@@ -98,40 +146,111 @@ def load_step_tags(path: Path) -> dict[str, dict[str, Any]]:
     return tags
 
 
-def _document(path: Path) -> dict[str, Any]:
+def _part(path: Path, name: str) -> yaml.Node | None:
+    """What the file says under a name; None if nothing."""
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        document = strict_yaml.read(path)
     except FileNotFoundError as error:
         raise InputError(f"{path} does not exist; run from the project folder or set ALSOBOUGHT_CATEGORIES") from error
-    except yaml.YAMLError as error:
-        raise InputError(f"{path} is not valid YAML: {error}") from error
-    return document if isinstance(document, dict) else {}
+    found = [value for key, value in strict_yaml.entries(document) or () if key.value == name]
+    if len(found) > 1:
+        raise InputError(
+            f"{path}: '{name}:' stands twice, the second time in line {strict_yaml.line(found[1])}; join them"
+        )
+    return found[0] if found else None
 
 
-def _category(path: Path, name: str, entry: Any) -> Category:
-    where = f"{path}: categories.{name}"
+def _value(where: str, node: yaml.Node) -> Any:
+    try:
+        return strict_yaml.value(node)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from error
+
+
+def _category(where: str, name: str, entry: Any) -> Category:
     if not _NAME.fullmatch(name):
         raise InputError(f"{where}: a name is 1 to 63 lower-case letters, digits and underscores")
-    if not isinstance(entry, dict) or not isinstance(entry.get("source"), str):
+    if not isinstance(entry, dict):
         raise InputError(f"{where}: needs at least 'source: PATH or URL'")
-    unknown = sorted(set(entry) - _KEYS)
+    unknown = sorted(str(key)[:40] for key in entry if key not in _KEYS)
     if unknown:
         raise InputError(f"{where}: unknown key {unknown[0]!r}; known are {', '.join(sorted(_KEYS))}")
-    for key in sorted(set(entry) - {"settings", "schedule", "watch"}):
-        if entry[key] is not None and not isinstance(entry[key], str):
-            raise InputError(f"{where}.{key}: {entry[key]!r} is not a text; put it into quotes")
+    given = {key: value for key, value in entry.items() if value is not None}
+    for key in sorted(set(given) - {"settings", "schedule", "watch"}):
+        if not isinstance(given[key], str):
+            # Not the value itself: what should be a URL may hold a password.
+            raise InputError(
+                f"{where}.{key}: the value is not a text but a {type(given[key]).__name__}; put it into quotes"
+            )
     for key in ("schedule", "watch"):
-        if not isinstance(entry.get(key, False), bool):
-            raise InputError(f"{where}.{key}: {entry[key]!r} is not true or false")
-    if entry.get("format", "auto") not in ("auto", "mcauley", "pairs"):
-        raise InputError(f"{where}.format: {entry['format']!r} is not one of auto, mcauley, pairs")
-    overrides = entry.get("settings") or {}
+        if not isinstance(given.get(key, False), bool):
+            raise InputError(f"{where}.{key}: {_short(given[key])} is not true or false")
+    if "source" not in given:
+        raise InputError(f"{where}: needs at least 'source: PATH or URL'")
+    for key in ("source", "products"):
+        _check_place(f"{where}.{key}", given.get(key, "sample"))
+    _check_texts(where, given)
+    given["settings"] = overrides = _checked_settings(where, given.get("settings", {}))
+    category = Category(**{"title": name.replace("_", " ").title(), **given, "name": name})
+    for section in overrides:
+        category.config(section)  # every override is checked now, not at two in the morning
+    return category
+
+
+def _check_place(where: str, place: str) -> None:
+    if not place.strip():
+        raise InputError(f"{where}: is empty; name a file or a URL")
+    if not place.isprintable():
+        raise InputError(f"{where}: holds a line end or another character that no path or URL has")
+    try:
+        urlsplit(place).port  # noqa: B018 (the check is that it can be read)
+    except ValueError as error:
+        raise InputError(f"{where}: is not a URL that can be read: its host or port is wrong") from error
+
+
+def _check_texts(where: str, given: Mapping[str, str]) -> None:
+    if (form := given.get("format", "auto")) not in FORMATS:
+        raise InputError(f"{where}.format: {_short(form)} is not one of {', '.join(FORMATS)}")
+    if (digest := given.get("sha256")) is not None and not _SHA256.fullmatch(digest):
+        raise InputError(f"{where}.sha256: {_short(digest)} is not 64 hex digits")
+    zone = given.get("timezone", "UTC")
+    try:
+        zoneinfo.ZoneInfo(zone)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:
+        close = difflib.get_close_matches(zone, sorted(zoneinfo.available_timezones()), 1)
+        hint = f"did you mean {close[0]!r}?" if close else "it is written like Europe/Berlin"
+        raise InputError(f"{where}.timezone: there is no time zone {_short(zone)}; {hint}") from error
+    if (cron := given.get("cron")) is not None and not _is_cron(cron):
+        raise InputError(
+            f"{where}.cron: {_short(cron)} is not a time; it has five parts, minute, hour, day, month and weekday, "
+            "e.g. '0 3 * * *' for every night at three"
+        )
+
+
+def _is_cron(text: str) -> bool:
+    from croniter import CroniterError, croniter
+
+    try:
+        # The next time is asked for too: a 30 February is well written, and never comes.
+        return len(croniter.expand(text)[0]) == 5 and croniter(text, 0).get_next() > 0
+    except (CroniterError, ValueError, LookupError, TypeError, AttributeError):
+        return False
+
+
+def _checked_settings(where: str, overrides: Any) -> dict[str, dict[str, Any]]:
     if not isinstance(overrides, dict) or not all(isinstance(value, dict) for value in overrides.values()):
         raise InputError(f"{where}.settings: expected section -> setting -> value")
     for section in overrides:
         if section not in CONFIGS:
-            raise InputError(f"{where}.settings: no section {section!r}; known are {', '.join(CONFIGS)}")
-    category = Category(**{"title": name.replace("_", " ").title(), **entry, "name": name, "settings": overrides})
-    for section in overrides:
-        category.config(section)  # every override is checked now, not at two in the morning
-    return category
+            raise InputError(f"{where}.settings: no section {_short(section)}; known are {', '.join(CONFIGS)}")
+    return overrides
+
+
+def _some(names: Iterable[str], most: int = 20) -> str:
+    listed = list(names)
+    return ", ".join(listed[:most]) + (f" and {len(listed) - most} more" if len(listed) > most else "")
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."

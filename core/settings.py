@@ -63,6 +63,8 @@ def build(config: type, overrides: Mapping[str, Any], where: str) -> Any:
 def checked(where: str, value: Any, kind: Any, meta: Mapping[str, Any]) -> Any:
     """One setting's value, of its type; type and metadata are those of :func:`describe`. Raises InputError."""
     kinds = typing.get_args(kind) if isinstance(kind, types.UnionType) else (kind,)
+    if isinstance(value, int) and value.bit_length() > 1000:  # no float holds it, and Python will not write it out
+        raise InputError(f"{where}: the number is too large")
     if float in kinds and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
     if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):

@@ -68,7 +68,9 @@ def categories() -> tuple[list[CategoryEntry], str | None]:
     problem = None
     titles: dict[str, str] = {}
     try:
-        titles = {c.name: c.title for c in load_categories(paths.categories_file()).values()}
+        known = load_categories(paths.categories_file())
+        titles = {c.name: c.title for c in known.values()}
+        problem = "\n\n".join(known.refused.values()) or None
     except InputError as error:
         problem = str(error)
     present = store().categories("product_pairs")

@@ -8,11 +8,11 @@ from typing import Any
 
 import dagster as dg
 
-from core.categories import Category, load_categories, load_step_tags
+from core.categories import Categories, load_categories, load_step_tags
 from core.models.base import Model
 from core.paths import categories_file
 
-CATEGORIES: dict[str, Category] = load_categories(categories_file())
+CATEGORIES: Categories = load_categories(categories_file())
 _STEP_TAGS = load_step_tags(categories_file())
 BY_CATEGORY = dg.StaticPartitionsDefinition(list(CATEGORIES))
 SEED = 42

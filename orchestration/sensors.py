@@ -37,6 +37,8 @@ def _source_sensor(category: Category) -> dg.SensorDefinition:
 def _when_changed(
     context: dg.SensorEvaluationContext, category: Category, store: StoreIOManager
 ) -> dg.RunRequest | dg.SkipReason:
+    """A file that is being copied looks new at every tick: what is asked for has stood still since the last one, whose
+    state is the cursor."""
     try:
         state = inputs.source_state(category)
     except (UnreachableError, InputError) as error:
@@ -46,10 +48,18 @@ def _when_changed(
     inputs.report(context.instance, inputs.observation(inputs.SOURCE, category.name, state))
     made = store.store.manifest("raw_products", category.name)
     if made is not None and made.info.get("source") == state:
+        context.update_cursor("")
         return dg.SkipReason(f"{category.name}: the source is as it was when it was read")
+    now = inputs.version(state)
+    if context.cursor != now:
+        context.update_cursor(now)
+        return dg.SkipReason(
+            f"{category.name}: the source changed; a rebuild is asked for once size and time have stood still for "
+            f"{_SOURCE_SECONDS} s"
+        )
     # One request per state and artefact: a source that fails is not tried again until it changes, and one that is put
     # back to an earlier state is read again.
-    key = f"{category.name} {inputs.version(state)} {made.version if made else 'first'}"
+    key = f"{category.name} {now} {made.version if made else 'first'}"
     why = "the source changed" if made else "the source was never read"
     return ask(context, category, state, why, run_key=key)
 
@@ -81,8 +91,19 @@ def failure_webhook(context: dg.RunFailureSensorContext) -> dg.SkipReason | None
     return None
 
 
+@dg.sensor(
+    minimum_interval_seconds=_SOURCE_SECONDS,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Fails for as long as categories.yaml has entries that cannot be used, and says why.",
+)
+def categories_refused() -> None:
+    """The other categories load, so what is wrong with the file must be seen where people look for failures."""
+    raise InputError(" ".join(CATEGORIES.refused.values()))
+
+
 sensors = [
     *(_source_sensor(category) for category in CATEGORIES.values() if category.source != "sample"),
     settings_reported,
     failure_webhook,
+    *([categories_refused] if CATEGORIES.refused else []),
 ]

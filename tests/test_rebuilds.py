@@ -72,14 +72,25 @@ def repository(folder):
 
 
 def tick(built, name, kind="schedule"):
-    """What a tick yields, evaluated as the daemon has it evaluated: a run request, or the sentence of a skip."""
+    """What a tick yields, evaluated as the daemon has it evaluated: a run request, or the sentence of a skip.
+
+    Of a sensor the second of two: what changed must have stood still since the first, see the test of a growing file.
+    """
+    if kind == "schedule":
+        return yielded(evaluated(built, name, kind))
+    return yielded(evaluated(built, name, kind, evaluated(built, name, kind).cursor))
+
+
+def evaluated(built, name, kind, cursor=None):
     folder, instance = built
     repo = repository(folder)
     with environ({"RAW_DIR": str(folder)}):
         if kind == "schedule":
-            found = get_external_schedule_execution(repo, instance.get_ref(), name, time.time(), "UTC", None)
-        else:
-            found = get_external_sensor_execution(repo, None, instance.get_ref(), name, None, None, None, None, None)
+            return get_external_schedule_execution(repo, instance.get_ref(), name, time.time(), "UTC", None)
+        return get_external_sensor_execution(repo, None, instance.get_ref(), name, None, None, cursor, None, None)
+
+
+def yielded(found):
     if not found.run_requests:
         return found.skip_message
     [request] = found.run_requests
@@ -170,6 +181,21 @@ def test_a_changed_source_is_seen_by_sensor_and_schedule_and_asked_for_once(buil
     assert {"raw_products", "raw_relationships", "quarantine"} <= stale(built)
     source.write_bytes(source.read_bytes() + b"p2,p3,0.5\n")
     assert tick(built, "source_beta", "sensor").run_key != request.run_key
+
+
+def test_a_file_that_grows_is_left_alone_until_it_stands_still(built, source):
+    """An upload that takes longer than the sensor's interval: a rebuild would read a part of it."""
+    found, cursor = [], evaluated(built, "source_beta", "sensor").cursor
+    for _ in range(4):
+        source.write_bytes(source.read_bytes() + b"p1,p2,0.5\n")
+        at = evaluated(built, "source_beta", "sensor", cursor)
+        found.append(yielded(at))
+        cursor = at.cursor
+    assert all("stood still" in one for one in found)
+    os.utime(source, ns=(1, 1))  # the same size, another time
+    at = evaluated(built, "source_beta", "sensor", cursor)
+    assert "stood still" in yielded(at)
+    assert yielded(evaluated(built, "source_beta", "sensor", at.cursor)).partition_key == "beta"
 
 
 def test_a_source_that_tells_nothing_of_itself_is_read_at_every_tick(built, monkeypatch):
