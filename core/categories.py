@@ -21,7 +21,8 @@ from core.configs import CONFIGS
 from core.errors import InputError
 from core.models import MODELS
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9_]{0,62}")
+NAME = re.compile(r"[a-z0-9][a-z0-9_]{0,62}")
+NAME_RULE = "a name is 1 to 63 lower-case letters, digits and underscores"
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 _KEYS = {"title", "source", "format", "products", "sha256", "cron", "timezone", "schedule", "watch", "settings"}
 
@@ -168,8 +169,8 @@ def _value(where: str, node: yaml.Node) -> Any:
 
 
 def _category(where: str, name: str, entry: Any) -> Category:
-    if not _NAME.fullmatch(name):
-        raise InputError(f"{where}: a name is 1 to 63 lower-case letters, digits and underscores")
+    if not NAME.fullmatch(name):
+        raise InputError(f"{where}: {NAME_RULE}")
     if not isinstance(entry, dict):
         raise InputError(f"{where}: needs at least 'source: PATH or URL'")
     unknown = sorted(str(key)[:40] for key in entry if key not in _KEYS)

@@ -5,15 +5,17 @@ Belongs here: argument parsing and calling the right function. Does not belong h
 """
 
 import argparse
-import contextlib
 import os
+import signal
 import sys
 import time
-import warnings
-from typing import Any
+from typing import TYPE_CHECKING
 
 from core import paths
 from core.errors import InputError
+
+if TYPE_CHECKING:
+    from core.categories import Categories
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -22,11 +24,29 @@ def main(argv: list[str] | None = None) -> int:
     os.environ.setdefault("DAGSTER_HOME", str(paths.home()))
     # Without this Dagster runs every step's start-up with a notice about itself on the terminal.
     os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "yes")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # an orderly end too
     try:
-        return int(arguments.run(arguments) or 0)
+        status = int(arguments.run(arguments) or 0)
+        sys.stdout.flush()
+        return status
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        return _stopped()
+    except BrokenPipeError:
+        # Whoever read this has enough, e.g. `head`. The interpreter would complain on flushing what is left.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
+
+
+def _stopped() -> int:
+    from orchestration import step_server
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C would interrupt the cleaning up
+    step_server.stop()
+    print("\nStopped. The same command goes on from here.", file=sys.stderr)
+    return 128 + signal.SIGINT
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -59,80 +79,67 @@ def _materialize(arguments: argparse.Namespace) -> int:
 
 
 def materialize(category: str, select: str = "*") -> int:
-    """Run one category's job in this terminal; 0 when every step succeeded."""
-    from core.categories import load_categories
-    from orchestration import step_server
+    """Run one category's job in this terminal; 0 when every step succeeded.
+
+    Raises:
+        InputError: there is no such category, its source is not there, the selection selects nothing, or the machine
+            cannot be used.
+        KeyboardInterrupt: Ctrl-C.
+    """
+    from orchestration import preflight, step_server
 
     started = time.monotonic()
-    known = load_categories(paths.categories_file())
-    if category not in known:
-        raise InputError(
-            f"there is no category {category!r} in {paths.categories_file()}; known are {', '.join(known)}"
-        )
+    wanted = _categories(category)[category]
+    if select == "*":
+        preflight.check_source(wanted)
+    preflight.check_machine()
     step_server.start()
-    import dagster as dg
-
+    from orchestration import foreground
     from orchestration.definitions import defs
     from orchestration.outdated import materializable
-    from orchestration.partitions import CATEGORIES
-    from orchestration.terminal import failures
-    from orchestration.workers import end_dead_runs, here
+    from orchestration.selection import selected
 
     graph = defs.resolve_asset_graph()
-    if select == "*":  # all but the maps that the category does not ask for, whose steps would make nothing
-        selection = set(materializable(graph, CATEGORIES[category]))
-    else:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", dg.BetaWarning)  # says so of all selections but a single name
-            asked = dg.AssetSelection.from_string(select)
-        # The neighbours: the catalogue's assets come out of one reading, none of them can be had alone.
-        selection = set(asked.required_multi_asset_neighbors().resolve(graph))
-    with dg.DagsterInstance.get() as instance:
-        end_dead_runs(instance)  # else a killed run would keep its pool slots, and this one would wait for them
-        _make_pool(instance)
-        result = dg.execute_job(
-            dg.reconstructable(_rebuild_job),
-            instance=instance,
-            tags={"dagster/partition": category} | here(),
-            run_config={"loggers": {"console": {}}},  # the short lines of orchestration.terminal
-            asset_selection=sorted(selection),
-        )
-        for text in failures(result):  # while the instance is open: the result reads its events
-            print(text, file=sys.stderr)
+    # All but the maps that the category does not ask for, whose steps would make nothing.
+    assets = set(materializable(graph, wanted)) if select == "*" else selected(graph, select)
+    if any(key.path == ["raw_products"] for key in assets):
+        preflight.check_source(wanted)
+    with foreground.instance() as instance:
+        success = foreground.run(instance, category, assets)
     seconds = time.monotonic() - started
-    state = "materialized" if result.success else "FAILED; the lines above say why"
+    state = "materialized" if success else "FAILED; the lines above say why"
     print(f"{category}: {state}, {seconds:.0f} s. Artefacts: {paths.store_root()}", file=sys.stderr)
-    return 0 if result.success else 1
+    return 0 if success else 1
 
 
-def _make_pool(instance: Any) -> None:
-    """Make the pool before its first use: where two runs come to that at once, PostgreSQL refuses what Dagster does
-    when the other was first ("current transaction is aborted", dagster 1.13), and a run fails."""
-    from sqlalchemy.exc import DBAPIError
+def _categories(asked: str = "") -> "Categories":
+    """The categories; says why of each entry that cannot be used, but of the one that is asked for: that is an error.
 
-    from orchestration.resources import GPU_POOL
+    Raises:
+        InputError: the file cannot be used.
+    """
+    from core.categories import load_categories
 
-    storage = instance.event_log_storage
-    if GPU_POOL not in {pool.name for pool in storage.get_pool_limits()}:
-        with contextlib.suppress(DBAPIError):  # another run has just made it
-            storage.initialize_concurrency_limit_to_default(GPU_POOL)
-
-
-def _rebuild_job() -> Any:  # named by module and function in each step's process
-    from orchestration.definitions import defs
-
-    return defs.resolve_job_def("rebuild")
+    found = load_categories(paths.categories_file())
+    for name, sentence in found.refused.items():
+        if name != asked:
+            print(f"warning: {sentence}", file=sys.stderr)
+    return found
 
 
 def _leaderboard(arguments: argparse.Namespace) -> None:
     import orjson
 
+    from core.categories import NAME, NAME_RULE
     from core.evaluation.leaderboard import to_markdown
     from core.store import Store
 
+    if not NAME.fullmatch(arguments.category):
+        raise InputError(f"there is no category {arguments.category!r}: {NAME_RULE}")
     try:
         long = Store(paths.store_root()).read("leaderboard", arguments.category)
     except FileNotFoundError as error:
+        _categories(arguments.category)[arguments.category]  # says it if there is no such category
         raise InputError(
             f"no leaderboard of {arguments.category!r} in {paths.store_root()}; "
             f"run `make materialize CATEGORY={arguments.category}` first"
@@ -150,6 +157,10 @@ def _demo(arguments: argparse.Namespace) -> int:
 def _serve(arguments: argparse.Namespace) -> int:
     from orchestration.servers import serve
 
+    try:
+        _categories()
+    except InputError as error:  # what is materialized can be looked at all the same
+        print(f"warning: {error}", file=sys.stderr)
     return serve(arguments.ui_port, arguments.explorer_port)
 
 

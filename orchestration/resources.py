@@ -19,9 +19,6 @@ from core.errors import InputError
 from core.store import Store, read_artefact, read_manifest, store_path, write_artefact
 from orchestration import inputs, machine
 
-GPU_POOL = "gpu"
-"""Pool of the steps that train on the torch device; dagster.yaml says how many may do so at once."""
-
 
 class StoreIOManager(dg.UPathIOManager):
     """Artefacts in ``core.store``'s layout: ``<root>/<asset key>/<category>/``, atomic, with a manifest each.
@@ -65,7 +62,7 @@ class StoreIOManager(dg.UPathIOManager):
         manifest = read_manifest(path)
         if manifest is None:
             key = context.asset_key.to_user_string()
-            raise FileNotFoundError(
+            raise InputError(
                 f"{key} of {context.asset_partition_key} is not materialized; materialize it first, e.g. "
                 f"`make materialize CATEGORY={context.asset_partition_key}`"
             )

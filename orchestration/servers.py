@@ -71,11 +71,11 @@ def serve(ui_port: int, explorer_port: int) -> int:
 def _make_database() -> None:
     """Make the instance's tables if they are not there: webserver and daemon, started together, would each make them,
     and Dagster cannot use what comes of it ("alembic_version has more than one head")."""
-    import dagster as dg
+    from orchestration import foreground
+    from orchestration.pools import make_pool
 
-    # dagster.yaml may name the database relative to the current folder, which is the children's.
-    with contextlib.chdir(paths.home()), dg.DagsterInstance.get() as instance:
-        instance.get_runs(limit=1)
+    with foreground.instance() as instance:
+        make_pool(instance)
         instance.event_log_storage.get_concurrency_run_ids()
         instance.all_instigator_state()
 

@@ -1,35 +1,54 @@
 """Which runs still have a process, and ending those that have lost theirs.
 
-Belongs here: telling a run that works from one whose process was killed, on this machine. Does not belong here:
-starting runs (Dagster does) and what a step leaves behind (``core.store``, ``core.checkpoint``). Dagster's own launcher
-cannot tell, so after a kill -9 or a power cut a run would stay "started" for ever, and keep its pool slots and its
-place in the queue.
+Belongs here: telling a run that works from one whose process was killed, on this machine, and the launcher that tells
+Dagster. Does not belong here: whose turn it is (``orchestration.turns``) and what a step leaves behind (``core.store``,
+``core.checkpoint``). Dagster's own launcher cannot tell, so after a kill -9 or a power cut a run would stay "started"
+for ever, and keep its pool slots and its place in the queue.
 """
 
+import json
 import socket
 import time
+from typing import Any
 
 import dagster as dg
 import psutil
 from dagster._core.launcher import CheckRunHealthResult, DefaultRunLauncher, LaunchRunContext, WorkerStatus
 
+from core.process_identity import identity_of, is_alive, this_process
+from orchestration import turns
+from orchestration.pools import make_pool
+
 HOST_TAG = "alsobought/host"
-"""Tag of a run: the machine its process is on; no other machine can say whether that lives."""
+"""Tag of a run: the machine its process is on, by machine id and boot; no other machine can say whether that lives."""
+PROCESS_TAG = "alsobought/process"
+"""Tag of a run: its process, once that is known; see :mod:`core.process_identity`."""
 
 _START_SECONDS = 60.0
 """A run younger than this may not have told its process yet."""
-_UNDER_WAY = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 
 
 def here() -> dict[str, str]:
     """Tags of a run whose process is on this machine."""
-    return {HOST_TAG: socket.gethostname()}
+    place = {name: value for name, value in this_process().items() if name not in ("pid", "started")}
+    return {HOST_TAG: json.dumps(place | {"name": socket.gethostname()}, sort_keys=True)}
+
+
+def this_run() -> dict[str, str]:
+    """Tags of a run whose process is this one."""
+    return here() | {PROCESS_TAG: json.dumps(this_process(), sort_keys=True)}
 
 
 def is_dead(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
     """True if the run's process was on this machine and is gone; False when it lives or cannot be known."""
-    if run.tags.get(HOST_TAG) != socket.gethostname():
-        return False
+    place = _read(run.tags.get(HOST_TAG))
+    same = _is_here(place)
+    if same is not True:
+        return same is False  # the machine was started anew since
+    if process := _read(run.tags.get(PROCESS_TAG)):
+        return is_alive(process) is False
+    if run.status == dg.DagsterRunStatus.STARTING:
+        return False  # a run that was launched has a time limit for this in dagster.yaml
     started = None
     for record in instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ENGINE_EVENT):
         event = record.dagster_event
@@ -37,6 +56,9 @@ def is_dead(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
         if pid is not None:
             started = record.timestamp
             if _lives(int(str(pid.value)), started):
+                # From now on by its start in the machine's own count: this clock's times are moved when it is set.
+                identity = identity_of(int(str(pid.value)))
+                instance.add_run_tags(run.run_id, {PROCESS_TAG: json.dumps(identity, sort_keys=True)})
                 return False
     if started is None:
         stored = instance.get_run_record_by_id(run.run_id)
@@ -46,7 +68,7 @@ def is_dead(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
 
 def end_dead_runs(instance: dg.DagsterInstance) -> list[str]:
     """Report the dead runs of this machine as failed and free their pool slots; their ids."""
-    dead = [run for run in instance.get_runs(dg.RunsFilter(statuses=_UNDER_WAY)) if is_dead(instance, run)]
+    dead = [run for run in instance.get_runs(dg.RunsFilter(statuses=turns.UNDER_WAY)) if is_dead(instance, run)]
     for run in dead:
         instance.report_run_failed(run, "The run's process is gone: it was killed, or the machine went down.")
         instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
@@ -57,7 +79,11 @@ class LocalRunLauncher(DefaultRunLauncher):
     """Dagster's launcher, whose runs the daemon's run monitoring finds when their process is gone."""
 
     def launch_run(self, context: LaunchRunContext) -> None:
-        self._instance.add_run_tags(context.dagster_run.run_id, here())
+        run = context.dagster_run
+        if turns.put_back(self._instance, run):
+            return
+        make_pool(self._instance)
+        self._instance.add_run_tags(run.run_id, here())
         super().launch_run(context)
 
     @property
@@ -68,6 +94,27 @@ class LocalRunLauncher(DefaultRunLauncher):
         if is_dead(self._instance, run):
             return CheckRunHealthResult(WorkerStatus.FAILED, "its process is gone")
         return CheckRunHealthResult(WorkerStatus.RUNNING)
+
+
+def _is_here(place: dict[str, Any]) -> bool | None:
+    """Whether processes of a place can be looked up here: True; False if the place is no more; None if it is another.
+
+    The host's name counts for one thing only: a container that was started anew has other process numbers, and is known
+    by keeping its name.
+    """
+    own = this_process()
+    same = is_alive(own | {name: value for name, value in place.items() if name in own} if place else {})
+    if same is None and place.get("machine") == own["machine"] and place.get("name") == socket.gethostname():
+        return False
+    return same
+
+
+def _read(tag: str | None) -> dict[str, Any]:
+    try:
+        found = json.loads(tag or "{}")
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _lives(pid: int, since: float) -> bool:

@@ -39,9 +39,8 @@ def local_instance(folder):
 
 @contextlib.contextmanager
 def shipped_instance(folder):
-    """The instance of a folder with a copy of the shipped dagster.yaml, whose paths are relative to the current folder:
-    left alone, it would be the project's own."""
-    with contextlib.chdir(folder), dg.DagsterInstance.from_config(str(folder)) as instance:
+    """The instance of a folder with a copy of the shipped dagster.yaml."""
+    with environ({"DAGSTER_HOME": str(folder)}), dg.DagsterInstance.from_config(str(folder)) as instance:
         yield instance
 
 

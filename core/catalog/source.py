@@ -96,6 +96,13 @@ def _state_of(path: str, sha256: str | None, raw_dir: Path) -> dict[str, Any] | 
     return {**pinned, "size": stat.st_size, "modified_ns": stat.st_mtime_ns}
 
 
+def check_local(source: Source, raw_dir: Path) -> None:
+    """Raises InputError: a file of the source that is a local one is not there. Asks no server."""
+    for path in (source.path, source.products):
+        if path is not None and not _is_remote(path):
+            _local(path, raw_dir)
+
+
 def fetch(source: Source, raw_dir: Path, cache_dir: Path, progress: Progress = silent) -> Path:
     """The local file of a source: a local one is used in place, a remote one is downloaded into ``cache_dir``.
 

@@ -22,8 +22,9 @@ from core.split import PairSplit
 from orchestration.inputs import settings as settings_of
 from orchestration.launchpad import form, resolve
 from orchestration.partitions import BY_CATEGORY, SEED, step_tags
+from orchestration.pools import GPU_POOL
 from orchestration.reporting import StepReport, check_specs, table
-from orchestration.resources import GPU_POOL, ChosenDevice, Machine, StoreIOManager, TorchDevice
+from orchestration.resources import ChosenDevice, Machine, StoreIOManager, TorchDevice
 
 _UPSTREAM = {
     "products": "product_pairs",

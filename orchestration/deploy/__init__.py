@@ -1,0 +1,16 @@
+"""The instance of a team: dagster.yaml with its storage in PostgreSQL.
+
+Belongs here: making ``dagster.postgres.yaml`` of its two sources, so that limits, monitoring and retention are said
+once. Does not belong here: what they are (dagster.yaml).
+"""
+
+from pathlib import Path
+
+_HERE = Path(__file__).resolve().parent
+FILE = _HERE / "dagster.postgres.yaml"
+
+
+def content() -> str:
+    """dagster.yaml with its first part, ``storage``, replaced."""
+    parts = (_HERE.parent.parent / "dagster.yaml").read_text(encoding="utf-8").partition("\n\n")
+    return (_HERE / "storage.postgres.yaml").read_text(encoding="utf-8") + parts[2]

@@ -1,0 +1,106 @@
+"""A run in this process, told on the terminal.
+
+Belongs here: making the run, waiting for its turn, executing it, Ctrl-C. Does not belong here: what is selected
+(``orchestration.selection``) and how a failure reads (``orchestration.terminal``).
+"""
+
+import contextlib
+import os
+import sys
+import threading
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import dagster as dg
+from dagster._core.execution.api import execute_run_iterator
+
+from core.errors import InputError
+from orchestration import step_server, turns
+from orchestration.pools import make_pool
+from orchestration.terminal import Failures
+from orchestration.workers import this_run
+
+_STOP_SECONDS = 10.0
+"""What steps have to end by themselves after Ctrl-C: one that computes in compiled code does not hear of it."""
+
+
+@contextlib.contextmanager
+def instance() -> Iterator[dg.DagsterInstance]:
+    """Dagster's instance. Raises InputError: it cannot be opened."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    with contextlib.ExitStack() as stack:
+        try:
+            opened = stack.enter_context(dg.DagsterInstance.get())
+            opened.get_runs(limit=1)
+        except (dg.DagsterError, SQLAlchemyError, OSError) as error:
+            why = str(getattr(error, "orig", None) or error).strip().splitlines() or [type(error).__name__]
+            raise InputError(
+                f"Dagster's storage, by dagster.yaml in {os.environ.get('DAGSTER_HOME')}, cannot be used: {why[0]}. "
+                "Mend that, or set DAGSTER_HOME to a folder with a dagster.yaml that you may write to"
+            ) from error
+        yield opened
+
+
+def run(opened: dg.DagsterInstance, category: str, assets: Iterable[dg.AssetKey]) -> bool:
+    """Run a category's job for these assets when its turn comes; whether all went well.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C; the run is stored as canceled.
+    """
+    make_pool(opened)
+    job = dg.reconstructable(_rebuild_job)
+    tags = {"dagster/partition": category} | this_run()
+    definition, selection = job.get_definition(), frozenset(assets)
+
+    def make() -> dg.DagsterRun:
+        made = opened.create_run_for_job(
+            job_def=definition,
+            status=dg.DagsterRunStatus.STARTING,
+            tags={**definition.run_tags, **tags},
+            run_config={"loggers": {"console": {}}},  # the short lines of orchestration.terminal
+            asset_selection=selection,
+            job_code_origin=job.get_python_origin(),
+        )
+        starting = dg.DagsterEvent(dg.DagsterEventType.RUN_STARTING.value, made.job_name)
+        opened.report_dagster_event(starting, run_id=made.run_id)  # with the time, which the daemon's monitoring reads
+        return made
+
+    made = turns.take(opened, category, make, say)
+    try:
+        return _execute(opened, job, made)
+    except BaseException:
+        left = opened.get_run_by_id(made.run_id)
+        if left is not None and not left.is_finished:
+            opened.report_run_canceled(left)
+        raise
+
+
+def _execute(opened: dg.DagsterInstance, job: Any, made: dg.DagsterRun) -> bool:
+    failures, interrupted, success = Failures(), False, False
+    killer = threading.Timer(_STOP_SECONDS, step_server.stop)
+    try:
+        for event in execute_run_iterator(job, made, opened):
+            if event.is_engine_event and "received termination signal" in (event.message or "") and not interrupted:
+                interrupted = True
+                opened.report_run_canceling(made)  # else Dagster would call the run failed
+                killer.start()
+            success = success or event.event_type == dg.DagsterEventType.RUN_SUCCESS
+            for text in [] if interrupted else failures.told(event):
+                say(text)
+    finally:
+        killer.cancel()
+    if interrupted:
+        raise KeyboardInterrupt
+    return success
+
+
+def say(text: str) -> None:
+    """A line for the person at the terminal."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def _rebuild_job() -> Any:  # named by module and function in each step's process
+    from orchestration.definitions import defs
+
+    return defs.resolve_job_def("rebuild")
