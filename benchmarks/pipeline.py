@@ -61,8 +61,8 @@ def run_here(answer: Path, models: list[str], select: str) -> None:
     from orchestration import machine
 
     machine.STEPS_AT_ONCE = 1  # before the definitions are made with it
-    from orchestration.cli import _rebuild_job
     from orchestration.definitions import defs
+    from orchestration.foreground import rebuild_job
 
     if select:
         wanted = dg.AssetSelection.from_string(select)
@@ -72,7 +72,7 @@ def run_here(answer: Path, models: list[str], select: str) -> None:
     selection = wanted.required_multi_asset_neighbors().resolve(defs.resolve_asset_graph())
     with dg.DagsterInstance.get() as instance:
         result = dg.execute_job(
-            dg.reconstructable(_rebuild_job),
+            dg.reconstructable(rebuild_job),
             instance=instance,
             tags={"dagster/partition": CATEGORY},
             run_config={"loggers": {"console": {}}},

@@ -39,13 +39,13 @@ def run_here(folder: Path, contender: str) -> None:
     from orchestration import machine
 
     machine.STEPS_AT_ONCE = 1  # before the definitions are made with it
-    from orchestration.cli import _rebuild_job
     from orchestration.definitions import defs
+    from orchestration.foreground import rebuild_job
 
     wanted = dg.AssetSelection.from_string(SELECT).required_multi_asset_neighbors()
     with contextlib.chdir(folder), dg.DagsterInstance.get() as instance:
         result = dg.execute_job(
-            dg.reconstructable(spawned_job if contender == "spawned" else _rebuild_job),
+            dg.reconstructable(spawned_job if contender == "spawned" else rebuild_job),
             instance=instance,
             tags={"dagster/partition": CATEGORY},
             asset_selection=sorted(wanted.resolve(defs.resolve_asset_graph())),

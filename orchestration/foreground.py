@@ -13,6 +13,7 @@ from typing import Any
 
 import dagster as dg
 from dagster._core.execution.api import execute_run_iterator
+from dagster._core.utils import make_new_run_id
 
 from core.errors import InputError
 from orchestration import step_server, turns
@@ -49,15 +50,16 @@ def run(opened: dg.DagsterInstance, category: str, assets: Iterable[dg.AssetKey]
         KeyboardInterrupt: Ctrl-C; the run is stored as canceled.
     """
     make_pool(opened)
-    job = dg.reconstructable(_rebuild_job)
-    tags = {"dagster/partition": category} | this_run()
+    job = dg.reconstructable(rebuild_job)
     definition, selection = job.get_definition(), frozenset(assets)
 
     def make() -> dg.DagsterRun:
+        run_id = make_new_run_id()
         made = opened.create_run_for_job(
             job_def=definition,
+            run_id=run_id,
             status=dg.DagsterRunStatus.STARTING,
-            tags={**definition.run_tags, **tags},
+            tags={**definition.run_tags, "dagster/partition": category, **this_run(run_id)},
             run_config={"loggers": {"console": {}}},  # the short lines of orchestration.terminal
             asset_selection=selection,
             job_code_origin=job.get_python_origin(),
@@ -100,7 +102,7 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def _rebuild_job() -> Any:  # named by module and function in each step's process
+def rebuild_job() -> Any:  # named by module and function in each step's process
     from orchestration.definitions import defs
 
     return defs.resolve_job_def("rebuild")

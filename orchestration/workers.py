@@ -9,6 +9,7 @@ for ever, and keep its pool slots and its place in the queue.
 import json
 import socket
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
@@ -26,6 +27,7 @@ PROCESS_TAG = "alsobought/process"
 
 _START_SECONDS = 60.0
 """A run younger than this may not have told its process yet."""
+_HAVE_PROCESS = (dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING)
 
 
 def here() -> dict[str, str]:
@@ -34,21 +36,27 @@ def here() -> dict[str, str]:
     return {HOST_TAG: json.dumps(place | {"name": socket.gethostname()}, sort_keys=True)}
 
 
-def this_run() -> dict[str, str]:
+def process_tag(run_id: str, identity: Mapping[str, Any]) -> dict[str, str]:
+    """The tag that names a run's process, and the run: who runs one again in the UI copies the tags of the first."""
+    return {PROCESS_TAG: json.dumps({**identity, "run": run_id}, sort_keys=True)}
+
+
+def this_run(run_id: str) -> dict[str, str]:
     """Tags of a run whose process is this one."""
-    return here() | {PROCESS_TAG: json.dumps(this_process(), sort_keys=True)}
+    return here() | process_tag(run_id, this_process())
 
 
 def is_dead(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
     """True if the run's process was on this machine and is gone; False when it lives or cannot be known."""
-    place = _read(run.tags.get(HOST_TAG))
-    same = _is_here(place)
+    process = _read(run.tags.get(PROCESS_TAG))
+    known = process.get("run") == run.run_id
+    if not known and run.status not in _HAVE_PROCESS:
+        return False  # it has none yet; Dagster has a time limit for the start of a run that it launches
+    same = _is_here(_read(run.tags.get(HOST_TAG)))
     if same is not True:
         return same is False  # the machine was started anew since
-    if process := _read(run.tags.get(PROCESS_TAG)):
+    if known:
         return is_alive(process) is False
-    if run.status == dg.DagsterRunStatus.STARTING:
-        return False  # a run that was launched has a time limit for this in dagster.yaml
     started = None
     for record in instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ENGINE_EVENT):
         event = record.dagster_event
@@ -57,8 +65,8 @@ def is_dead(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
             started = record.timestamp
             if _lives(int(str(pid.value)), started):
                 # From now on by its start in the machine's own count: this clock's times are moved when it is set.
-                identity = identity_of(int(str(pid.value)))
-                instance.add_run_tags(run.run_id, {PROCESS_TAG: json.dumps(identity, sort_keys=True)})
+                identity = identity_of(int(str(pid.value))) or {}
+                instance.add_run_tags(run.run_id, process_tag(run.run_id, identity))
                 return False
     if started is None:
         stored = instance.get_run_record_by_id(run.run_id)

@@ -125,6 +125,8 @@ def test_a_broken_categories_file_hides_nothing(full, start, monkeypatch, tmp_pa
     monkeypatch.setenv("ALSOBOUGHT_CATEGORIES", str(broken))
     at = start(full)
     assert "not valid YAML" in at.warning[0].value and at.dataframe
+    broken.write_text("categories: {alpha: {source: sample}, x: {source: x, cron: nightly}}")
+    assert "is not a time" in start(full).warning[0].value  # one entry, and the others load
 
 
 def test_leaderboard_numbers_and_the_articles(full, start):

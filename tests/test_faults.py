@@ -52,6 +52,10 @@ def test_every_kind_of_kill_leaves_whole_artefacts_and_the_next_rebuild_uses_wha
             assert kill(run, victim, random.Random(0)) == victim
             assert run.returncode != 0
             assert place.lost(before, reference) == []
+            if victim == "step":
+                said = (place.folder / "run.log").read_text()
+                assert "raw_catalog failed: its process was killed by signal 9 (SIGKILL)" in said
+                assert "Stack Trace" not in said and "Traceback" not in said
     finally:
         kill_all(run)
         place.write_categories(place.categories)

@@ -92,7 +92,7 @@ def test_a_launched_run_goes_back_to_the_queue_when_a_terminal_was_first(shipped
     monkeypatch.setattr(DefaultRunLauncher, "launch_run", lambda self, context: launched.append(context.dagster_run))
     launcher = shipped.run_launcher
     assert isinstance(launcher, workers.LocalRunLauncher)
-    own = stored(shipped, STARTING, tags=workers.this_run())
+    own = stored(shipped, STARTING)
     run = stored(shipped, STARTING, remote_job_origin=LAUNCHED)
     launcher.launch_run(LaunchRunContext(run, None))
     assert launched == [] and shipped.get_run_by_id(run.run_id).status == QUEUED
@@ -109,17 +109,24 @@ def test_a_dead_run_is_found_whatever_the_host_is_called(tmp_path, monkeypatch):
     gone.wait()
     with local_instance(tmp_path) as instance:
 
-        def state(pid=None, **facts):
-            run = stored(instance, STARTED, **facts)
+        def state(pid=None, process=None, status=STARTED, **facts):
+            run = stored(instance, status, **facts)
+            if process:
+                instance.add_run_tags(run.run_id, workers.here() | workers.process_tag(run.run_id, process))
             if pid is not None:
                 instance.report_engine_event("started", run, EngineEventData.in_process(pid))
             return workers.is_dead(instance, instance.get_run_by_id(run.run_id))
 
         here = json.loads(workers.here()[workers.HOST_TAG])
-        dead = workers.this_run() | {workers.PROCESS_TAG: json.dumps(process_identity.this_process() | {"started": 1})}
+        own = process_identity.this_process()
         monkeypatch.setattr("socket.gethostname", lambda: "renamed")
         assert state(gone.pid, tags=workers.here()) and not state(os.getpid(), tags=workers.here())
-        assert state(tags=dead) and not state(tags=workers.this_run())  # the same number, another start
+        for status in (STARTED, STARTING):
+            assert not state(process=own, status=status)
+            assert state(process=own | {"started": 1}, status=status)  # the same number, another start
+        # Tags of a run that is run again in the UI; its own process is not known yet.
+        copied = workers.here() | workers.process_tag("another run", own | {"started": 1})
+        assert not state(status=STARTING, tags=copied) and not state(os.getpid(), tags=copied)
         old = {workers.HOST_TAG: json.dumps(here)}
         assert state(gone.pid, tags=old) and not state(os.getpid(), tags=old)
         other = {workers.HOST_TAG: json.dumps(here | {"machine": "another"})}
@@ -136,7 +143,9 @@ def test_a_process_that_was_seen_alive_is_known_by_its_start_from_then_on(tmp_pa
         instance.report_engine_event("started", run, EngineEventData.in_process(process.pid))
         assert not workers.is_dead(instance, run)
         run = instance.get_run_by_id(run.run_id)
-        assert json.loads(run.tags[workers.PROCESS_TAG]) == process_identity.identity_of(process.pid)
+        assert json.loads(run.tags[workers.PROCESS_TAG]) == process_identity.identity_of(process.pid) | {
+            "run": run.run_id
+        }
         process.communicate()
         assert workers.is_dead(instance, run)
 
@@ -253,8 +262,9 @@ def test_a_missing_source_is_found_without_asking_a_server(tmp_path, monkeypatch
 def test_a_terminal_waits_then_works_and_stops_at_ctrl_c_with_all_its_processes(tmp_path):
     place = Installation(tmp_path, epochs=5000)
     with shipped_instance(tmp_path) as instance, subprocess.Popen(["cat"], stdin=subprocess.PIPE) as other:
-        identity = json.dumps(process_identity.identity_of(other.pid))
-        ahead = stored(instance, STARTED, tags=workers.here() | {workers.PROCESS_TAG: identity})
+        ahead = stored(instance, STARTED)
+        identity = process_identity.identity_of(other.pid)
+        instance.add_run_tags(ahead.run_id, workers.here() | workers.process_tag(ahead.run_id, identity))
         command = [
             sys.executable,
             "-m",
