@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import scipy.sparse as sp
+from upath import UPath
 
 from core.errors import InputError
 
@@ -25,6 +26,7 @@ class DamagedFileError(InputError):
 
 
 _HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+_CHUNK = 1 << 20
 _MEMBERS = {"indices.npy", "indptr.npy", "format.npy", "shape.npy", "data.npy"}
 """What SciPy puts into the file of a CSR matrix."""
 
@@ -54,24 +56,27 @@ def read(path: Path, entry: Mapping[str, Any]) -> Any:
         raise DamagedFileError(f"{path} is damaged: {_short(error)}") from error
 
 
-def check_size(path: Path, entry: Mapping[str, Any]) -> None:
+def check_size(path: Path | UPath, entry: Mapping[str, Any]) -> None:
     """Compare a file's size with its manifest's. Raises FileNotFoundError or DamagedFileError."""
     size = path.stat().st_size
     if size != entry["bytes"]:
         raise DamagedFileError(f"{path} is damaged: it has {size:,} bytes instead of {entry['bytes']:,}")
 
 
-def check_sum(path: Path, entry: Mapping[str, Any]) -> None:
+def check_sum(path: Path | UPath, entry: Mapping[str, Any]) -> None:
     """Compare a file's size and SHA-256 with its manifest's; where that has none, the size alone. Raises as above."""
     check_size(path, entry)
     if entry.get("sha256") and sha256(path) != entry["sha256"]:
         raise DamagedFileError(f"{path} is damaged: its bytes are not those that were written (SHA-256)")
 
 
-def sha256(path: Path) -> str:
+def sha256(path: Path | UPath) -> str:
     """SHA-256 of a file, as hexadecimal digits."""
+    found = hashlib.sha256()
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        while part := file.read(_CHUNK):
+            found.update(part)
+    return found.hexdigest()
 
 
 def csr_fault(indptr: np.ndarray, indices: np.ndarray, rows: int, columns: int) -> str:

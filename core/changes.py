@@ -61,6 +61,15 @@ def changes(expected: Sequence[Expected], read: Callable[[str], Manifest | None]
     return found
 
 
+def is_made_of(manifest: Manifest, source: Manifest) -> bool | None:
+    """Whether an artefact was made from what another one says now; None where its manifest does not tell.
+
+    By the digest of what it was made from, never by times: clocks differ between machines and are set.
+    """
+    used = (manifest.info.get("inputs") or {}).get(source.asset)
+    return used == source.digest if used and source.digest else None
+
+
 def _reason(one: Expected, manifests: Mapping[str, Manifest | None]) -> str | None:
     manifest = manifests[one.asset]
     if manifest is None:

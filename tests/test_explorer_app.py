@@ -285,7 +285,9 @@ def test_a_product_that_is_not_on_the_map(full, start):
 
 def test_no_map_is_shown_while_its_numbers_mean_other_products(tmp_path, start):
     store = fixture.write(tmp_path)
-    store.write("product_pairs", "alpha", fixture.pairs())
+    store.write("product_pairs", "alpha", fixture.pairs())  # made again as it was, later
+    assert start(store, MAP).get("deck_gl_json_chart")
+    store.write("product_pairs", "alpha", fixture.pairs(seed=2))
     at = start(store, MAP)
     assert not at.get("deck_gl_json_chart") and "There are no maps" in at.info[0].value
 
