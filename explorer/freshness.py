@@ -139,7 +139,8 @@ def states(
             newer = (*newer, CODE)
         now = settings(asset)
         # Manifests of an earlier version of this program do not tell all settings, nor what they were made of.
-        changed = "" if now is None or "inputs" not in manifest.info else changed_settings(now, manifest)
+        told = {"inputs", "config"} <= set(manifest.info)
+        changed = "" if now is None or not told else changed_settings(now, manifest)
         found[asset] = AssetState(asset, OUTDATED if newer or changed else FRESH, newer, manifest, changed)
     return list(found.values())
 

@@ -3,6 +3,8 @@
 What is special about which product is said beside its id below; everything else is ordinary.
 """
 
+import dataclasses
+
 import numpy as np
 import pyarrow as pa
 
@@ -11,7 +13,7 @@ from core.graph import build_graph, transition_matrix
 from core.models.base import LEARNING_CURVE, Embeddings
 from core.neighbours import NEIGHBOURS, Neighbours
 from core.pairs import ProductPairs
-from core.projection import Projection
+from core.projection import Projection, ProjectionConfig
 from core.split import PairSplit, SplitConfig, split_pairs
 from core.store import Store
 
@@ -206,7 +208,12 @@ def write(root, category: str = CATEGORY) -> Store:
         lists = neighbours(scorings, seen, seed=number)
         made(f"neighbours/{model}", lists, f"embeddings/{model}", "product_pairs")
         boards.append(measured.metrics.add_column(0, "category", pa.repeat(category, measured.metrics.num_rows)))
-    made("projection/skipgram", projection("skipgram", seen), "embeddings/skipgram", config={"models": "skipgram"})
+    made(
+        "projection/skipgram",
+        projection("skipgram", seen),
+        "embeddings/skipgram",
+        config=dataclasses.asdict(ProjectionConfig()),
+    )
     board = pa.concat_tables(boards).combine_chunks()
     made("leaderboard", board, *(f"metrics/{model}" for model in MODELS))
     return store

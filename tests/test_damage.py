@@ -348,7 +348,7 @@ def test_a_file_that_the_bucket_has_damaged_is_not_served(bucket):
     version = store.write("a", "c", np.arange(5)).version
     file = store.folder("a", "c") / version / "value.npy"
     file.write_bytes(file.read_bytes()[:-1] + b"\x09")
-    with pytest.raises(InputError, match="damaged.*materialize the asset again"):
+    with pytest.raises(InputError, match=r"damaged.*materialize the asset again"):
         store.read("a", "c")
     assert not list(copies.rglob("value.npy*"))
 
@@ -358,11 +358,11 @@ def test_a_folder_of_somebody_else_is_refused(bucket, monkeypatch, tmp_path):
     store.write("a", "c", np.arange(5))
     monkeypatch.setattr(os, "getuid", lambda: 4_711)
     (tmp_path / "alsobought-4711").mkdir()  # by the user that the tests run as
-    with pytest.raises(InputError, match="not a folder of this user"):
+    with pytest.raises(InputError, match="is not a folder of this user"):
         store.read("a", "c")
     (tmp_path / "alsobought-4711").rmdir()
     (tmp_path / "alsobought-4711").symlink_to(tmp_path)
-    with pytest.raises(InputError, match="not a folder of this user"):
+    with pytest.raises(InputError, match="is not a folder of this user"):
         store.read("a", "c")
 
 
