@@ -17,8 +17,12 @@ LEASE = ".writer.json"
 
 def take(version: UPath) -> None:
     """Say that this process writes the version; makes its folder."""
-    version.mkdir(parents=True, exist_ok=True)
-    (version / LEASE).write_text(json.dumps(this_process()))
+    while True:
+        version.mkdir(parents=True, exist_ok=True)
+        # A folder without a lease may be taken away: then it is made anew.
+        with contextlib.suppress(FileNotFoundError):
+            (version / LEASE).write_text(json.dumps(this_process()))
+            return
 
 
 def release(version: UPath) -> None:

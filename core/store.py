@@ -512,9 +512,13 @@ def _replace(path: UPath, data: bytes) -> None:
     if not _is_local(path):
         path.write_bytes(data)
         return
-    temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.tmp")
-    _write_file(temporary, lambda out: out.write(data))
-    Path(str(temporary)).replace(str(path))
+    while True:
+        temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.tmp")
+        _write_file(temporary, lambda out: out.write(data))
+        # Another writer may have taken it for one that was left behind.
+        with contextlib.suppress(FileNotFoundError):
+            Path(str(temporary)).replace(str(path))
+            return
 
 
 def _drop_old_versions(folder: UPath, keep: set[str]) -> None:
