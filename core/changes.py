@@ -1,17 +1,22 @@
 """What of a category would come out differently, were it made again now.
 
 Belongs here: comparing what the manifests in the store say (source, code version, settings, inputs) with what is asked
-for now. Does not belong here: finding out the source's state (``core.catalog.source``) and starting a rebuild
-(``orchestration.jobs``). The store alone is asked, not a scheduler's history: a rebuild that failed half-way, was
-started by hand or ran elsewhere is seen just the same.
+for now; an asset whose manifest cannot be read has to be made again. Does not belong here: finding out the source's
+state (``core.catalog.source``) and starting a rebuild (``orchestration.jobs``). The store alone is asked, not a
+scheduler's history: a rebuild that failed half-way, was started by hand or ran elsewhere is seen just the same.
 """
 
 import json
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from core.store import Manifest
+from core.errors import InputError
+from core.manifest import Manifest
+
+_LOG = logging.getLogger(__name__)
+DAMAGED = "has a damaged manifest"
 
 
 @dataclass(frozen=True)
@@ -39,14 +44,30 @@ def changes(expected: Sequence[Expected], read: Callable[[str], Manifest | None]
 
     Args:
         expected: every asset of the category.
-        read: gives an asset's current manifest, or None.
+        read: gives an asset's current manifest, or None; raises InputError where it is damaged.
     """
-    manifests = {one.asset: read(one.asset) for one in expected}
+    manifests: dict[str, Manifest | None] = {}
     found = {}
     for one in expected:
-        if reason := _reason(one, manifests):
+        try:
+            manifests[one.asset] = read(one.asset)
+        except InputError as error:
+            _LOG.warning("%s", error)
+            manifests[one.asset] = None
+            found[one.asset] = DAMAGED
+    for one in expected:
+        if one.asset not in found and (reason := _reason(one, manifests)):
             found[one.asset] = reason
     return found
+
+
+def is_made_of(manifest: Manifest, source: Manifest) -> bool | None:
+    """Whether an artefact was made from what another one says now; None where its manifest does not tell.
+
+    By the digest of what it was made from, never by times: clocks differ between machines and are set.
+    """
+    used = (manifest.info.get("inputs") or {}).get(source.asset)
+    return used == source.digest if used and source.digest else None
 
 
 def _reason(one: Expected, manifests: Mapping[str, Manifest | None]) -> str | None:

@@ -9,6 +9,8 @@ never finished (a model that was removed, a category that left categories.yaml) 
 import contextlib
 import hashlib
 import json
+import logging
+import math
 import os
 import time
 import zipfile
@@ -18,6 +20,9 @@ from typing import Any
 
 import numpy as np
 
+from core import artefact_files
+
+_LOG = logging.getLogger(__name__)
 _FILE = "checkpoint.npz"
 _META = "__meta__"
 _CHUNK = 1 << 20
@@ -74,15 +79,41 @@ def save(folder: Path, key: str, checkpoint: Checkpoint) -> None:
 
 
 def load(folder: Path, key: str) -> Checkpoint | None:
-    """The last checkpoint of the run with this fingerprint, or None; an unreadable file counts as none."""
-    try:
-        with np.load(folder / _FILE, allow_pickle=False) as file:
-            head = json.loads(str(file[_META]))
-            if head["key"] != key:
-                return None
-            return Checkpoint({name: file[name] for name in file.files if name != _META}, head["meta"])
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+    """The last checkpoint of the run with this fingerprint, or None; a damaged one counts as none, with a warning."""
+    path = folder / _FILE
+    if not path.is_file():
         return None
+    try:
+        return _read(path, key)
+    except Exception as error:  # NumPy and zipfile raise all kinds, each at another place of a damaged file
+        _LOG.warning("the checkpoint %s cannot be read (%s): the training starts from the beginning", path, error)
+        return None
+
+
+def _read(path: Path, key: str) -> Checkpoint | None:
+    size = path.stat().st_size
+    with zipfile.ZipFile(path) as archive:
+        # Uncompressed, as it was written: then no part can claim more memory than the file has bytes.
+        if any(m.compress_type != zipfile.ZIP_STORED or m.file_size > size for m in archive.infolist()):
+            raise ValueError("its parts are larger than the file")
+        names = [member.filename.removesuffix(".npy") for member in archive.infolist()]
+        head = json.loads(str(_array(archive, _META)))
+        if not isinstance(head, dict) or not isinstance(head.get("meta"), dict):
+            raise ValueError("its head is not that of a checkpoint")
+        if head.get("key") != key:
+            return None
+        return Checkpoint({name: _array(archive, name) for name in names if name != _META}, head["meta"])
+
+
+def _array(archive: zipfile.ZipFile, name: str) -> np.ndarray:
+    """One array; its header must ask for as many bytes as there are."""
+    member = archive.getinfo(f"{name}.npy")
+    with archive.open(member) as file:
+        shape, _, dtype = artefact_files.header(file)
+        if file.tell() + math.prod(shape) * dtype.itemsize != member.file_size:
+            raise ValueError(f"its array {name!r} has another size than it says")
+    with archive.open(member) as file:
+        return np.asarray(np.lib.format.read_array(file, allow_pickle=False))
 
 
 def clear(folder: Path) -> None:

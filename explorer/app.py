@@ -3,6 +3,7 @@
 Belongs here: page setup and navigation. Does not belong here: anything that a page shows.
 """
 
+import logging
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,7 +14,13 @@ from explorer import views
 from explorer.texts import plain
 
 HERE = Path(__file__).parent
+UNEXPECTED = (
+    "Something went wrong while this page was drawn; the explorer's log says what. If an artefact was damaged, "
+    "`alsobought verify` names it, and materializing it again mends it."
+)
 # Files of our own: the icon of a named symbol would be fetched from outside.
+# What happens outside of the block below, in a fragment or callback: no traceback on the page either.
+st.set_option("client.showErrorDetails", "none")
 st.set_page_config(page_title="alsobought", page_icon=str(HERE / "icon.svg"), layout="wide")
 st.logo(str(HERE / "logo.svg"), icon_image=str(HERE / "icon.svg"), size="large")
 
@@ -58,8 +65,12 @@ try:
         st.session_state["category"] = category
         page.run()
 except InputError as error:
-    st.error(str(error), icon=":material/error:")
+    st.error(plain(str(error)), icon=":material/error:")
 except (OSError, pa.ArrowException) as error:
     st.error(
         f"Something in the store cannot be read; materialize it again. {plain(str(error))}", icon=":material/error:"
     )
+except Exception:
+    # A traceback says nothing to those who look at products, and may quote what they must not see.
+    logging.getLogger("explorer").exception("a page could not be drawn")
+    st.error(UNEXPECTED, icon=":material/error:")

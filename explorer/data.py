@@ -10,23 +10,25 @@ must not be changed.
 
 import contextlib
 import functools
+import itertools
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import streamlit as st
 
 from core import paths
 from core.categories import load_categories
+from core.changes import is_made_of
 from core.errors import InputError
 from core.graph_statistics import GraphStatistics, graph_statistics
+from core.manifest import MANIFEST, Manifest, is_asset_part
 from core.models import MODELS
 from core.projection import Projection, ProjectionConfig
 from core.projection import wanted as projection_models
-from core.store import MANIFEST, Manifest, Store
+from core.store import Store
 from explorer import freshness
 from explorer.list_statistics import Lists, read_lists, stretches
 from explorer.maps import Grouping, group_by
@@ -94,7 +96,7 @@ def relations(category: str) -> Relations | None:
     if not all(found):
         return None
     pairs, split, graph = (m for m in found if m is not None)
-    if not pairs.created <= split.created <= graph.created:
+    if is_made_of(split, pairs) is False or is_made_of(graph, split) is False:
         return None
     loaded = _relations(str(store().root), category, split.version, graph.version)
     return loaded if loaded.n_nodes == pairs.fields["products"]["rows"] else None
@@ -109,10 +111,21 @@ def neighbour_file(model: str, category: str) -> NeighbourFile | None:
 def projection(model: str, category: str) -> Projection | None:
     """The model's map, or None if it is not materialized or numbers the products of an earlier product_pairs."""
     current, pairs = manifest(f"projection/{model}", category), manifest("product_pairs", category)
-    if current is None or pairs is None or current.created < pairs.created:
+    if current is None or pairs is None or not _same_numbers(current, pairs, model):
         return None
     found = _projection(str(store().root), model, category, current.version)
     return found if int(found.nodes[-1] if len(found.nodes) else -1) < pairs.fields["products"]["rows"] else None
+
+
+def _same_numbers(map_: Manifest, pairs: Manifest, model: str) -> bool:
+    """Whether a map's node numbers are those of the products; taken for granted where no manifest says otherwise."""
+    numbered = map_.info.get("products")
+    if numbered and pairs.digest:
+        return bool(numbered == pairs.digest)
+    # A program of before this was noted: from each artefact to the one it was made from.
+    between = (manifest(asset, pairs.category) for asset in (f"embeddings/{model}", "pair_split"))
+    chain = [map_, *(m for m in between if m is not None), pairs]
+    return all(is_made_of(made, source) is not False for made, source in itertools.pairwise(chain))
 
 
 def grouping(model: str, category: str, field: str) -> Grouping | None:
@@ -165,7 +178,7 @@ def models_with(stage: str, category: str) -> list[str]:
     A model that was taken out of the registry is still shown as long as its artefacts are there.
     """
     base = store().root / stage
-    stored = sorted(p.name for p in base.iterdir() if p.is_dir()) if base.exists() else []
+    stored = sorted(p.name for p in base.iterdir() if is_asset_part(p.name) and p.is_dir()) if base.exists() else []
     names = [*MODELS, *(name for name in stored if name not in MODELS)]
     # Reading comes later: one damaged manifest must not hide the other models.
     return [name for name in names if (store().folder(f"{stage}/{name}", category) / MANIFEST).exists()]
@@ -229,4 +242,4 @@ def _neighbour_file(root: str, model: str, category: str, version: str) -> Neigh
 
 @st.cache_resource(max_entries=128, show_spinner=False)
 def _table(root: str, asset: str, category: str, field: str, version: str) -> pa.Table:
-    return pq.read_table(Store(root).file(asset, category, field), memory_map=True)
+    return Store(root).read_field(asset, category, field)

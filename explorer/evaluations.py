@@ -26,11 +26,11 @@ PROTOCOLS = {
 
 
 def board(category: str) -> pa.Table | None:
-    """The leaderboard; where it is missing or older than a metric, the metrics themselves."""
+    """The leaderboard; where it is missing or was made of other metrics than there are, the metrics themselves."""
     stored = data.manifest("leaderboard", category)
     models = data.models_with("metrics", category)
-    made = [m.created for m in (data.manifest(f"metrics/{name}", category) for name in models) if m]
-    if stored is not None and all(created <= stored.created for created in made):
+    now = {m.asset: m.digest for m in (data.manifest(f"metrics/{name}", category) for name in models) if m}
+    if stored is not None and stored.info.get("inputs") == now:
         return data.table("leaderboard", category)
     parts = [data.table(f"metrics/{name}", category, "metrics") for name in models]
     found = [part for part in parts if part is not None]

@@ -1,7 +1,7 @@
 """What of a category is materialized, from what, and what has to be made again.
 
 Belongs here: the order of the stages as far as a reader has to know it. Does not belong here: the asset graph itself
-(``orchestration``), of which this is the shadow that manifests throw: times, versions and run ids.
+(``orchestration``), of which this is the shadow that manifests throw: digests, versions and run ids.
 """
 
 import os
@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from core.changes import changed_settings
+from core.changes import changed_settings, is_made_of
+from core.errors import InputError
+from core.manifest import Manifest
 from core.models import MODELS
-from core.store import Manifest
 
-MISSING, FRESH, OUTDATED = "missing", "up to date", "out of date"
+MISSING, FRESH, OUTDATED, DAMAGED = "missing", "up to date", "out of date", "damaged"
 CODE = "code"
 """Stands among the changed inputs of embeddings that an earlier version of the model's code made."""
 
@@ -36,10 +37,11 @@ class AssetState:
 
     Attributes:
         asset: name with slashes.
-        state: :data:`MISSING`, :data:`FRESH` or :data:`OUTDATED`.
-        newer: the inputs that changed after it, and :data:`CODE`; empty unless out of date.
-        manifest: None if missing.
+        state: :data:`MISSING`, :data:`FRESH`, :data:`OUTDATED` or :data:`DAMAGED`.
+        newer: the inputs that have changed since, and :data:`CODE`; empty unless out of date.
+        manifest: None if missing or damaged.
         settings: those that are others now, as "dim 128 → 64"; empty unless out of date by them.
+        trouble: a sentence about what is damaged.
     """
 
     asset: str
@@ -47,6 +49,7 @@ class AssetState:
     newer: tuple[str, ...]
     manifest: Manifest | None
     settings: str = ""
+    trouble: str = ""
 
     @property
     def sentence(self) -> str:
@@ -113,17 +116,21 @@ def states(
 ) -> list[AssetState]:
     """State of every asset.
 
-    Out of date means: an input was made after it with other content, or is out of date itself, or its model's code
-    or its settings have changed.
+    Out of date means: an input has other content than the one it was made from, or is out of date itself, or its
+    model's code or its settings have changed.
 
     Args:
-        read: gives an asset's manifest or None.
+        read: gives an asset's manifest or None; raises InputError where it is damaged.
         maps: that of :func:`upstream`.
         settings: gives the settings that an asset would be made with now, or None where that is not known.
     """
     found: dict[str, AssetState] = {}
     for asset, inputs in upstream(maps).items():
-        manifest = read(asset)
+        try:
+            manifest = read(asset)
+        except InputError as error:
+            found[asset] = AssetState(asset, DAMAGED, (), None, trouble=str(error))
+            continue
         if manifest is None:
             found[asset] = AssetState(asset, MISSING, (), None)
             continue
@@ -132,7 +139,8 @@ def states(
             newer = (*newer, CODE)
         now = settings(asset)
         # Manifests of an earlier version of this program do not tell all settings, nor what they were made of.
-        changed = "" if now is None or "inputs" not in manifest.info else changed_settings(now, manifest)
+        told = {"inputs", "config"} <= set(manifest.info)
+        changed = "" if now is None or not told else changed_settings(now, manifest)
         found[asset] = AssetState(asset, OUTDATED if newer or changed else FRESH, newer, manifest, changed)
     return list(found.values())
 
@@ -146,14 +154,9 @@ def _code_changed(asset: str, manifest: Manifest) -> bool:
 def _calls_for(source: AssetState | None, manifest: Manifest) -> bool:
     if source is None or source.manifest is None:
         return False
-    if source.state == OUTDATED:
-        return True
     # An input that was made again with the same content changes nothing. Manifests of an earlier version of this
     # program do not say what they were made of.
-    used = manifest.info.get("inputs", {}).get(source.asset)
-    if used and source.manifest.digest:
-        return bool(used != source.manifest.digest)
-    return source.manifest.created > manifest.created
+    return source.state == OUTDATED or is_made_of(manifest, source.manifest) is False
 
 
 def command(category: str, select: str | None = None) -> str:

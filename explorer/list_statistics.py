@@ -54,7 +54,7 @@ def read_lists(path: Path, scoring: str, ids: pa.Array, ranges: Sequence[tuple[i
         ids: string ``[n]``, ascending: product id of every node.
         ranges: half-open node ranges.
     """
-    file = pq.ParquetFile(path, memory_map=True)
+    file = pq.ParquetFile(path, memory_map=True, page_checksum_verification=True)
     spans = [_span(file.metadata.row_group(group)) for group in range(file.metadata.num_row_groups)]
     parts = []
     for start, stop in ranges:

@@ -106,7 +106,7 @@ def _read_one(
         offered = list(data.info(f"neighbours/{model}", question.category))
         scoring = scoring_of(model, question.view, offered)
         found, nodes = (_basket if question.basket else _single)(file, scoring, question, index)
-    except (InputError, OSError, pa.ArrowException) as error:
+    except (ValueError, LookupError, OSError, pa.ArrowException) as error:  # ValueError: InputError, and of Arrow
         return ModelList(model, "", *nothing, problem=str(error))
     marks = known.marks(nodes) if known else [""] * len(nodes)
     alone = pairs.without_pair(nodes).tolist() if pairs else [False] * len(nodes)

@@ -27,7 +27,7 @@ class NeighbourFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        file = pq.ParquetFile(path, memory_map=True)
+        file = pq.ParquetFile(path, memory_map=True, page_checksum_verification=True)
         self._footer = meta = file.metadata
         names = file.schema_arrow.names
         self._ranges = [
@@ -48,7 +48,9 @@ class NeighbourFile:
         ]
         # Decoding a group's neighbours takes most of the time, and the group in which two scorings meet spans all
         # products: so first see which groups really hold the list.
-        with pq.ParquetFile(self._path, metadata=self._footer, memory_map=True, pre_buffer=False) as file:
+        with pq.ParquetFile(
+            self._path, metadata=self._footer, memory_map=True, pre_buffer=False, page_checksum_verification=True
+        ) as file:
             rows = {group: _rows(file, group, product_id, scoring) for group in groups}
             parts = [_read(file, group, LIST_COLUMNS).take(where) for group, where in rows.items() if len(where)]
             parts = parts or [file.schema_arrow.empty_table().select(list(LIST_COLUMNS))]

@@ -9,7 +9,7 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
-from core.store import Manifest
+from core.manifest import Manifest
 from explorer import charts, data, display, evaluations, links
 from explorer.charts import Figure
 from explorer.freshness import asset_page, command, run_page

@@ -63,6 +63,10 @@ def _parser() -> argparse.ArgumentParser:
     board.add_argument("--format", choices=("markdown", "json"), default="markdown")
     board.set_defaults(run=_leaderboard)
 
+    sums = commands.add_parser("verify", help="compare everything that is stored with its manifests, byte for byte")
+    sums.add_argument("category", nargs="?", help="only this one (default: all)")
+    sums.set_defaults(run=_verify)
+
     for name, help_text, run in (
         ("demo", "materialize 'sample', then serve the Dagster UI and the explorer", _demo),
         ("serve", "serve the Dagster UI, its daemon and the explorer", _serve),
@@ -148,6 +152,20 @@ def _leaderboard(arguments: argparse.Namespace) -> None:
         print(orjson.dumps(long.to_pylist(), option=orjson.OPT_INDENT_2).decode())
     else:
         print(to_markdown(long))
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    from core.store import Store
+    from core.verify import verify
+
+    found = verify(Store(paths.store_root()), arguments.category)
+    for asset, category, trouble in found.damage:
+        print(f"{asset} of {category}: {trouble}", file=sys.stderr)
+    if not found.artefacts:
+        which = f" of {arguments.category!r}" if arguments.category else ""
+        raise InputError(f"nothing{which} is materialized in {paths.store_root()}")
+    print(f"{found.artefacts} artefacts, {len(found.damage)} damaged; {found.bytes / 1e6:,.1f} MB are as written")
+    return 1 if found.damage else 0
 
 
 def _demo(arguments: argparse.Namespace) -> int:

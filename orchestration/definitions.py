@@ -11,7 +11,7 @@ from typing import Any
 import dagster as dg
 
 from core.models import MODELS
-from orchestration import inputs, terminal
+from orchestration import inputs, terminal, verification
 from orchestration.assets import catalog, graph, models, projection
 from orchestration.jobs import rebuild, schedules
 from orchestration.machine import STEPS_AT_ONCE
@@ -39,8 +39,8 @@ def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
             *projection.projection_assets(),
             *inputs.ASSETS,
         ],
-        jobs=[rebuild],
-        schedules=schedules,
+        jobs=[rebuild, verification.verify_store],
+        schedules=[*schedules, verification.nightly],
         sensors=sensors,
         resources={
             "store": StoreResource(),

@@ -16,6 +16,7 @@ from upath import UPath
 
 from core import paths
 from core.errors import InputError
+from core.manifest import Manifest
 from core.store import Store, read_artefact, read_manifest, store_path, write_artefact
 from orchestration import inputs, machine
 
@@ -30,8 +31,8 @@ class StoreIOManager(dg.UPathIOManager):
     def __init__(self, root: UPath) -> None:
         super().__init__(root)
         self.store = Store(root)
-        self._digests: dict[str, dict[str, str]] = {}
-        """Step → asset it has read → digest."""
+        self._inputs: dict[str, dict[str, Manifest]] = {}
+        """Step → asset it has read → what was current then."""
 
     def dump_to_path(self, context: dg.OutputContext, obj: Any, path: UPath) -> None:
         facts = {name: getattr(fact, "value", fact) for name, fact in context.output_metadata.items()}
@@ -42,11 +43,19 @@ class StoreIOManager(dg.UPathIOManager):
             "config": json.loads(json.dumps(config)),
             "seconds": facts.get("seconds"),
             "peak_memory_mb": facts.get("peak memory (MB)"),
-            "inputs": self._digests.pop(context.step_context.step.key, {}),
+            **self._made_of(context.step_context.step.key),
             "source": source,
         }
         asset = "/".join(context.asset_key.path)
-        manifest = write_artefact(path, asset, context.asset_partition_key, obj, info)
+        instance, run_id = context.step_context.instance, context.run_id
+
+        def still_wanted() -> bool:
+            # The step of a run that was cancelled or given up may have outlived it, on whatever machine; another run
+            # may have stored what follows already.
+            run = instance.get_run_by_id(run_id)
+            return run is not None and not run.is_finished
+
+        manifest = write_artefact(path, asset, context.asset_partition_key, obj, info, still_wanted)
         inputs.record(context, config, source)
         # Equal content has an equal version: making an artefact again as it was leaves what follows up to date.
         context.step_context.set_data_version(context.asset_key, dg.DataVersion(manifest.digest[:16]))
@@ -59,7 +68,8 @@ class StoreIOManager(dg.UPathIOManager):
             sweep(paths.checkpoint_dir())
 
     def load_from_path(self, context: dg.InputContext, path: UPath) -> Any:
-        manifest = read_manifest(path)
+        asset = "/".join(context.asset_key.path)
+        manifest = read_manifest(path, asset, context.asset_partition_key)
         if manifest is None:
             key = context.asset_key.to_user_string()
             raise InputError(
@@ -67,12 +77,31 @@ class StoreIOManager(dg.UPathIOManager):
                 f"`make materialize CATEGORY={context.asset_partition_key}`"
             )
         # Before the read: if the input is replaced in between, what is made of it counts as out of date, never as new.
-        self._digests.setdefault(context.step_context.step.key, {})[manifest.asset] = manifest.digest
-        return read_artefact(path)
+        self._inputs.setdefault(context.step_context.step.key, {})[asset] = manifest
+        # All of it will be used, by compiled code that trusts it: its sums are compared before.
+        return read_artefact(path, asset, context.asset_partition_key, sums=True)
 
     def last(self, asset: str, category: str) -> Any | None:
-        """What a rebuild of the asset is about to replace, or None: to start from, not to depend on."""
-        return self.store.read(asset, category) if self.store.manifest(asset, category) else None
+        """What a rebuild of the asset is about to replace, or None: to start from, not to depend on. What is damaged
+        counts as never made."""
+        try:
+            return read_artefact(self.store.folder(asset, category), asset, category, sums=True)
+        except FileNotFoundError:
+            return None
+        except InputError as error:
+            dg.get_dagster_logger().warning(f"{error}; this run goes on as if it had never been made")
+            return None
+
+    def _made_of(self, step: str) -> dict[str, Any]:
+        """What a manifest says of the step's inputs: asset → digest, and the numbering of the products, as the digest
+        of the product_pairs from which all of it was made."""
+        used = self._inputs.pop(step, {})
+        numbered = {m.digest if name == "product_pairs" else m.info.get("products") for name, m in used.items()}
+        numbered -= {None}
+        return {
+            "inputs": {name: m.digest for name, m in used.items()},
+            "products": numbered.pop() if len(numbered) == 1 else None,
+        }
 
 
 class StoreResource(dg.ConfigurableIOManagerFactory):

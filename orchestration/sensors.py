@@ -46,7 +46,7 @@ def _when_changed(
     if state is None:
         return dg.SkipReason(f"{category.name}: the server does not tell whether the source changed; use a schedule")
     inputs.report(context.instance, inputs.observation(inputs.SOURCE, category.name, state))
-    made = store.store.manifest("raw_products", category.name)
+    made = store.store.earlier("raw_products", category.name)
     if made is not None and made.info.get("source") == state:
         context.update_cursor("")
         return dg.SkipReason(f"{category.name}: the source is as it was when it was read")

@@ -3,6 +3,8 @@
 What is special about which product is said beside its id below; everything else is ordinary.
 """
 
+import dataclasses
+
 import numpy as np
 import pyarrow as pa
 
@@ -11,7 +13,7 @@ from core.graph import build_graph, transition_matrix
 from core.models.base import LEARNING_CURVE, Embeddings
 from core.neighbours import NEIGHBOURS, Neighbours
 from core.pairs import ProductPairs
-from core.projection import Projection
+from core.projection import Projection, ProjectionConfig
 from core.split import PairSplit, SplitConfig, split_pairs
 from core.store import Store
 
@@ -184,21 +186,34 @@ def write(root, category: str = CATEGORY) -> Store:
     graph = build_graph(N, parts.train_source, parts.train_target, parts.train_weight)
     seen = np.asarray(graph.degree) > 0
     run = {"run_id": "0f1e2d3c-0000", "code_version": "1"}
+
+    def made(asset: str, value, *inputs: str, **info) -> None:
+        """As the pipeline stores it: with the digests of what it was made from."""
+        used = {name: store.manifest(name, category).digest for name in inputs}
+        store.write(asset, category, value, run | {"inputs": used} | info)
+
     store.write("raw_products", category, all_pairs.products.drop_columns("has_metadata"), run)
     store.write("raw_relationships", category, pa.table({"product1": ["a"], "product2": ["b"]}), run)
     store.write("quarantine", category, quarantine(), run)
-    store.write("product_pairs", category, all_pairs, run)
-    store.write("pair_split", category, parts, run)
-    store.write("product_graph", category, graph, run)
-    store.write("transition_matrix", category, transition_matrix(graph), run)
-    store.write("walks", category, np.zeros((4, 3), np.int32), run)
+    made("product_pairs", all_pairs, "raw_products", "raw_relationships")
+    made("pair_split", parts, "product_pairs")
+    made("product_graph", graph, "pair_split")
+    made("transition_matrix", transition_matrix(graph), "product_graph")
+    made("walks", np.zeros((4, 3), np.int32), "transition_matrix")
     boards = []
     for number, (model, scorings) in enumerate(MODELS.items()):
-        store.write(f"embeddings/{model}", category, embeddings(model, seen, model != "popularity"), run)
+        made(f"embeddings/{model}", embeddings(model, seen, model != "popularity"), "pair_split", "walks")
         measured = evaluation(model, scorings, 0.75 + 0.08 * number)
-        store.write(f"metrics/{model}", category, measured, run)
-        store.write(f"neighbours/{model}", category, neighbours(scorings, seen, seed=number), run)
+        made(f"metrics/{model}", measured, f"embeddings/{model}", "pair_split", "product_graph")
+        lists = neighbours(scorings, seen, seed=number)
+        made(f"neighbours/{model}", lists, f"embeddings/{model}", "product_pairs")
         boards.append(measured.metrics.add_column(0, "category", pa.repeat(category, measured.metrics.num_rows)))
-    store.write("projection/skipgram", category, projection("skipgram", seen), run | {"config": {"models": "skipgram"}})
-    store.write("leaderboard", category, pa.concat_tables(boards).combine_chunks(), run)
+    made(
+        "projection/skipgram",
+        projection("skipgram", seen),
+        "embeddings/skipgram",
+        config=dataclasses.asdict(ProjectionConfig()),
+    )
+    board = pa.concat_tables(boards).combine_chunks()
+    made("leaderboard", board, *(f"metrics/{model}" for model in MODELS))
     return store

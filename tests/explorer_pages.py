@@ -23,6 +23,7 @@ def start(monkeypatch, store, page=None, **query):
 def rerun(at):
     at.run()
     assert not at.exception, at.exception[0].value
+    assert not [error for error in at.error if "Something went wrong" in error.value], "see the captured log"
     return at
 
 

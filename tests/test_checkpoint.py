@@ -1,7 +1,11 @@
 """Checkpoints: round trip, recognition of the run, robustness and tidying up."""
 
+import json
 import os
+import random
 import time
+import tracemalloc
+import zipfile
 
 import numpy as np
 import pytest
@@ -136,3 +140,47 @@ def test_sweeping_removes_checkpoints_nobody_took_up_for_long_and_nothing_else(t
     assert checkpoint.load(tmp_path / "toys/young", "key").meta == STATE.meta
     assert other.exists() and not (tmp_path / "toys/old").exists()
     assert checkpoint.sweep(tmp_path / "absent") == []
+
+
+def crafted(path, **members):
+    """A checkpoint of the right key whose parts are others."""
+    head = members.pop("head", {"key": "key", "meta": STATE.meta})
+    np.savez(path, __meta__=np.array(json.dumps(head)), **members)
+
+
+@pytest.mark.parametrize(
+    "head", [[], None, 3, "x", {}, {"key": "key"}, {"key": "key", "meta": []}, {"key": [], "meta": {}}], ids=str
+)
+def test_a_head_that_is_none_counts_as_no_checkpoint_and_says_so(tmp_path, caplog, head):
+    crafted(tmp_path / "checkpoint.npz", head=head)
+    assert checkpoint.load(tmp_path, "key") is None
+    if not (isinstance(head, dict) and "meta" in head and isinstance(head["meta"], dict)):
+        assert "starts from the beginning" in caplog.text
+
+
+def test_mutated_checkpoints_are_taken_up_as_they_were_or_not_at_all(tmp_path):
+    checkpoint.save(tmp_path, "key", STATE)
+    path, rng = tmp_path / "checkpoint.npz", random.Random(0)
+    plain = path.read_bytes()
+    tracemalloc.start()
+    try:
+        for _ in range(300):
+            data = bytearray(plain)
+            for _ in range(rng.randrange(1, 4)):
+                data[rng.randrange(len(data))] = rng.randrange(256)
+            path.write_bytes(bytes(data))
+            found = checkpoint.load(tmp_path, "key")
+            if found is not None and found.arrays.keys() == STATE.arrays.keys():
+                for name, array in STATE.arrays.items():
+                    assert (found.arrays[name] == array).all()
+                assert found.meta == STATE.meta
+        assert tracemalloc.get_traced_memory()[1] < 16e6
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_compressed_part_that_would_not_fit_into_memory_is_not_unpacked(tmp_path, caplog):
+    with zipfile.ZipFile(tmp_path / "checkpoint.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("__meta__.npy", bytes(50_000_000))
+    assert checkpoint.load(tmp_path, "key") is None
+    assert "larger than the file" in caplog.text

@@ -287,7 +287,9 @@ def test_a_product_that_is_not_on_the_map(full, start):
 
 def test_no_map_is_shown_while_its_numbers_mean_other_products(tmp_path, start):
     store = fixture.write(tmp_path)
-    store.write("product_pairs", "alpha", fixture.pairs())
+    store.write("product_pairs", "alpha", fixture.pairs())  # made again as it was, later
+    assert start(store, MAP).get("deck_gl_json_chart")
+    store.write("product_pairs", "alpha", fixture.pairs(seed=2))
     at = start(store, MAP)
     assert not at.get("deck_gl_json_chart") and "There are no maps" in at.info[0].value
 
@@ -310,3 +312,61 @@ def test_coverage_counts_only_products_that_have_metadata():
     assert rows.loc["image", "products"] == 2
     nothing = display.coverage_rows(fixture.products().slice(0, 0))
     assert nothing["share"].tolist() == [0.0] * len(nothing)
+
+
+def test_what_fits_together_is_told_by_contents_whatever_the_clocks_said(tmp_path, start, monkeypatch):
+    clock = iter(range(2_000_000_000, 1_000_000_000, -1_000))  # each artefact "older" than what it was made from
+    with monkeypatch.context() as patched:
+        patched.setattr("core.store.time.time", lambda: float(next(clock)))
+        store = fixture.write(tmp_path)
+    state = start(store, FRESHNESS).dataframe[0].value.set_index("asset")["state"]
+    assert {"up to date", "missing"} == set(state)
+    assert set(start(store, product=fixture.WARM, models="skipgram").dataframe[0].value["pair"]) == {"", "●", "★"}
+    # As many products as before, other pairs: no time says so, and the marks would be wrong.
+    with monkeypatch.context() as patched:
+        patched.setattr("core.store.time.time", lambda: 1.0)
+        other = dataclasses.replace(fixture.pairs(seed=2), products=fixture.products())
+        store.write("product_pairs", "alpha", other)
+    at = start(store, product=fixture.WARM, models="skipgram")
+    assert "Split unknown" in texts(at) and set(at.dataframe[0].value["pair"]) == {""}
+    state = start(store, FRESHNESS).dataframe[0].value.set_index("asset")["state"]
+    assert state["pair_split"] == "out of date: product_pairs changed"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_where_every_file_is_damaged_each_page_says_so_in_a_sentence(tmp_path, start, page):
+    store = fixture.write(tmp_path)
+    for path in tmp_path.rglob("*"):
+        if path.suffix in (".npy", ".npz", ".parquet"):
+            path.write_bytes(path.read_bytes()[:-1])
+    at = start(store, page, product=fixture.WARM)
+    if page != FRESHNESS:  # which looks at manifests alone
+        assert at.error and all("damaged" in error.value for error in at.error)
+        assert "make materialize" in at.error[0].value.replace("\\", "")
+
+
+def test_a_damaged_manifest_is_a_sentence_beside_the_state_of_the_others(tmp_path, start):
+    store = fixture.write(tmp_path)
+    (store.folder("walks", "alpha") / "manifest.json").write_text("[]")
+    at = start(store, FRESHNESS)
+    assert len(at.error) == 1 and "walks" in at.error[0].value and "damaged" in at.error[0].value
+    state = at.dataframe[0].value.set_index("asset")["state"]
+    assert state["walks"] == "damaged" and state["pair_split"] == "up to date"
+    assert 'key:"walks"' in at.code[1].value
+
+
+def test_an_unforeseen_error_is_one_sentence_on_the_page_and_a_traceback_in_the_log(full, start, monkeypatch, caplog):
+    def fail(category):
+        raise RuntimeError("s3cret")
+
+    monkeypatch.setattr("explorer.data.statistics", fail)
+    monkeypatch.setattr(explorer_pages, "rerun", lambda at: at.run())
+    at = start(full, DATA)
+    assert not at.exception and len(at.error) == 1
+    assert "Something went wrong" in at.error[0].value and "s3cret" not in texts(at)
+    assert "s3cret" in caplog.text and "Traceback" in caplog.text
+
+
+def test_a_model_or_category_of_the_address_leads_nowhere(full, start):
+    at = start(full, category="../../etc", models=["../../etc/passwd", "skipgram"], product=fixture.WARM)
+    assert not at.error and "etc" not in texts(at)

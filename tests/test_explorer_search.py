@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.graph import build_graph
+from core.manifest import Manifest
 from core.models import MODELS
 from core.neighbours import NEIGHBOURS
 from core.projection import has_map
 from core.split import SplitConfig, split_pairs
-from core.store import Manifest
 from explorer import freshness, names, texts, trail
 from explorer import lists as lists_module
 from explorer.neighbours import NeighbourFile, lists_holding
@@ -249,28 +249,32 @@ def test_marks_against_the_definition():
     assert set(together.held_out.tolist()) == set().union(*(known.held_out.tolist() for known in each)) - train
 
 
-def manifests(times):
+def manifests(digests, made_of):
+    """As if every asset had been made at a time that says nothing: the later the stage, the earlier."""
+
     def read(asset):
-        created = times.get(asset)
-        return None if created is None else Manifest(asset, "c", "v", "table", {}, created)
+        if asset not in digests:
+            return None
+        info = {"inputs": made_of[asset]}
+        return Manifest(asset, "c", "v", "table", {}, 1e9 - len(made_of[asset]), info, digests[asset])
 
     return read
 
 
 def test_freshness_follows_the_inputs():
-    assets = list(freshness.upstream())
-    times = {asset: float(i) for i, asset in enumerate(assets)}
-    assert {s.state for s in freshness.states(manifests(times))} == {freshness.FRESH}
+    digests = {asset: f"{asset} 1" for asset in freshness.upstream()}
+    made_of = {asset: {name: f"{name} 1" for name in inputs} for asset, inputs in freshness.upstream().items()}
+    assert {s.state for s in freshness.states(manifests(digests, made_of))} == {freshness.FRESH}
 
-    times["product_graph"] = 1e6  # made again; everything after it is now out of date
-    state = {s.asset: s for s in freshness.states(manifests(times))}
+    digests["product_graph"] = "product_graph 2"  # made again; everything after it is now out of date
+    state = {s.asset: s for s in freshness.states(manifests(digests, made_of))}
     assert state["pair_split"].state == state["product_graph"].state == freshness.FRESH
     assert state["transition_matrix"].newer == ("product_graph",)
     assert state["walks"].newer == ("transition_matrix",)
     assert state["leaderboard"].state == freshness.OUTDATED
 
-    del times["walks"]
-    state = {s.asset: s for s in freshness.states(manifests(times))}
+    del digests["walks"]
+    state = {s.asset: s for s in freshness.states(manifests(digests, made_of))}
     assert state["walks"].state == freshness.MISSING and state["walks"].manifest is None
     assert all(s.state == freshness.MISSING for s in freshness.states(lambda asset: None))
 

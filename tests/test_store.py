@@ -218,7 +218,7 @@ def test_readers_never_see_a_half_written_artefact(tmp_path):
 def test_copies_of_a_bucket_are_shared_and_go_when_superseded_or_unused(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     store = Store(UPath(f"memory://{tmp_path.name}/store"))
-    copies = tmp_path / "alsobought"
+    copies = tmp_path / f"alsobought-{os.getuid()}"
 
     def versions(asset):
         return sorted(path.parent.name for path in copies.rglob("*.npy") if asset in path.parts)

@@ -9,6 +9,7 @@ accelerators.
 import abc
 import contextlib
 import dataclasses
+import logging
 import math
 import time
 from collections.abc import Iterator
@@ -28,6 +29,7 @@ from core.models.sgns_torch import TorchTrainer, stable_batch
 from core.models.steps import StepsConfig
 from core.models.warm import find_start, shortened
 
+_LOG = logging.getLogger(__name__)
 _COMPILED_BATCH, _COMPILED_WORDS = 512, 4096
 """Walks (or words, if that is more) per call of the compiled kernel: short enough that threads finish together, long
 enough to hide the call."""
@@ -63,6 +65,27 @@ class _State:
     words: int = 0
     seconds: float = 0.0
     curve: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+
+
+_STATE = {"epoch": int, "batch": int, "words": int, "seconds": float, "curve": list}
+
+
+def _take_up(model: WalkModel, found: checkpoint.Checkpoint, epochs: int) -> _State:
+    """Go on from a checkpoint; from the beginning if it holds anything else than a state of this training."""
+    meta, own = found.meta, model.state_dict()
+    fits = (
+        set(meta) == set(_STATE)
+        and all(type(meta[name]) is kind for name, kind in _STATE.items())
+        and all(isinstance(row, dict) and set(row) <= set(LEARNING_CURVE.names) for row in meta["curve"])
+        and 0 <= meta["epoch"] <= epochs
+        and {name: (array.shape, array.dtype) for name, array in found.arrays.items()}
+        == {name: (tuple(tensor.shape), tensor.cpu().numpy().dtype) for name, tensor in own.items()}
+    )
+    if not fits:
+        _LOG.warning("the checkpoint of this training holds something else: it starts from the beginning")
+        return _State()
+    model.load_state_dict({name: torch.from_numpy(array) for name, array in found.arrays.items()})
+    return _State(**meta)
 
 
 @dataclass(frozen=True)
@@ -123,8 +146,7 @@ def fit(
         data += [tensor.cpu().numpy() for tensor in model.state_dict().values() if warm]
         key = checkpoint.fingerprint(settings | dataclasses.asdict(config), *data)
         if found := checkpoint.load(context.checkpoints, key):
-            state = _State(**found.meta)
-            model.load_state_dict({name: torch.from_numpy(array) for name, array in found.arrays.items()})
+            state = _take_up(model, found, used.epochs)
 
     center, contexts, bias = model.tables()
     trainer: CompiledTrainer | TorchTrainer

@@ -13,13 +13,16 @@ if problem:
     st.warning(problem, icon=":material/warning:")
 states = freshness.states(lambda asset: data.manifest(asset, category), maps, data.settings(category))
 present = [s.manifest for s in states if s.manifest]
+damaged = [s for s in states if s.state == freshness.DAMAGED]
+for one in damaged:
+    st.error(plain(one.trouble), icon=":material/error:")
 if not present:
     views.nothing("artefacts", category)
     st.stop()
 
 by_state = {
     state: [s.asset for s in states if s.state == state]
-    for state in (freshness.FRESH, freshness.OUTDATED, freshness.MISSING)
+    for state in (freshness.FRESH, freshness.OUTDATED, freshness.MISSING, freshness.DAMAGED)
 }
 tiles = {
     "Up to date": str(len(by_state[freshness.FRESH])),
@@ -28,15 +31,17 @@ tiles = {
     "Newest": when(max(m.created for m in present)),
     "Size": size(sum(m.bytes for m in present)),
 }
+if damaged:
+    tiles["Damaged"] = str(len(damaged))
 with st.container(horizontal=True):
     for name, value in tiles.items():
         st.metric(name, value, border=True)
 
-stale = by_state[freshness.OUTDATED] + by_state[freshness.MISSING]
+stale = by_state[freshness.OUTDATED] + by_state[freshness.MISSING] + by_state[freshness.DAMAGED]
 if stale:
     st.markdown("Bring everything of this category up to date with")
     st.code(freshness.command(category), language="bash")
-    with st.expander("Only what is missing or out of date"):
+    with st.expander("Only what is missing, damaged or out of date"):
         st.code(freshness.command(category, freshness.selection(stale)), language="bash", wrap_lines=True)
     if by_state[freshness.MISSING]:
         st.caption(f"Missing: {plain(', '.join(by_state[freshness.MISSING]))}.")

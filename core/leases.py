@@ -1,0 +1,45 @@
+"""Who is writing a version of an artefact, so that nobody takes it for abandoned and removes it.
+
+Belongs here: the file that a writer leaves in its version's folder for as long as it writes. Does not belong here:
+which versions are removed otherwise (``core.store``). A writer may be slow, stopped for hours or on another machine:
+its age says nothing, so the file says which process it is.
+"""
+
+import contextlib
+import json
+
+from upath import UPath
+
+from core.process_identity import is_alive, this_process
+
+LEASE = ".writer.json"
+
+
+def take(version: UPath) -> None:
+    """Say that this process writes the version; makes its folder."""
+    while True:
+        version.mkdir(parents=True, exist_ok=True)
+        # A folder without a lease may be taken away: then it is made anew.
+        with contextlib.suppress(FileNotFoundError):
+            (version / LEASE).write_text(json.dumps(this_process()))
+            return
+
+
+def release(version: UPath) -> None:
+    """Say that the version is whole and its manifest is in place."""
+    with contextlib.suppress(FileNotFoundError):
+        (version / LEASE).unlink()
+
+
+def writer_is_alive(version: UPath) -> bool | None:
+    """Whether the version is still being written; None where this machine cannot know.
+
+    False also where no writer has left word: the version is finished, or of a program that left none.
+    """
+    try:
+        found = json.loads((version / LEASE).read_bytes())
+    except FileNotFoundError:
+        return False
+    except (OSError, ValueError, RecursionError):
+        return None
+    return is_alive(found) if isinstance(found, dict) else None
