@@ -104,8 +104,15 @@ def _document(path: Path) -> dict[str, Any]:
     except FileNotFoundError as error:
         raise InputError(f"{path} does not exist; run from the project folder or set ALSOBOUGHT_CATEGORIES") from error
     except yaml.YAMLError as error:
-        raise InputError(f"{path} is not valid YAML: {error}") from error
+        raise InputError(f"{path}{_place(error)}") from None
     return document if isinstance(document, dict) else {}
+
+
+def _place(error: yaml.YAMLError) -> str:
+    """Where and why; not the line itself, which PyYAML cuts out and which may hold a URL's password."""
+    mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+    place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+    return f"{place}: is not valid YAML: {problem or type(error).__name__}"
 
 
 def _category(path: Path, name: str, entry: Any) -> Category:

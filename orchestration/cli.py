@@ -14,6 +14,7 @@ from typing import Any
 
 from core import paths
 from core.errors import InputError
+from core.urls import shown
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -101,7 +102,7 @@ def materialize(category: str, select: str = "*") -> int:
             print(text, file=sys.stderr)
     seconds = time.monotonic() - started
     state = "materialized" if result.success else "FAILED; the lines above say why"
-    print(f"{category}: {state}, {seconds:.0f} s. Artefacts: {paths.store_root()}", file=sys.stderr)
+    print(f"{category}: {state}, {seconds:.0f} s. Artefacts: {shown(paths.store_root())}", file=sys.stderr)
     return 0 if result.success else 1
 
 

@@ -26,7 +26,6 @@ from core.store import Store
 from orchestration import alerts, inputs, sensors, under_way, workers
 from orchestration.definitions import build_defs
 from orchestration.partitions import CATEGORIES
-from orchestration.resources import StoreResource
 from tests.conftest import ROOT
 from tests.pipeline import copied, run, shipped_instance
 
@@ -67,15 +66,15 @@ def changed_settings(built, monkeypatch):
 
 
 @functools.cache
-def repository(folder):
-    return build_defs({"store": StoreResource(root=str(folder / "store"))}).get_repository_def()
+def repository():
+    return build_defs().get_repository_def()
 
 
 def tick(built, name, kind="schedule"):
     """What a tick yields, evaluated as the daemon has it evaluated: a run request, or the sentence of a skip."""
     folder, instance = built
-    repo = repository(folder)
-    with environ({"RAW_DIR": str(folder)}):
+    repo = repository()
+    with environ({"RAW_DIR": str(folder), "ALSOBOUGHT_STORE": str(folder / "store")}):
         if kind == "schedule":
             found = get_external_schedule_execution(repo, instance.get_ref(), name, time.time(), "UTC", None)
         else:
@@ -92,8 +91,8 @@ def asked(request):
 
 def stale(built):
     """Materializable assets of beta that the UI shows as out of date or missing."""
-    folder, instance = built
-    graph = repository(folder).asset_graph
+    _, instance = built
+    graph = repository().asset_graph
     resolver = CachingStaleStatusResolver(instance, graph, LoadingContextForTest(instance))
     keys = [k for k in graph.materializable_asset_keys if instance.get_materialized_partitions(k)]
     return {k.to_user_string() for k in keys if resolver.get_status(k, "beta") != StaleStatus.FRESH}
@@ -199,7 +198,7 @@ def test_a_touched_source_with_the_same_content_remakes_the_catalogue_and_nothin
 
 
 def test_sensors_are_off_but_the_one_that_reports_settings(built):
-    running = {s.name for s in repository(built[0]).sensor_defs if s.default_status == dg.DefaultSensorStatus.RUNNING}
+    running = {s.name for s in repository().sensor_defs if s.default_status == dg.DefaultSensorStatus.RUNNING}
     assert running == {"settings_reported"}
     assert {s.name for s in sensors.sensors} == {
         "source_beta", "source_missing", "settings_reported", "failure_webhook"
