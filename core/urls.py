@@ -37,9 +37,12 @@ def scrubbed(text: str, *urls: str) -> str:
         text: for people, e.g. what a library raised.
         urls: addresses that the text may be about; their secrets are taken out also where they stand without a URL.
     """
+    for url in urls:
+        text = text.replace(url, shown(url))
+    text = _WORDS.sub(lambda word: _shown_word(word[0]), text)
     for secret in sorted({secret for url in urls for secret in _secrets(url)}, key=len, reverse=True):
         text = text.replace(secret, _HIDDEN)
-    return _WORDS.sub(lambda word: _shown_word(word[0]), text)
+    return text
 
 
 def password_of(url: str) -> str:
