@@ -254,7 +254,7 @@ def test_an_error_about_a_source_names_no_secret_nor_does_its_cause(server, tmp_
 
 
 def test_a_planted_secret_is_nowhere_after_runs(server, tmp_path, monkeypatch, capfd):
-    """A run that succeeds and two that fail: event log, compute logs, manifests, tables, downloads, webhook, terminal."""
+    """A run that succeeds, two that fail: event log, compute logs, manifests, tables, downloads, webhook, terminal."""
     monkeypatch.setenv(alerts.VARIABLE, f"{server.url}/hook/{SECRET}?{SECRET}")
     raw = [dg.AssetKey(name) for name in ("raw_products", "raw_relationships", "quarantine")]
     said = []
