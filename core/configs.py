@@ -59,6 +59,12 @@ class GuardConfig:
     coverage_drop: float = setting(
         0.1, "Fall of coverage@10 since the last materialization that is still no warning.", ge=0, le=1
     )
+    download_hours: float = setting(
+        6.0, "Hours that the download of a source may take; what came is kept, and the next run goes on.", ge=0, le=720
+    )
+    download_gigabytes: float = setting(
+        200.0, "Size that a downloaded source may have, in GB (10^9 bytes).", ge=0, le=100_000
+    )
 
 
 CONFIGS: dict[str, type] = {

@@ -5,7 +5,11 @@ Belongs here: the places shared by the pipeline and the explorer. Does not belon
 """
 
 import os
+import re
 from pathlib import Path
+
+from core.errors import InputError
+from core.urls import shown
 
 
 def home() -> Path:
@@ -14,8 +18,20 @@ def home() -> Path:
 
 
 def store_root() -> str:
-    """Root of the artefact store, a path or a URL: ``ALSOBOUGHT_STORE`` or ``data/store``."""
-    return os.environ.get("ALSOBOUGHT_STORE") or str(home() / "data" / "store")
+    """Root of the artefact store, a path or a URL: ``ALSOBOUGHT_STORE`` or ``data/store``.
+
+    Raises:
+        InputError: the URL has a password or a query: the store's place is shown in messages, logs and pages.
+    """
+    root = os.environ.get("ALSOBOUGHT_STORE") or str(home() / "data" / "store")
+    if shown(root) != re.sub(r"(?<=://)[^/@:]*@", "", root):  # a user's name alone may be
+        scheme = root.partition(":")[0].upper()
+        raise InputError(
+            "ALSOBOUGHT_STORE: a URL's password and query do not belong there. Name the place alone, and give the "
+            "credentials in the environment: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY for s3://, else fsspec's "
+            f"variables (FSSPEC_{scheme}_USERNAME, FSSPEC_{scheme}_PASSWORD, ...)"
+        )
+    return root
 
 
 def raw_dir() -> Path:

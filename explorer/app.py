@@ -11,7 +11,7 @@ import streamlit as st
 
 from core.errors import InputError
 from explorer import views
-from explorer.texts import plain
+from explorer.texts import error_text
 
 HERE = Path(__file__).parent
 UNEXPECTED = (
@@ -65,10 +65,10 @@ try:
         st.session_state["category"] = category
         page.run()
 except InputError as error:
-    st.error(plain(str(error)), icon=":material/error:")
+    st.error(error_text(error), icon=":material/error:")
 except (OSError, pa.ArrowException) as error:
     st.error(
-        f"Something in the store cannot be read; materialize it again. {plain(str(error))}", icon=":material/error:"
+        f"Something in the store cannot be read; materialize it again. {error_text(error)}", icon=":material/error:"
     )
 except Exception:
     # A traceback says nothing to those who look at products, and may quote what they must not see.

@@ -44,9 +44,10 @@ _HEADLINES = {
 def to_csv(rows: pa.Table) -> bytes:
     """UTF-8 CSV with a header. Text that a spreadsheet would run as a formula is marked as text."""
     for place, column in enumerate(rows.schema):
-        if pa.types.is_string(column.type):
+        kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+        if pa.types.is_string(kind) or pa.types.is_large_string(kind):
             safe = [None if text is None else for_spreadsheet(text) for text in rows.column(place).to_pylist()]
-            rows = rows.set_column(place, column, pa.array(safe, column.type))
+            rows = rows.set_column(place, column.name, pa.array(safe, kind))
     out = io.BytesIO()
     pa_csv.write_csv(rows, out)
     return out.getvalue()

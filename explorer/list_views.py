@@ -14,7 +14,7 @@ from explorer.freshness import command
 from explorer.lists import ModelList, Question
 from explorer.relations import HELD_OUT, TRAIN, Known
 from explorer.search import ProductIndex
-from explorer.texts import plain
+from explorer.texts import error_text, plain
 
 _ROW_PIXELS = 35
 _MOST_NAMED = 3
@@ -108,7 +108,7 @@ def _summary(question: Question, one: ModelList, known: Known | None, n_lists: i
 
 def _instead_of_a_list(question: Question, one: ModelList, known: Known | None) -> None:
     if one.problem:
-        st.error(f"The list cannot be read: {plain(one.problem)}", icon=":material/error:")
+        st.error(f"The list cannot be read: {error_text(one.problem)}", icon=":material/error:")
     elif one.missing:
         st.info("It is not materialized in this category yet. To make it:", icon=":material/inventory_2:")
         st.code(command(question.category, f"+neighbours/{one.model}"), language="bash")

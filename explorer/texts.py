@@ -4,26 +4,30 @@ Belongs here: shortening, escaping and formatting. Does not belong here: Streaml
 """
 
 import re
-import string
 import time
 from urllib.parse import urlsplit
 
-_WORD_JOINER = "\u2060"
-_LINKS = re.compile(r"(?<=www)(?=\.)|(?<=:/)(?=/)|(?=@)", re.IGNORECASE)
+from core.hosts import is_public
+from core.markdown import WORD_JOINER, plain
+from core.urls import scrubbed
+
+__all__ = [
+    "ago",
+    "error_text",
+    "for_grid",
+    "for_spreadsheet",
+    "is_formula",
+    "plain",
+    "shorten",
+    "size",
+    "web_image",
+    "when",
+]
+
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 """What a cell begins with that spreadsheets take for a formula (OWASP, CSV injection), or drop before one."""
 _LONGEST_ADDRESS = 2_000
-_ESCAPED = str.maketrans({c: "\\" + c for c in string.punctuation})
-
-
-def plain(text: str) -> str:
-    """Escape text from data for a place that renders Markdown: every sign stands for itself.
-
-    CommonMark (section 2.4) lets every ASCII punctuation sign be escaped by a backslash; Streamlit's own
-    extensions (colours, icons, LaTeX) start with such a sign too. HTML is never rendered by Streamlit unless
-    asked to. Addresses become links after escapes are resolved, so an invisible word joiner breaks them up.
-    """
-    return _LINKS.sub(_WORD_JOINER, " ".join(text.split())).translate(_ESCAPED)
+_STRAY = re.compile(r"[\s\x00-\x1f\x7f\\]")
 
 
 def is_formula(text: str) -> bool:
@@ -38,18 +42,31 @@ def for_spreadsheet(text: str) -> str:
 
 def for_grid(text: str) -> str:
     """The text for a grid on the page, whose own copy and export know no protection: an invisible sign instead."""
-    return _WORD_JOINER + text if is_formula(text) else text
+    return WORD_JOINER + text if is_formula(text) else text
 
 
 def web_image(address: object) -> str | None:
-    """An address that a browser may be asked to load, or None: never a path, which a server would open itself."""
-    if not isinstance(address, str) or len(address) > _LONGEST_ADDRESS:
+    """An address that a browser may be asked to load, or None.
+
+    Never a path, which a server would open itself, and nothing that reaches into the network of who looks at it,
+    however the host is spelled. Signs that browsers read otherwise than ``urlsplit`` (white space, backslashes) are
+    refused.
+    """
+    if not isinstance(address, str) or len(address) > _LONGEST_ADDRESS or _STRAY.search(address):
         return None
     try:
         parts = urlsplit(address)
-        return address if parts.scheme in ("http", "https") and parts.hostname else None
+        _ = parts.port  # raises if it is none
     except ValueError:
         return None
+    if parts.scheme not in ("http", "https") or "@" in parts.netloc or not parts.hostname:
+        return None
+    return address if is_public(parts.hostname) else None
+
+
+def error_text(error: object) -> str:
+    """What an error says, for a place that renders Markdown, and without what may be secret in a URL."""
+    return plain(scrubbed(str(error)))
 
 
 def shorten(text: str, limit: int) -> str:

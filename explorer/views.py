@@ -13,14 +13,14 @@ from core.manifest import Manifest
 from explorer import charts, data, display, evaluations, links
 from explorer.charts import Figure
 from explorer.freshness import asset_page, command, run_page
-from explorer.texts import plain, size, when
+from explorer.texts import error_text, plain, size, when
 
 
 def pick_category() -> data.CategoryEntry | None:
     """The sidebar's category picker; None if there is no category at all."""
     entries, problem = data.categories()
     if problem:
-        st.sidebar.warning(problem, icon=":material/warning:")
+        st.sidebar.warning(error_text(problem), icon=":material/warning:")
     if not entries:
         st.info("There is no category: add one to categories.yaml.", icon=":material/category:")
         return None

@@ -6,6 +6,7 @@ Belongs here: the message and sending it. Does not belong here: when (``orchestr
 import http.client
 import json
 import os
+import urllib.error
 import urllib.request
 from collections.abc import Sequence
 from typing import Any
@@ -13,6 +14,7 @@ from urllib.parse import urlsplit
 
 import dagster as dg
 
+from core.urls import scrubbed
 from orchestration.terminal import failure_text
 
 VARIABLE = "ALSOBOUGHT_FAILURE_WEBHOOK"
@@ -32,7 +34,7 @@ def message(run: dg.DagsterRun, failed: Sequence[dg.DagsterEvent]) -> dict[str, 
     ``text`` alone is what Slack, Mattermost and Teams' workflows show; the other fields are for programs.
     """
     category = run.tags.get("dagster/partition", "")
-    errors = [failure_text(event)[:_LONGEST] for event in failed]
+    errors = [scrubbed(failure_text(event))[:_LONGEST] for event in failed]
     base = (os.environ.get("ALSOBOUGHT_DAGSTER_URL") or "http://localhost:3000").rstrip("/")
     page = f"{base}/runs/{run.run_id}"
     head = f"alsobought: {run.job_name} of {category or 'no category'} failed ({page})"
@@ -47,7 +49,11 @@ def message(run: dg.DagsterRun, failed: Sequence[dg.DagsterEvent]) -> dict[str, 
 
 
 def post(url: str, content: dict[str, Any]) -> str:
-    """Post JSON; returns what went wrong, or an empty text. Never raises, and never names the URL: it is a secret."""
+    """Post JSON; returns what went wrong, or an empty text.
+
+    Never raises, and names no part of the URL, the path of which is the secret: of an error it says what kind it is,
+    and the text only where that is the system's.
+    """
     try:
         if urlsplit(url).scheme not in ("http", "https"):
             return f"{VARIABLE} is not an http or https URL; nothing was sent"
@@ -56,5 +62,10 @@ def post(url: str, content: dict[str, Any]) -> str:
         )
         with urllib.request.urlopen(request, timeout=_SECONDS):  # noqa: S310
             return ""
+    except urllib.error.HTTPError as error:
+        error.close()
+        return f"the webhook of {VARIABLE} did not take the message: its server answered {error.code}"
     except (OSError, http.client.HTTPException, ValueError) as error:
-        return f"the webhook of {VARIABLE} did not take the message: {type(error).__name__}: {error}"
+        reason = getattr(error, "reason", error)
+        text = f": {reason.strerror}" if isinstance(reason, OSError) and reason.strerror else ""
+        return f"the webhook of {VARIABLE} did not take the message: {type(error).__name__}{text}"

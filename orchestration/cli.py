@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from core import paths
 from core.errors import InputError
+from core.urls import shown
 
 if TYPE_CHECKING:
     from core.categories import Categories
@@ -112,7 +113,7 @@ def materialize(category: str, select: str = "*") -> int:
         success = foreground.run(instance, category, assets)
     seconds = time.monotonic() - started
     state = "materialized" if success else "FAILED; the lines above say why"
-    print(f"{category}: {state}, {seconds:.0f} s. Artefacts: {paths.store_root()}", file=sys.stderr)
+    print(f"{category}: {state}, {seconds:.0f} s. Artefacts: {shown(paths.store_root())}", file=sys.stderr)
     return 0 if success else 1
 
 

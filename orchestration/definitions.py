@@ -44,6 +44,8 @@ def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
         sensors=sensors,
         resources={
             "store": StoreResource(),
+            # Dagster's own default would take a folder to write to from the run config.
+            "io_manager": StoreResource(),
             "torch_device": TorchDevice(),
             "machine": Machine(),
             **(resources or {}),

@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from core.checks import Finding, Rule
+from core.markdown import plain
 from core.progress import ProgressLine
 
 _LOG_EVERY_SECONDS = 15.0  # each log line is a database write
@@ -96,17 +97,16 @@ def check_results(context: dg.AssetExecutionContext, findings: Sequence[Finding]
 
 
 def table(rows: pa.Table, limit: int = 8) -> dg.MarkdownMetadataValue:
-    """The head of a table as Markdown."""
+    """The head of a table as Markdown; text from data stands for itself, an image or a link in it is none."""
 
     def cell(value: Any) -> str:
         if value is None:
             return ""
         text = f"{value:.4g}" if isinstance(value, float) else str(value)
-        text = text if len(text) <= 60 else text[:57] + "..."
-        return text.replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")
+        return plain(text if len(text) <= 60 else text[:57] + "...")
 
     names = rows.column_names
-    lines = ["| " + " | ".join(names) + " |", "|" + " --- |" * len(names)]
+    lines = ["| " + " | ".join(map(plain, names)) + " |", "|" + " --- |" * len(names)]
     lines += ["| " + " | ".join(cell(row[n]) for n in names) + " |" for row in rows.slice(0, limit).to_pylist()]
     return dg.MetadataValue.md("\n".join(lines))
 

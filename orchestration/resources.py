@@ -105,17 +105,14 @@ class StoreIOManager(dg.UPathIOManager):
 
 
 class StoreResource(dg.ConfigurableIOManagerFactory):
-    """The IO manager ``store``.
+    """The IO manager ``store``: what :func:`core.paths.store_root` names, from the environment alone.
 
-    Attributes:
-        root: folder or URL of the artefact store; empty means ``ALSOBOUGHT_STORE`` or ``data/store``.
+    It has no setting, because the launchpad could change one: whoever starts a run must not choose where it writes.
     """
-
-    root: str = ""
 
     def create_io_manager(self, context: dg.InitResourceContext) -> StoreIOManager:
         machine.end_with_run()  # here, because every step stores something
-        return StoreIOManager(store_path(self.root or paths.store_root()))
+        return StoreIOManager(store_path(paths.store_root()))
 
 
 class ChosenDevice(NamedTuple):
@@ -152,7 +149,8 @@ class TorchDevice(dg.ConfigurableResource):
             return ChosenDevice(found, why)
         kind, _, number = self.device.partition(":")
         if not re.fullmatch(r"cpu|mps|cuda(:\d+)?", self.device):
-            raise InputError(f"torch_device.device: {self.device!r} is not one of auto, cpu, cuda, cuda:N, mps")
+            # The value is not repeated: the launchpad may take it from any variable of the environment.
+            raise InputError("torch_device.device: is not one of auto, cpu, cuda, cuda:N, mps")
         if int(number or 0) >= present[kind]:
             raise InputError(
                 f"the torch device {self.device!r} was demanded but this machine has {present[kind]} of kind {kind}; "

@@ -5,6 +5,7 @@ Belongs here: child processes, ports and signals. Does not belong here: what the
 
 import contextlib
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -14,6 +15,7 @@ import urllib.request
 from pathlib import Path
 
 from core import paths
+from orchestration import web_guard
 
 _START_SECONDS = 90.0
 _STOP_SECONDS = 15.0
@@ -82,16 +84,28 @@ def _make_database() -> None:
 
 def _commands(ui_port: int, explorer_port: int) -> dict[str, list[str]]:
     bin_dir = Path(sys.executable).parent
+    known = web_guard.hosts(os.environ.get(web_guard.VARIABLE, ""))
     workspace = str(paths.home() / "workspace.yaml")
     app = str(Path(__file__).resolve().parent.parent / "explorer" / "app.py")
     return {
-        "dagster-webserver": [str(bin_dir / "dagster-webserver"), "-w", workspace, "-p", str(ui_port)],
+        # Never the bare `dagster-webserver`: any web page could start runs through its port.
+        "dagster-webserver": [
+            sys.executable, "-m", "orchestration.webserver", "--workspace", workspace, "--port", str(ui_port),
+        ],
         "dagster-daemon": [str(bin_dir / "dagster-daemon"), "run", "-w", workspace],
         "explorer": [
             sys.executable, "-m", "streamlit", "run", app, f"--server.port={explorer_port}",
             "--server.address=127.0.0.1", "--server.headless=true", "--browser.gatherUsageStats=false",
+            # As .streamlit/config.toml has it, which is not there where the project's folder is not.
+            "--server.enableCORS=true", "--server.enableXsrfProtection=true", "--server.enableAgentApi=false",
+            *(f"--server.allowedHosts={name}" for name in _without_port([*web_guard.LOCAL, *known])),
         ],
     }  # fmt: skip
+
+
+def _without_port(names: list[str]) -> list[str]:
+    """The hosts as Streamlit compares them: no port, no brackets."""
+    return [re.sub(r":\d+$", "", name).strip("[]") for name in names]
 
 
 def _as_interrupt(number: int, frame: object) -> None:

@@ -11,7 +11,6 @@ import numpy as np
 from dagster._core.test_utils import environ
 
 from orchestration.definitions import build_defs
-from orchestration.resources import StoreResource
 
 
 @dataclass
@@ -54,7 +53,7 @@ def copied(pipeline, folder):
 
 def run(root, category, instance, **more):
     """Run the job ``rebuild``, or a selection of it, in this process."""
-    definitions = build_defs({"store": StoreResource(root=str(root))})
+    definitions = build_defs()
     places = {"ALSOBOUGHT_HOME": root.parent, "ALSOBOUGHT_STORE": root, "RAW_DIR": root.parent}
     with environ({name: str(place) for name, place in places.items()}):
         return definitions.resolve_job_def("rebuild").execute_in_process(

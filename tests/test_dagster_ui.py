@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -43,18 +42,23 @@ class Servers:
         environment |= {"ALSOBOUGHT_HOME": str(folder), "DAGSTER_HOME": str(folder), "PYTHONPATH": str(ROOT)}
         (folder / "data" / "raw").mkdir(parents=True)
         self.environment, self.store = environment, Store(folder / "data" / "store")
-        with pytest.MonkeyPatch.context() as patched:  # made before the two start, as `alsobought serve` does
+        with pytest.MonkeyPatch.context() as patched:  # as `alsobought serve` does before the two start
             patched.setenv("ALSOBOUGHT_HOME", str(folder))
             patched.setenv("DAGSTER_HOME", str(folder))
             real._make_database()
-        self.children = [self._start("dagster-webserver", "-p", str(self.port)), self._start("dagster-daemon", "run")]
+            self.commands = real._commands(self.port, browser.free_port())
+        self.children = [self._start("dagster-webserver"), self._start("dagster-daemon")]
         until(self._answers, "the webserver's first answer")
 
-    def _start(self, name: str, *arguments: str) -> subprocess.Popen:
-        command = [Path(sys.executable).parent / name, *arguments, "-w", self.folder / "workspace.yaml"]
+    def _start(self, name: str) -> subprocess.Popen:
         with (self.folder / f"{name}.log").open("ab") as log:
             return subprocess.Popen(
-                command, cwd=self.folder, env=self.environment, stdout=log, stderr=log, start_new_session=True
+                self.commands[name],
+                cwd=self.folder,
+                env=self.environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
 
     def kill_daemon(self) -> None:
@@ -64,7 +68,7 @@ class Servers:
 
     def start_daemon(self) -> None:
         """Start another one; the family of the killed one is ended with the others."""
-        self.children.append(self._start("dagster-daemon", "run"))
+        self.children.append(self._start("dagster-daemon"))
 
     def _answers(self) -> bool:
         try:

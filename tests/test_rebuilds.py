@@ -26,7 +26,6 @@ from core.store import Store
 from orchestration import alerts, inputs, sensors, under_way, workers
 from orchestration.definitions import build_defs
 from orchestration.partitions import CATEGORIES
-from orchestration.resources import StoreResource
 from tests.conftest import ROOT
 from tests.pipeline import copied, run, shipped_instance
 
@@ -67,8 +66,8 @@ def changed_settings(built, monkeypatch):
 
 
 @functools.cache
-def repository(folder):
-    return build_defs({"store": StoreResource(root=str(folder / "store"))}).get_repository_def()
+def repository():
+    return build_defs().get_repository_def()
 
 
 def tick(built, name, kind="schedule"):
@@ -83,8 +82,8 @@ def tick(built, name, kind="schedule"):
 
 def evaluated(built, name, kind, cursor=None):
     folder, instance = built
-    repo = repository(folder)
-    with environ({"RAW_DIR": str(folder)}):
+    repo = repository()
+    with environ({"RAW_DIR": str(folder), "ALSOBOUGHT_STORE": str(folder / "store")}):
         if kind == "schedule":
             return get_external_schedule_execution(repo, instance.get_ref(), name, time.time(), "UTC", None)
         return get_external_sensor_execution(repo, None, instance.get_ref(), name, None, None, cursor, None, None)
@@ -103,8 +102,8 @@ def asked(request):
 
 def stale(built):
     """Materializable assets of beta that the UI shows as out of date or missing."""
-    folder, instance = built
-    graph = repository(folder).asset_graph
+    _, instance = built
+    graph = repository().asset_graph
     resolver = CachingStaleStatusResolver(instance, graph, LoadingContextForTest(instance))
     keys = [k for k in graph.materializable_asset_keys if instance.get_materialized_partitions(k)]
     return {k.to_user_string() for k in keys if resolver.get_status(k, "beta") != StaleStatus.FRESH}
@@ -225,7 +224,7 @@ def test_a_touched_source_with_the_same_content_remakes_the_catalogue_and_nothin
 
 
 def test_sensors_are_off_but_the_one_that_reports_settings(built):
-    running = {s.name for s in repository(built[0]).sensor_defs if s.default_status == dg.DefaultSensorStatus.RUNNING}
+    running = {s.name for s in repository().sensor_defs if s.default_status == dg.DefaultSensorStatus.RUNNING}
     assert running == {"settings_reported"}
     assert {s.name for s in sensors.sensors} == {
         "source_beta", "source_missing", "settings_reported", "failure_webhook"

@@ -1,10 +1,12 @@
 """Sources become local files: in place, over HTTP with everything that goes wrong there, and through fsspec."""
 
 import contextlib
+import datetime
 import gzip
 import hashlib
 import http.server
 import socket
+import ssl
 import threading
 from dataclasses import dataclass, field
 
@@ -12,7 +14,9 @@ import fsspec
 import numpy as np
 import pytest
 
+from core import hosts
 from core.catalog import Source, UnreachableError, download, fetch, read_catalog, state
+from core.catalog.remote import Limits
 from core.errors import InputError
 
 CONTENT = np.random.default_rng(1).bytes(300_000)
@@ -37,15 +41,25 @@ class Script:
     after_cut: dict = field(default_factory=dict)  # attributes that change once a connection was cut
     heads: bool = True  # whether HEAD is known
     requests: list = field(default_factory=list)  # (path, headers) as received
+    location: str = ""  # where /away leads
+    odd: dict = field(default_factory=dict)  # headers that replace the usual ones
+    unasked_part: bool = False  # whether a part is sent though the whole was asked for
+    hold: threading.Event | None = None  # waited for after the headers and the first byte
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         script = self.server.script
         script.requests.append((self.path, dict(self.headers)))
+        self.path = self.path.removeprefix("http://public.example")  # as a proxy is asked
         if self.path.startswith("/moved"):
             self.send_response(302)
             self.send_header("Location", "/loop" if self.path == "/loop" else "/file.gz")
+            self.end_headers()
+            return
+        if self.path.startswith("/away"):
+            self.send_response(302)
+            self.send_header("Location", script.location)
             self.end_headers()
             return
         if self.path == "/loop":
@@ -79,15 +93,20 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_response(206)
             self.send_header("Content-Range", f"bytes {start}-{len(body) - 1}/{len(body)}")
         else:
-            self.send_response(200)
+            self.send_response(206 if script.unasked_part else 200)
         self.send_header("Content-Type", script.content_type)
-        if script.sends_length:
+        if script.sends_length and "Content-Length" not in script.odd:
             self.send_header("Content-Length", str(len(body) - start))
-        for name, value in (("ETag", script.etag), ("Last-Modified", script.modified)):
+        for name, value in (("ETag", script.etag), ("Last-Modified", script.modified), *script.odd.items()):
             if value:
                 self.send_header(name, value)
         self.end_headers()
         if self.command == "HEAD":
+            return
+        if script.hold is not None:
+            self.wfile.write(body[:1])
+            self.wfile.flush()
+            script.hold.wait(60)
             return
         if script.cuts:
             self.wfile.write(body[start : start + script.cuts.pop(0)])
@@ -107,16 +126,28 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 
 
-@pytest.fixture
-def server():
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+@contextlib.contextmanager
+def serving(address, key=None):
+    """A server at a local address; with a key (a PEM file) behind TLS."""
+    server = http.server.ThreadingHTTPServer((address, 0), Handler)
+    if key is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(key)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    server.handle_error = lambda *_: None  # a client that leaves is what many tests are about
     server.script = Script()
-    server.url = f"http://127.0.0.1:{server.server_port}"
+    server.url = f"http://{address}:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     yield server
     server.shutdown()
     server.server_close()
+
+
+@pytest.fixture
+def server():
+    with serving("127.0.0.1") as running:
+        yield running
 
 
 @pytest.fixture(autouse=True)
@@ -323,6 +354,198 @@ def test_redirects_are_followed_also_while_resuming(server, tmp_path):
     assert get(server, tmp_path, "/moved.gz").read_bytes() == CONTENT
     assert server.script.requests[-1][0] == "/file.gz"
     assert server.script.requests[-1][1]["Range"] == "bytes=100000-"
+
+
+@pytest.fixture
+def outside(monkeypatch):
+    """Have 127.0.0.1 count as an address of the internet, and 127.0.0.2 as what it is."""
+    plain = hosts.reach
+    monkeypatch.setattr(hosts, "reach", lambda a: hosts.Reach.PUBLIC if a == "127.0.0.1" else plain(a))
+
+
+@pytest.fixture
+def inside():
+    """A second server, at an address that the fixture ``outside`` leaves in the private network."""
+    with serving("127.0.0.2") as running:
+        yield running
+
+
+def test_a_source_outside_leads_nowhere_inside(server, inside, outside, tmp_path):
+    assert get(server, tmp_path).read_bytes() == CONTENT
+    port = inside.server_port
+    for host in ("127.0.0.2", "0x7f.2", "2130706434", "127.0.2", "[::ffff:127.0.0.2]"):
+        server.script.location = f"http://{host}:{port}/file.gz?key=secret"
+        with pytest.raises(
+            InputError, match=r"leads to .* an address inside a private network.*Nothing was sent"
+        ) as caught:
+            get(server, tmp_path, f"/away?{host}")
+        assert "secret" not in str(caught.value)
+    assert inside.script.requests == []
+    with pytest.raises(UnreachableError, match="inside a private network"):
+        state(Source(f"{server.url}/away", "pairs"), tmp_path)
+
+
+def test_a_source_inside_may_lead_inside_but_not_to_the_machines_own_credentials(server, inside, tmp_path):
+    server.script.location = f"http://127.0.0.2:{inside.server_port}/file.gz"
+    assert get(server, tmp_path, "/away").read_bytes() == CONTENT
+    server.script.location = "http://169.254.169.254/latest/meta-data/"
+    with pytest.raises(InputError, match=r"leads to 169\.254\.169\.254, an address inside"):
+        get(server, tmp_path, "/away?clouds")
+
+
+def test_a_name_that_changes_its_address_stays_outside(server, inside, outside, tmp_path, monkeypatch):
+    """The name is looked up once more for every connection: what it then leads to is what is checked."""
+    asked, port, plain = [], server.server_port, socket.getaddrinfo
+
+    def look_up(host, *arguments, **options):
+        if host != "team.example":
+            return plain(host, *arguments, **options)
+        asked.append(host)
+        address = "127.0.0.1" if len(asked) == 1 else "127.0.0.2"
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    server.script.cuts = [100_000]
+    with pytest.raises(InputError, match=r"leads to team\.example"):
+        fetch(Source(f"http://team.example:{port}/file.gz"), tmp_path, tmp_path / "cache")
+    assert len(asked) == 2 and len(server.script.requests) == 1
+
+
+@pytest.mark.parametrize("location", ["file:///etc/passwd", "ftp://127.0.0.1/x", "gopher://x/", "data:,x", "http://[x"])
+def test_only_http_is_followed(server, tmp_path, location):
+    server.script.location = location
+    with pytest.raises(InputError, match=r"/away: (the server|is no valid URL)"):
+        get(server, tmp_path, "/away")
+
+
+def test_https_is_never_left_for_http(server, tmp_path, monkeypatch):
+    with serving("127.0.0.1", certificate(tmp_path, monkeypatch)) as secure:
+        url = f"https://localhost:{secure.server_port}"
+        assert fetch(Source(f"{url}/moved.gz"), tmp_path, tmp_path / "cache").read_bytes() == CONTENT
+        secure.script.location = f"{server.url}/file.gz"
+        with pytest.raises(InputError, match="sends on from https to http, which is not followed"):
+            fetch(Source(f"{url}/away"), tmp_path, tmp_path / "cache")
+        assert server.script.requests == []
+        server.script.location = f"{url}/file.gz"  # the other way is well
+        assert get(server, tmp_path, "/away").read_bytes() == CONTENT
+    monkeypatch.delenv("SSL_CERT_FILE")
+    with serving("127.0.0.1", tmp_path / "key.pem") as unknown, pytest.raises(InputError, match="certificates"):
+        fetch(Source(f"https://localhost:{unknown.server_port}/file.gz"), tmp_path, tmp_path / "cache")
+
+
+def certificate(folder, monkeypatch):
+    """A file with a key and a certificate for localhost, which is trusted."""
+    x509 = pytest.importorskip("cryptography.x509")
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([])
+    now = datetime.datetime.now(datetime.UTC)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=True)
+        .sign(key, hashes.SHA256())
+        .public_bytes(serialization.Encoding.PEM)
+    )
+    form = serialization.PrivateFormat.PKCS8
+    private = key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())
+    (folder / "key.pem").write_bytes(private + made)
+    (folder / "trusted.pem").write_bytes(made)
+    monkeypatch.setenv("SSL_CERT_FILE", str(folder / "trusted.pem"))
+    return folder / "key.pem"
+
+
+@pytest.mark.parametrize("length", [True, False])
+def test_a_source_that_is_too_large_is_not_kept(server, tmp_path, length):
+    server.script.sends_length = length
+    with pytest.raises(InputError, match=r"has \d[\d,]* bytes or more, allowed are 200,000.*guard\.download_gigabytes"):
+        fetch(Source(server.url + "/file.gz"), tmp_path, tmp_path / "cache", limits=Limits(bytes=200_000))
+    assert leftovers(tmp_path) == ["file.gz.lock"]
+    assert fetch(Source(server.url + "/file.gz"), tmp_path, tmp_path / "cache", limits=Limits(bytes=300_000)).is_file()
+
+
+def test_a_size_limit_holds_for_what_fsspec_reads(memory, tmp_path):
+    with pytest.raises(InputError, match="allowed are 200,000"):
+        fetch(Source("memory://bucket/file.gz"), tmp_path, tmp_path / "cache", limits=Limits(bytes=200_000))
+
+
+def test_a_server_that_holds_back_is_left_at_the_time_limit(server, tmp_path):
+    """Neither the socket's timeout nor a look at the clock between two pieces would end this one."""
+    server.script.hold = threading.Event()
+    try:
+        with pytest.raises(InputError, match=r"not done within .* seconds.*guard\.download_hours"):
+            fetch(Source(server.url + "/file.gz"), tmp_path, tmp_path / "cache", limits=Limits(seconds=0.5))
+    finally:
+        server.script.hold.set()
+    assert threading.active_count() < 50
+    server.script.hold = None
+    assert get(server, tmp_path).read_bytes() == CONTENT
+
+
+def test_pauses_before_retries_count_as_time(server, tmp_path, waits):
+    server.script.statuses, server.script.retry_after = [503] * 9, "50"
+    with pytest.raises(InputError, match="not done within 40 seconds"):
+        fetch(Source(server.url + "/file.gz"), tmp_path, tmp_path / "cache", limits=Limits(seconds=40))
+    assert waits == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("Content-Length", "²"),
+        ("Content-Length", "9" * 5000),
+        ("Content-Length", "-1"),
+        ("Content-Length", "1e5"),
+        ("Content-Length", "٣"),
+        ("Content-Type", ";;; \x00"),
+        ("ETag", "²"),
+        ("ETag", '"a\r\n b"'),
+        ("Last-Modified", "\xff"),
+        ("Transfer-Encoding", "²"),
+    ],
+)
+def test_nonsense_in_a_header_is_a_download_or_a_sentence(server, tmp_path, name, value):
+    server.script.odd = {name: value.encode().decode("latin-1")}
+    server.script.etag = None if name == "ETag" else '"one"'
+    server.script.cuts = [100_000] if name in ("ETag", "Last-Modified") else []
+    try:
+        assert get(server, tmp_path).read_bytes() == CONTENT
+    except InputError as error:
+        assert "file.gz" in str(error)
+    with contextlib.suppress(UnreachableError):
+        state(Source(f"{server.url}/file.gz", "pairs"), tmp_path)
+
+
+@pytest.mark.parametrize("value", ["²", "9" * 5000, "-1", "soon", "Wed, 21 Oct 2015 07:28:00 GMT"])
+def test_nonsense_in_retry_after_is_no_pause(server, tmp_path, waits, value):
+    server.script.statuses, server.script.retry_after = [503], value.encode().decode("latin-1")
+    assert get(server, tmp_path).read_bytes() == CONTENT
+    assert waits == [download.RETRY_WAITS[0]]
+
+
+@pytest.mark.parametrize("span", ["bytes ²-3/4", "bytes 1-2/" + "9" * 5000, "bytes x", "", "bytes 0-299999/300000"])
+def test_nonsense_in_content_range(server, tmp_path, span):
+    server.script.odd, server.script.unasked_part = {"Content-Range": span.encode().decode("latin-1")}, True
+    with pytest.raises(InputError, match="sent a part of the file though the whole was asked for"):
+        get(server, tmp_path)
+
+
+def test_an_http_address_inside_another_is_refused(server, tmp_path):
+    for chain in ("simplecache::{}", "zip://a.csv::{}", "filecache::zip://a::{}"):
+        with pytest.raises(InputError, match="cannot be a part of another"):
+            fetch(Source(chain.format(server.url + "/file.gz")), tmp_path, tmp_path / "cache")
+    assert server.script.requests == []
+
+
+def test_behind_a_proxy_what_is_spelled_out_is_checked(server, tmp_path, monkeypatch):
+    monkeypatch.setenv("http_proxy", server.url)
+    monkeypatch.delenv("no_proxy", raising=False)
+    server.script.location = "http://169.254.169.254/file.gz"
+    with pytest.raises(InputError, match="leads to 169"):
+        fetch(Source("http://public.example/away"), tmp_path, tmp_path / "cache")
+    assert [path for path, _ in server.script.requests] == ["http://public.example/away"]
 
 
 def test_a_redirect_loop_is_an_input_error(server, tmp_path):

@@ -9,16 +9,17 @@ import time
 from pathlib import Path
 from typing import Any
 
-from core.catalog.download import shown
 from core.catalog.lines import first_line
 from core.catalog.mcauley import McAuleyReader
 from core.catalog.pairs_table import PairsReader, is_pairs_header
 from core.catalog.products_table import ProductsReader
+from core.catalog.remote import Limits
 from core.catalog.source import Source, fetch, fetch_file
 from core.catalog.tables import PRODUCTS, Catalog, Quarantine
 from core.catalog.tabular import is_parquet
 from core.errors import InputError
 from core.progress import Progress, silent
+from core.urls import shown
 
 
 def read_catalog(
@@ -27,6 +28,7 @@ def read_catalog(
     cache_dir: Path,
     max_bad_share: float = 0.01,
     progress: Progress = silent,
+    limits: Limits | None = None,
 ) -> Catalog:
     """Fetch and read a source; what cannot be read goes to the quarantine table.
 
@@ -36,12 +38,13 @@ def read_catalog(
         cache_dir: folder for downloads.
         max_bad_share: largest tolerated share (0..1) of bad lines in a file; repeated products do not count.
         progress: told ``download`` and ``read products`` or ``read pairs``.
+        limits: what a download may take.
 
     Raises:
         InputError: the source cannot be had, is empty, or has too many bad lines.
     """
     started = time.perf_counter()
-    path = fetch(source, raw_dir, cache_dir, progress)
+    path = fetch(source, raw_dir, cache_dir, progress, limits)
     quarantine = Quarantine()
     name = shown(source.path)
     form = _format_of(path) if source.format == "auto" else source.format
@@ -65,7 +68,7 @@ def read_catalog(
         lines, bad_lines, repeated = pairs.lines, pairs.bad_lines, 0
         products = PRODUCTS.empty_table()
         if source.products is not None:
-            products_path = fetch_file(source.products, None, raw_dir, cache_dir, progress)
+            products_path = fetch_file(source.products, None, raw_dir, cache_dir, progress, limits)
             own, products_name = ProductsReader(quarantine), shown(source.products)
             print_of_products = own.read(products_path, products_name, max_bad_share, progress)
             _check_share(products_name, own.lines, own.bad_lines, quarantine, max_bad_share)

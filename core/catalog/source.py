@@ -13,10 +13,12 @@ from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from core.catalog.download import Stamp, download, remote_stamp, shown
+from core.catalog.download import download, remote_stamp
 from core.catalog.lines import file_sha256
+from core.catalog.remote import Limits, Stamp
 from core.errors import InputError
 from core.progress import Progress, silent
+from core.urls import scrubbed, shown
 
 FORMATS = ("auto", "mcauley", "pairs")
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
@@ -56,6 +58,9 @@ class Source:
 class UnreachableError(OSError):
     """A remote source's state cannot be asked for now; what was read from it earlier is still good."""
 
+    def __init__(self, message: str) -> None:
+        super().__init__(scrubbed(message))
+
 
 def state(source: Source, raw_dir: Path) -> dict[str, Any] | None:
     """What tells whether a source changed since it was read, without reading it.
@@ -90,7 +95,8 @@ def _state_of(path: str, sha256: str | None, raw_dir: Path) -> dict[str, Any] | 
         try:
             stamp = remote_stamp(path)
         except (InputError, OSError, http.client.HTTPException) as error:
-            raise UnreachableError(f"{shown(path)} cannot be asked whether it changed: {error}") from error
+            reason = scrubbed(str(error), path)
+            raise UnreachableError(f"{shown(path)} cannot be asked whether it changed: {reason}") from None
         return None if stamp == Stamp() else asdict(stamp)
     stat = _local(path, raw_dir).stat()
     return {**pinned, "size": stat.st_size, "modified_ns": stat.st_mtime_ns}
@@ -103,7 +109,9 @@ def check_local(source: Source, raw_dir: Path) -> None:
             _local(path, raw_dir)
 
 
-def fetch(source: Source, raw_dir: Path, cache_dir: Path, progress: Progress = silent) -> Path:
+def fetch(
+    source: Source, raw_dir: Path, cache_dir: Path, progress: Progress = silent, limits: Limits | None = None
+) -> Path:
     """The local file of a source: a local one is used in place, a remote one is downloaded into ``cache_dir``.
 
     See ``core.catalog.download`` for what a download survives.
@@ -111,13 +119,20 @@ def fetch(source: Source, raw_dir: Path, cache_dir: Path, progress: Progress = s
     Raises:
         InputError: missing file, wrong checksum, or a download that failed; names the place and the remedy.
     """
-    return fetch_file(source.path, source.sha256, raw_dir, cache_dir, progress)
+    return fetch_file(source.path, source.sha256, raw_dir, cache_dir, progress, limits)
 
 
-def fetch_file(path: str, sha256: str | None, raw_dir: Path, cache_dir: Path, progress: Progress = silent) -> Path:
+def fetch_file(
+    path: str,
+    sha256: str | None,
+    raw_dir: Path,
+    cache_dir: Path,
+    progress: Progress = silent,
+    limits: Limits | None = None,
+) -> Path:
     """Like :func:`fetch` for one path or URL."""
     if _is_remote(path):
-        return download(path, sha256.lower() if sha256 else None, cache_dir, progress)
+        return download(path, sha256.lower() if sha256 else None, cache_dir, progress, limits)
     local = _local(path, raw_dir)
     if sha256 and (found := file_sha256(local)) != sha256.lower():
         raise InputError(

@@ -322,7 +322,7 @@ def _roomy(name: str, device: torch.device) -> Iterator[None]:
 def torch_settings(threads: int, precision: str) -> Iterator[None]:
     """Limit torch's CPU threads and set how exactly it multiplies; both are the process's, so they are put back."""
     if precision not in PRECISIONS:
-        raise InputError(f"precision {precision!r} is not one of {', '.join(PRECISIONS)}")
+        raise InputError(f"torch_device.precision: is not one of {', '.join(PRECISIONS)}")
     before = torch.get_num_threads(), torch.get_float32_matmul_precision()
     torch.set_num_threads(threads)
     torch.set_float32_matmul_precision(PRECISIONS[precision])

@@ -3,14 +3,14 @@
 import streamlit as st
 
 from explorer import data, display, freshness, views
-from explorer.texts import plain, size, when
+from explorer.texts import error_text, plain, size, when
 
 category = st.session_state["category"].name
 st.title("Freshness", anchor=False)
 
 maps, problem = data.mapped_models(category)
 if problem:
-    st.warning(problem, icon=":material/warning:")
+    st.warning(error_text(problem), icon=":material/warning:")
 states = freshness.states(lambda asset: data.manifest(asset, category), maps, data.settings(category))
 present = [s.manifest for s in states if s.manifest]
 damaged = [s for s in states if s.state == freshness.DAMAGED]

@@ -8,6 +8,7 @@ import dagster as dg
 from core import paths
 from core.catalog import VERSION, Catalog, Source, UnreachableError, read_catalog
 from core.catalog.guard import refuse_shrinking
+from core.catalog.remote import Limits
 from core.categories import Category
 from core.pairs import relationship_counts
 from orchestration import under_way
@@ -21,13 +22,14 @@ from orchestration.resources import StoreIOManager
 CatalogForm = form("catalog", "sample", "guard")
 
 
-def _read(category: Category, settings: Any, report: StepReport) -> Catalog:
+def _read(category: Category, settings: Any, guard: Any, report: StepReport) -> Catalog:
     if category.source == "sample":
         from core.sample import sample_catalog
 
         return sample_catalog(settings.products, settings.pairs_per_product, progress=report.progress)
     source = Source(category.source, category.format, category.products, category.sha256)
-    return read_catalog(source, paths.raw_dir(), paths.download_dir(), settings.max_bad_share, progress=report.progress)
+    limits = Limits(guard.download_hours * 3600, int(guard.download_gigabytes * 1e9))
+    return read_catalog(source, paths.raw_dir(), paths.download_dir(), settings.max_bad_share, report.progress, limits)
 
 
 def _state(context: dg.AssetExecutionContext, category: Category) -> dict[str, Any] | None:
@@ -82,8 +84,8 @@ def raw_catalog(
     report = StepReport(context, settings)
     state = _state(context, category)  # before reading: a change meanwhile is seen next time
     under_way.tell(context, category, state)
-    found = _read(category, settings, report)
     guard = resolve(context, "guard", config.guard)  # type: ignore[attr-defined]
+    found = _read(category, settings, guard, report)
     _guard(category, found, store, guard)
     bad = found.quarantine.num_rows
     context.log.info(
