@@ -39,6 +39,9 @@ def main(argv: list[str] | None = None) -> int:
         # Whoever read this has enough, e.g. `head`. The interpreter would complain on flushing what is left.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
+    except OSError as error:  # a folder that cannot be written to, no free port
+        print(f"error: {error}", file=sys.stderr)
+        return 1
 
 
 def _stopped() -> int:

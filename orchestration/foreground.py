@@ -6,6 +6,7 @@ Belongs here: making the run, waiting for its turn, executing it, Ctrl-C. Does n
 
 import contextlib
 import os
+import re
 import sys
 import threading
 from collections.abc import Iterable, Iterator
@@ -28,19 +29,28 @@ _STOP_SECONDS = 10.0
 @contextlib.contextmanager
 def instance() -> Iterator[dg.DagsterInstance]:
     """Dagster's instance. Raises InputError: it cannot be opened."""
-    from sqlalchemy.exc import SQLAlchemyError
-
     with contextlib.ExitStack() as stack:
         try:
             opened = stack.enter_context(dg.DagsterInstance.get())
             opened.get_runs(limit=1)
-        except (dg.DagsterError, SQLAlchemyError, OSError) as error:
-            why = str(getattr(error, "orig", None) or error).strip().splitlines() or [type(error).__name__]
+        except Exception as error:  # of Dagster, of a database's client, of the system
             raise InputError(
-                f"Dagster's storage, by dagster.yaml in {os.environ.get('DAGSTER_HOME')}, cannot be used: {why[0]}. "
-                "Mend that, or set DAGSTER_HOME to a folder with a dagster.yaml that you may write to"
+                f"Dagster's storage, by dagster.yaml in {os.getenv('DAGSTER_HOME')}, cannot be used: {_why(error)}; "
+                "mend that, or set DAGSTER_HOME to a folder with a dagster.yaml that you may write to"
             ) from error
         yield opened
+
+
+def _why(error: BaseException) -> str:
+    """One line of what is behind an error: the setting that is wrong, or what the database's client said."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    if found := re.search(
+        r'the environment variable ("\w+") which is not set', str(error) + str(getattr(error, "errors", ""))
+    ):
+        return f"the environment variable {found[1]} is not set"
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0].strip().rstrip(".")
 
 
 def run(opened: dg.DagsterInstance, category: str, assets: Iterable[dg.AssetKey]) -> bool:

@@ -50,6 +50,8 @@ class Failures:
         if event.is_engine_event and step and "child process for step" in (event.message or ""):
             self._crashes[step] = crash_text(event.message or "", memory_kills() > self._out_of_memory)
         if event.is_step_failure and step:
+            if _interrupted(event.step_failure_data.error):
+                return []  # Ctrl-C, which reached the step before its run
             self._said = True
             return [f"{step} failed: {self._crashes.pop(step, None) or failure_text(event)}"]
         if event.event_type == dg.DagsterEventType.RUN_FAILURE and not self._said:
@@ -104,6 +106,14 @@ def _words(error: SerializableErrorInfo) -> str:
         return last.to_string().strip()
     text = found.message.strip()
     return re.sub(r"^[\w.]+: ", "", text) if found.cls_name in _OWN_WORDS else f"{text}; {_REMEDIES[_trouble(found)]}"
+
+
+def _interrupted(error: SerializableErrorInfo | None) -> bool:
+    while error is not None:
+        if error.cls_name in ("DagsterExecutionInterruptedError", "KeyboardInterrupt"):
+            return True
+        error = error.cause
+    return False
 
 
 def _speaks(error: SerializableErrorInfo) -> bool:

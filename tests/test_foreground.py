@@ -27,7 +27,7 @@ from orchestration.definitions import defs
 from orchestration.pools import GPU_POOL
 from orchestration.selection import selected
 from tests.conftest import ROOT
-from tests.faults import Installation, kill_all
+from tests.faults import Installation, kill_all, steps, wait_for
 from tests.pipeline import local_instance, shipped_instance
 
 STARTING, STARTED, QUEUED = dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.QUEUED
@@ -219,6 +219,7 @@ def test_what_a_person_can_act_on_has_no_stack(errors, text):
     assert text in line and line.startswith("walks failed: ") and "\n" not in line and "File" not in line
     [line] = terminal.Failures().told(failure("walks", ("ZeroDivisionError", "division by zero")))
     assert "File x" in line  # a fault of the program: where it is must be told
+    assert terminal.Failures().told(failure("walks", ("DagsterExecutionInterruptedError", ""))) == []
 
 
 def test_how_a_killed_process_reads():
@@ -260,7 +261,10 @@ def test_a_missing_source_is_found_without_asking_a_server(tmp_path, monkeypatch
 
 
 def test_a_terminal_waits_then_works_and_stops_at_ctrl_c_with_all_its_processes(tmp_path):
-    place = Installation(tmp_path, epochs=5000)
+    place = Installation(tmp_path)
+    whole = place.categories["alpha"]  # a step that cannot end before it is stopped
+    endless = whole | {"settings": whole["settings"] | {"sample": {"products": 500_000, "pairs_per_product": 20}}}
+    place.write_categories({"alpha": endless})
     with shipped_instance(tmp_path) as instance, subprocess.Popen(["cat"], stdin=subprocess.PIPE) as other:
         ahead = stored(instance, STARTED)
         identity = process_identity.identity_of(other.pid)
@@ -272,22 +276,20 @@ def test_a_terminal_waits_then_works_and_stops_at_ctrl_c_with_all_its_processes(
             "materialize",
             "alpha",
             "--select",
-            "*embeddings/skipgram",
+            "raw_products",
         ]
         run = subprocess.Popen(
             command, cwd="/", env=place.environment, stderr=subprocess.PIPE, text=True, start_new_session=True
         )
         try:
             lines = []
-
-            def until(text):
-                while not lines or text not in lines[-1]:
-                    lines.append(run.stderr.readline())
-                    assert lines[-1], f"the command ended early: {''.join(lines)}"
-
-            until(f"run {ahead.run_id} of alpha is under way; waiting, Ctrl-C to leave it")
+            while (
+                not lines or f"run {ahead.run_id} of alpha is under way; waiting, Ctrl-C to leave it" not in lines[-1]
+            ):
+                lines.append(run.stderr.readline())
+                assert lines[-1], f"the command ended early: {''.join(lines)}"
             other.communicate()  # its process is gone, and so is its run
-            until("skipgram:")  # the training
+            wait_for(run, lambda: steps(run))
             family = psutil.Process(run.pid).children(recursive=True)
             os.killpg(run.pid, signal.SIGINT)  # as a terminal does: to all of them
             lines.append(run.stderr.read())

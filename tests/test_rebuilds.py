@@ -387,6 +387,11 @@ def test_rebuilds_of_one_category_wait_for_each_other_and_others_run_beside_them
             if not counter.is_blocked(waiting):
                 counter.update_counters_with_launched_item(waiting)
                 started.append(place)
+        # And with one that a terminal has under way: it never was in the queue, and counts all the same.
+        status, tags = dg.DagsterRunStatus.STARTED, {"dagster/partition": "beta"}
+        terminal = create_run_for_test(instance, "rebuild", status=status, tags=tags)
+        counter = TagConcurrencyLimitsCounter(limits.tag_concurrency_limits, [terminal])
+        assert [counter.is_blocked(waiting) for waiting in runs] == [False, False, True, False]
     assert started == [0, 2] and limits.max_concurrent_runs == 2
 
 
