@@ -125,7 +125,7 @@ class Store:
 
     def categories(self, asset: str) -> list[str]:
         """Categories for which the asset is materialized, sorted."""
-        base = self.root.joinpath(*asset.split("/"))
+        base = self.folder(asset, "any").parent
         if not base.exists():
             return []
         return sorted(p.name for p in base.iterdir() if is_category(p.name) and (p / MANIFEST).exists())
