@@ -22,7 +22,7 @@ from pathlib import Path
 import psutil
 import yaml
 
-from core.manifest import Manifest
+from core.manifest import Manifest, files
 from core.store import Store
 from core.verify import verify
 from tests.conftest import ROOT
@@ -93,8 +93,8 @@ class Installation:
             folder = self.store.folder(asset, "alpha")
             if manifest := self.store.manifest(asset, "alpha"):
                 digest = hashlib.sha256()
-                for file in sorted((folder / manifest.version).iterdir()):
-                    digest.update(file.name.encode() + file.read_bytes())
+                for name in sorted(entry["file"] for entry in files(manifest.fields)):
+                    digest.update(name.encode() + (folder / manifest.version / name).read_bytes())
                 found[asset] = digest.hexdigest()
         return found
 
