@@ -13,16 +13,19 @@ from upath import UPath
 from core.process_identity import is_alive, this_process
 
 LEASE = ".writer.json"
+_ATTEMPTS = 5
 
 
 def take(version: UPath) -> None:
     """Say that this process writes the version; makes its folder."""
-    while True:
+    for attempt in range(_ATTEMPTS):
         version.mkdir(parents=True, exist_ok=True)
-        # A folder without a lease may be taken away: then it is made anew.
-        with contextlib.suppress(FileNotFoundError):
+        try:
             (version / LEASE).write_text(json.dumps(this_process()))
             return
+        except FileNotFoundError:  # a folder that has no lease yet may be taken away
+            if attempt == _ATTEMPTS - 1:
+                raise
 
 
 def release(version: UPath) -> None:

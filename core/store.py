@@ -5,9 +5,10 @@ An artefact is one folder per asset and category::
     <root>/<asset>/<category>/manifest.json          what is current; replaced atomically, last
     <root>/<asset>/<category>/<version>/<field>.*    .parquet tables, .npy arrays (memory-mapped), .npz sparse matrices
 
-Belongs here: paths, formats, manifests, atomicity. Does not belong here: what an artefact means, and when it is
-made. A reader follows the manifest, so it sees the old artefact until the new one is whole, and a writer that is
-killed leaves only a folder that no manifest names.
+Belongs here: paths, writing, which version is current and which are removed. Does not belong here: checking a manifest
+(``core.manifest``) and a file (``core.artefact_files``) that is read, what an artefact means, and when it is made. A
+reader follows the manifest, so it sees the old artefact until the new one is whole, and a writer that is killed leaves
+only a folder that no manifest names.
 """
 
 import calendar
@@ -124,7 +125,7 @@ class Store:
 
     def categories(self, asset: str) -> list[str]:
         """Categories for which the asset is materialized, sorted."""
-        base = self.root.joinpath(*asset.split("/"))
+        base = self.folder(asset, "any").parent
         if not base.exists():
             return []
         return sorted(p.name for p in base.iterdir() if is_category(p.name) and (p / MANIFEST).exists())

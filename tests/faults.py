@@ -19,11 +19,12 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import psutil
 import yaml
 
-from core.store import MANIFEST, Store
+from core.manifest import Manifest, files
+from core.store import Store
+from core.verify import verify
 from tests.conftest import ROOT
 
 LEAVES = ["neighbours/skipgram", "metrics/skipgram", "neighbours/matrix_factorization", "metrics/rp3beta"]
@@ -32,8 +33,9 @@ REPEATABLE = ["raw_products", "raw_relationships", "product_pairs", "pair_split"
 """Assets whose files must be the same, byte for byte, however often their rebuild was killed."""
 ROUND_SECONDS = 180.0
 SETTLED_SECONDS = 0.05
-VICTIMS = {"step": 0.4, "run": 0.2, "machine": 0.4}
-"""What is killed, and how often: one step's process, the run's own process, or all processes at once."""
+VICTIMS = {"step": 0.3, "run": 0.15, "machine": 0.3, "daemon": 0.1, "writers": 0.15}
+"""What is killed, and how often: one step's process, the run's own process, all processes at once, the daemon beside a
+rebuild (which must not notice), or two processes that write the same artefacts at once."""
 
 
 class Installation:
@@ -79,62 +81,80 @@ class Installation:
             status = f"none within {ROUND_SECONDS:.0f} s"
         assert status == 0, f"rebuild ended with {status}: {(self.folder / 'run.log').read_text()[-3000:]}"
 
-    def manifests(self) -> dict[str, str]:
-        """Asset → version of all that is materialized."""
-        found = {}
-        for path in Path(str(self.store.root)).rglob(MANIFEST):
-            asset = path.parent.parent.relative_to(str(self.store.root)).as_posix()
-            found[asset] = self.store.manifest(asset, path.parent.name).version
-        return found
+    def manifests(self) -> dict[str, Manifest]:
+        """Asset → manifest of all that is materialized; what is damaged is left out."""
+        found = {asset: self.store.earlier(asset, category) for asset, category in self.store.artefacts("alpha")}
+        return {asset: manifest for asset, manifest in found.items() if manifest is not None}
 
     def digests(self) -> dict[str, str]:
-        """SHA-256 of the files of every repeatable asset."""
+        """SHA-256 of the files of every repeatable asset; what is damaged is left out, as verifying it finds it."""
         found = {}
         for asset in REPEATABLE:
             folder = self.store.folder(asset, "alpha")
-            if manifest := self.store.manifest(asset, "alpha"):
+            if manifest := self.store.earlier(asset, "alpha"):
                 digest = hashlib.sha256()
-                for file in sorted((folder / manifest.version).iterdir()):
-                    digest.update(file.name.encode() + file.read_bytes())
-                found[asset] = digest.hexdigest()
+                with contextlib.suppress(FileNotFoundError):
+                    for name in sorted(entry["file"] for entry in files(manifest.fields)):
+                        digest.update(name.encode() + (folder / manifest.version / name).read_bytes())
+                    found[asset] = digest.hexdigest()
         return found
 
-    def lost(self, before: dict[str, str], reference: dict[str, str]) -> list[str]:
+    def lost(self, before: dict[str, Manifest], reference: dict[str, str]) -> list[str]:
         """What is wrong with the store; an empty list says that nothing was lost.
 
         Args:
-            before: what :meth:`manifests` said before the kill: all of it must still be there, as it was or newer.
+            before: what :meth:`manifests` said before the kill: all of it must still be there, with the contents it had
+                or with those that another run made from contents that are or were there.
             reference: :meth:`digests` of a rebuild that nobody disturbed.
         """
-        wrong = []
         now = self.manifests()
-        for asset in before:
-            if asset not in now:
-                wrong.append(f"{asset}: gone")
-        for asset in now:
-            try:
-                manifest = self.store.manifest(asset, "alpha")
-                folder = self.store.folder(asset, "alpha") / manifest.version
-                stored = sum(file.stat().st_size for file in folder.iterdir())
-                if stored != manifest.bytes:
-                    wrong.append(f"{asset}: {stored} bytes instead of {manifest.bytes}")
-                touch(self.store.read(asset, "alpha"))
-            except Exception as error:
-                wrong.append(f"{asset}: {error!r}")
+        wrong = [f"{asset}: gone" for asset in before if asset not in now]
+        wrong += [f"{asset}: {trouble}" for asset, _, trouble in verify(self.store).damage]
+        there = {(asset, manifest.digest) for asset, manifest in [*before.items(), *now.items()]}
+        for asset, manifest in now.items():
+            earlier = before.get(asset)
+            if earlier is not None and earlier.digest == manifest.digest:
+                continue
+            if earlier is not None and earlier.info["run_id"] == manifest.info["run_id"]:
+                wrong.append(f"{asset}: other contents of the same run")
+            for used in manifest.info["inputs"].items():
+                if used not in there:
+                    wrong.append(f"{asset}: made from a {used[0]} that nobody has made")
         wrong += [f"{asset}: other contents" for asset, d in self.digests().items() if d != reference.get(asset, d)]
         return wrong
 
+    def daemon(self) -> subprocess.Popen:
+        """Dagster's daemon, in a session of its own, once it looks after the instance."""
+        with (self.folder / "daemon.log").open("wb") as log:
+            started = subprocess.Popen(
+                [Path(sys.executable).parent / "dagster-daemon", "run"],
+                cwd=self.folder, env=self.environment, stdout=log, stderr=log, start_new_session=True,
+            )  # fmt: skip
+        wait_for(started, lambda: "Instance is configured with" in (self.folder / "daemon.log").read_text())
+        return started
 
-def touch(value) -> None:
-    """Read every byte of an artefact: arrays are memory-mapped, so reading them is not yet reading their bytes."""
-    if isinstance(value, np.ndarray):
-        np.asarray(value).tobytes()
-    elif isinstance(value, dict):
-        for item in value.values():
-            touch(item)
-    elif hasattr(value, "__dataclass_fields__"):
-        for name in value.__dataclass_fields__:
-            touch(getattr(value, name))
+    def writers(self, seed: int) -> list[subprocess.Popen]:
+        """Two processes that store some artefacts again and again as they are, both the same ones."""
+        command = [sys.executable, "-c", _WRITER, str(self.store.root)]
+        running = [
+            subprocess.Popen([*command, str(seed)], cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True)
+            for _ in range(2)
+        ]
+        for writer in running:
+            assert writer.stdout is not None and writer.stdout.readline() == "ready\n"
+        return running
+
+
+_WRITER = """
+import random, sys
+from core.store import Store
+store, rng = Store(sys.argv[1]), random.Random(int(sys.argv[2]))
+print("ready", flush=True)
+while True:
+    asset = rng.choice(["pair_split", "product_graph", "walks"])
+    manifest, value = store.manifest(asset, "alpha"), store.read(asset, "alpha")
+    store.write(asset, "alpha", value, manifest.info)
+"""
 
 
 def steps(run: subprocess.Popen) -> list[psutil.Process]:
@@ -204,6 +224,25 @@ def wait_for(run: subprocess.Popen, happened: Callable[[], object], seconds: flo
         time.sleep(0.01)
 
 
+def disturb(place: Installation, leaf: str, victim: str, duration: float, rng: random.Random) -> str:
+    """One kill at a random time; what was killed, or "nothing"."""
+    if victim == "writers":
+        for writer in place.writers(rng.randrange(1 << 30)):  # the first, and later the second
+            time.sleep(rng.uniform(0.05, 1.0))
+            assert writer.poll() is None, "a writer failed"
+            kill_all(writer)
+        return victim
+    daemon = place.daemon() if victim == "daemon" else None
+    run = place.start(f"*{leaf}")
+    time.sleep(rng.uniform(0.05, 0.95) * duration)
+    if daemon is None:
+        return kill(run, victim, rng)
+    kill_all(daemon)
+    status = run.wait(ROUND_SECONDS)
+    assert status == 0, f"the rebuild ended with {status} when the daemon was killed"
+    return victim
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Random kills; 0 when nothing was lost and every rebuild after a kill completed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -221,9 +260,7 @@ def main(arguments: list[str] | None = None) -> int:
         while done < asked.kills:
             leaf, victim = rng.choice(LEAVES), rng.choices(list(VICTIMS), list(VICTIMS.values()))[0]
             before = place.manifests()
-            run = place.start(f"*{leaf}")
-            time.sleep(rng.uniform(0.05, 0.95) * duration)
-            victim = kill(run, victim, rng)
+            victim = disturb(place, leaf, victim, duration, rng)
             if victim == "nothing":
                 continue
             done += 1
@@ -235,12 +272,14 @@ def main(arguments: list[str] | None = None) -> int:
                 wrong += place.lost(before, reference)
             resumed += started_with_checkpoint
             lost += bool(wrong)
-            changed = sum(before.get(asset) != version for asset, version in place.manifests().items())
+            changed = sum(before.get(asset) != manifest for asset, manifest in place.manifests().items())
             print(
                 f"kill {done:3}: {victim:8} of {leaf:32} {changed:2} newer, {'; '.join(wrong) or 'whole'}", flush=True
             )
+        sums = verify(place.store)
     print(f"killed {done} ({', '.join(f'{kind} {n}' for kind, n in kinds.items())}; {resumed} left a checkpoint)")
     print(f"survived {done - lost}, lost {lost}")
+    print(f"sums: {sums.artefacts - len(sums.damage)} of {sums.artefacts} artefacts whole")
     return 1 if lost else 0
 
 

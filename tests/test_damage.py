@@ -288,6 +288,19 @@ def test_a_dataclass_with_other_fields_than_its_own_is_refused(tmp_path):
             store.read("a/x", "c")
 
 
+def test_one_damaged_manifest_has_its_asset_rebuilt_with_what_follows(tmp_path):
+    from orchestration.definitions import defs
+    from orchestration.outdated import outdated
+    from orchestration.partitions import CATEGORIES
+
+    store = Store(tmp_path)
+    store.write("product_graph", "alpha", VALUES["graph"])
+    (tmp_path / "product_graph" / "alpha" / MANIFEST).write_bytes(b"[]")
+    found = outdated(defs.resolve_asset_graph(), CATEGORIES["alpha"], store, None)
+    assert found.reasons["product_graph"] == DAMAGED and found.reasons["walks"] == "was never made"
+    assert {"product_graph", "transition_matrix"} <= {key.to_user_string() for key in found.assets}
+
+
 # Names
 
 

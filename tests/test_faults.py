@@ -14,7 +14,7 @@ import pytest
 from core.store import Store
 from orchestration import workers
 from tests.conftest import ROOT
-from tests.faults import ROUND_SECONDS, Installation, kill, kill_all, steps, wait_for
+from tests.faults import ROUND_SECONDS, Installation, disturb, kill, kill_all, steps, wait_for
 from tests.pipeline import local_instance, shipped_instance
 
 SELECT = "*embeddings/skipgram"
@@ -66,6 +66,40 @@ def test_every_kind_of_kill_leaves_whole_artefacts_and_the_next_rebuild_uses_wha
         under_way = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING])
         assert instance.get_runs(under_way) == []
         assert instance.event_log_storage.get_concurrency_run_ids() == set()
+
+
+def test_two_who_write_the_same_and_are_killed_leave_all_as_it_was(place):
+    if "walks" not in place.manifests():
+        place.complete("*walks")
+    before, reference = place.manifests(), place.digests()
+    assert disturb(place, "", "writers", 0.0, random.Random(0)) == "writers"
+    after = place.manifests()
+    assert {asset: m.digest for asset, m in after.items()} == {asset: m.digest for asset, m in before.items()}
+    assert any(after[asset].version != before[asset].version for asset in before)  # they did write
+    assert place.lost(before, reference) == []
+
+
+def test_what_is_lost_is_noticed(place):
+    """The check that the others rely on: by contents, not by times or names."""
+    if "walks" not in place.manifests():
+        place.complete("*walks")
+    before, reference = place.manifests(), place.digests()
+    folder = place.store.folder("walks", "alpha")
+    (path,) = (folder / before["walks"].version).glob("*.npy")
+    data = path.read_bytes()
+    path.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    assert any("SHA-256" in one for one in place.lost(before, reference))
+    path.write_bytes(data)
+    info = before["walks"].info
+    place.store.write("walks", "alpha", place.store.read("walks", "alpha")[:-1], info)
+    assert {"walks: other contents of the same run", "walks: other contents"} <= set(place.lost(before, reference))
+    info = {**info, "run_id": "another", "inputs": {"transition_matrix": "unheard of"}}
+    place.store.write("walks", "alpha", place.store.read("walks", "alpha"), info)
+    assert "walks: made from a transition_matrix that nobody has made" in place.lost(before, reference)
+    shutil.rmtree(folder)
+    assert "walks: gone" in place.lost(before, reference)
+    place.complete("walks")
+    assert place.lost(before, reference) == []
 
 
 def test_a_full_disk_fails_with_a_reason_and_leaves_the_earlier_version(place):

@@ -1,6 +1,7 @@
 """The skip-gram model as a whole: what it learns, and its learning curve, checkpoints, repeatability and errors."""
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
@@ -272,3 +273,31 @@ def test_the_module_scores_by_the_dot_product_of_center_and_context():
     logits = model(torch.tensor([0, 1]), torch.tensor([1, 0]))
     np.testing.assert_allclose(logits.detach().numpy(), (center[[0, 1]] * context[[1, 0]]).sum(1), rtol=1e-5)
     assert np.abs(center).max() <= 0.5 / 8 and (center[2] == 0).all()
+
+
+@pytest.mark.parametrize(
+    ("arrays", "meta"),
+    [
+        ({}, {}),
+        ({}, {"epoch": 1}),
+        (None, {"epoch": "1"}),
+        (None, {"epoch": 10**9}),
+        (None, {"curve": [3]}),
+        ({}, None),
+    ],
+    ids=str,
+)
+def test_a_checkpoint_that_holds_something_else_means_starting_from_the_beginning(
+    walks, tmp_path, caplog, arrays, meta
+):
+    context = TrainContext(threads=1, checkpoints=tmp_path)
+    whole = _fit(walks, context)
+    path = tmp_path / "checkpoint.npz"
+    with np.load(path) as file:
+        head = json.loads(str(file["__meta__"]))
+        kept = {name: file[name] for name in file.files if name != "__meta__"}
+    head["meta"] = head["meta"] if meta is None else meta and head["meta"] | meta
+    np.savez(path, __meta__=np.array(json.dumps(head)), **(kept if arrays is None else arrays))
+    again = _fit(walks, context)
+    assert "starts from the beginning" in caplog.text
+    assert again.info["resumed_after_epoch"] == 0 and (again.center == whole.center).all()
