@@ -13,6 +13,7 @@ from urllib.parse import quote
 from core.changes import changed_settings
 from core.models import MODELS
 from core.store import Manifest
+from core.urls import shown
 
 MISSING, FRESH, OUTDATED = "missing", "up to date", "out of date"
 CODE = "code"
@@ -168,7 +169,7 @@ def selection(assets: Iterable[str]) -> str:
 
 def dagster_url() -> str:
     """Address of the Dagster UI: ``ALSOBOUGHT_DAGSTER_URL`` or where ``make demo`` serves it."""
-    return (os.environ.get("ALSOBOUGHT_DAGSTER_URL") or "http://localhost:3000").rstrip("/")
+    return shown(os.environ.get("ALSOBOUGHT_DAGSTER_URL") or "http://localhost:3000").rstrip("/")
 
 
 def asset_page(asset: str, category: str) -> str:
