@@ -8,11 +8,11 @@ import re
 from urllib.parse import parse_qsl, unquote
 
 _HIDDEN = "…"
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/{1,2}")
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{1,30}:/{1,2}")
 _NEXT = re.compile(rf"(?<!^)(?={_SCHEME.pattern})(?<![A-Za-z0-9+.-])")
 _AUTHORITY = re.compile(r"(?:[^\s@:/\\\[\]]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]*)?")
-_WORDS = re.compile(rf"\S*?{_SCHEME.pattern}\S*")
-_PUNCTUATION = re.compile(r"[.,:;!)}'\">]*$")
+_BLANKS = re.compile(r"(\s+)")
+_PUNCTUATION = ".,:;!)}'\">"
 _SHORTEST_SECRET = 4
 """Characters; shorter ones would take innocent parts of words out of a text."""
 
@@ -39,7 +39,7 @@ def scrubbed(text: str, *urls: str) -> str:
     """
     for url in urls:
         text = text.replace(url, shown(url))
-    text = _WORDS.sub(lambda word: _shown_word(word[0]), text)
+    text = "".join(_shown_word(word) if ":/" in word else word for word in _BLANKS.split(text))
     for secret in sorted({secret for url in urls for secret in _secrets(url)}, key=len, reverse=True):
         text = text.replace(secret, _HIDDEN)
     return text
@@ -55,9 +55,8 @@ def password_of(url: str) -> str:
 
 
 def _shown_word(word: str) -> str:
-    end = _PUNCTUATION.search(word)
-    start = end.start() if end else len(word)
-    return shown(word[:start]) + word[start:]
+    address = word.rstrip(_PUNCTUATION)
+    return shown(address) + word[len(address) :]
 
 
 def _cut(url: str) -> tuple[str, str]:

@@ -14,6 +14,7 @@ from core.changes import changed_settings, is_made_of
 from core.errors import InputError
 from core.manifest import Manifest
 from core.models import MODELS
+from core.urls import shown
 
 MISSING, FRESH, OUTDATED, DAMAGED = "missing", "up to date", "out of date", "damaged"
 CODE = "code"
@@ -171,7 +172,7 @@ def selection(assets: Iterable[str]) -> str:
 
 def dagster_url() -> str:
     """Address of the Dagster UI: ``ALSOBOUGHT_DAGSTER_URL`` or where ``make demo`` serves it."""
-    return (os.environ.get("ALSOBOUGHT_DAGSTER_URL") or "http://localhost:3000").rstrip("/")
+    return shown(os.environ.get("ALSOBOUGHT_DAGSTER_URL") or "http://localhost:3000").rstrip("/")
 
 
 def asset_page(asset: str, category: str) -> str:

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import dagster as dg
 
-from core.urls import scrubbed
+from core.urls import scrubbed, shown
 from orchestration.terminal import failure_text
 
 VARIABLE = "ALSOBOUGHT_FAILURE_WEBHOOK"
@@ -35,7 +35,7 @@ def message(run: dg.DagsterRun, failed: Sequence[dg.DagsterEvent]) -> dict[str, 
     """
     category = run.tags.get("dagster/partition", "")
     errors = [scrubbed(failure_text(event))[:_LONGEST] for event in failed]
-    base = (os.environ.get("ALSOBOUGHT_DAGSTER_URL") or "http://localhost:3000").rstrip("/")
+    base = shown(os.environ.get("ALSOBOUGHT_DAGSTER_URL") or "http://localhost:3000").rstrip("/")
     page = f"{base}/runs/{run.run_id}"
     head = f"alsobought: {run.job_name} of {category or 'no category'} failed ({page})"
     return {

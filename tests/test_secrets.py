@@ -21,6 +21,7 @@ from core.catalog.credentials import VARIABLE
 from core.categories import load_categories
 from core.errors import InputError
 from core.urls import password_of, scrubbed, shown
+from explorer.freshness import run_page
 from orchestration import alerts, inputs
 from orchestration.partitions import CATEGORIES
 from orchestration.terminal import failures
@@ -256,6 +257,7 @@ def test_an_error_about_a_source_names_no_secret_nor_does_its_cause(server, tmp_
 def test_a_planted_secret_is_nowhere_after_runs(server, tmp_path, monkeypatch, capfd):
     """A run that succeeds, two that fail: event log, compute logs, manifests, tables, downloads, webhook, terminal."""
     monkeypatch.setenv(alerts.VARIABLE, f"{server.url}/hook/{SECRET}?{SECRET}")
+    monkeypatch.setenv("ALSOBOUGHT_DAGSTER_URL", f"https://me:{SECRET}@dagster.example")
     raw = [dg.AssetKey(name) for name in ("raw_products", "raw_relationships", "quarantine")]
     said = []
     with local_instance(tmp_path) as instance:
@@ -270,6 +272,7 @@ def test_a_planted_secret_is_nowhere_after_runs(server, tmp_path, monkeypatch, c
             inputs.report(instance, inputs.observation(inputs.SOURCE, "beta", state_of(changed)))
     printed = capfd.readouterr()
     files = written(tmp_path).decode(errors="replace")
+    assert "https://dagster.example/runs/" in str(said) and "https://dagster.example" in run_page("x")
     assert "answered 404" in str(said) and server.url in files and "memory://bucket/none.csv" in files
     for text in (str(said), printed.out, printed.err, files):
         assert SECRET not in text, text[max(0, text.index(SECRET) - 300) : text.index(SECRET) + 100]

@@ -479,7 +479,6 @@ def test_a_server_that_holds_back_is_left_at_the_time_limit(server, tmp_path):
             fetch(Source(server.url + "/file.gz"), tmp_path, tmp_path / "cache", limits=Limits(seconds=0.5))
     finally:
         server.script.hold.set()
-    assert threading.active_count() < 50
     server.script.hold = None
     assert get(server, tmp_path).read_bytes() == CONTENT
 

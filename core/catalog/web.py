@@ -104,12 +104,19 @@ class Web:
     def _request(
         self, headers: dict[str, str], method: str = "GET", timeout: float = _TIMEOUT, deadline: float | None = None
     ) -> Any:
+        with contextlib.ExitStack() as failed:
+            failed.callback(self._stop_timers)
+            response = self._answer(headers, method, timeout, deadline or self._deadline)
+            failed.pop_all()
+            return response
+
+    def _answer(self, headers: dict[str, str], method: str, timeout: float, deadline: float | None) -> Any:
         headers = {"User-Agent": "alsobought", "Accept-Encoding": "identity", **headers}
         try:
             url = credentials.without_user(self.url)
             request = urllib.request.Request(url, headers=headers, method=method)  # noqa: S310 (http(s) only)
             self.authorize(request)
-            doors = [_Plain(self, deadline or self._deadline), _Secure(self, deadline or self._deadline)]
+            doors = [_Plain(self, deadline), _Secure(self, deadline)]
             return urllib.request.build_opener(_Redirects(self), *doors).open(request, timeout=timeout)
         except InputError:
             raise
