@@ -200,8 +200,8 @@ def _learned(embeddings: Embeddings) -> Finding:
     if found:
         return Finding("learned", True, "the training found pairs of products to learn from", {"found_pairs": True})
     text = (
-        "the walks gave 0 examples: no two products were left beside each other, so the vectors are as random as at the "
-        f"start and their metrics say nothing. Set walks.walk_length to 2 or more and {embeddings.model}.subsample to 0"
+        "the walks gave 0 examples: no two products were left beside each other, so the vectors are as random as at "
+        "the start and their metrics say nothing. Make walks of 2 products or more, and do not subsample them so much"
     )
     return Finding("learned", False, text, {"found_pairs": False})
 

@@ -65,7 +65,8 @@ class ProductPairs:
         weight: float32 ``[m]``, positive and finite: the rows' weights summed over both directions.
         info: what became of the rows: ``rows``, ``self_pairs`` and ``rows_without_weight`` (their relationship's
             weight is 0) that were left out, ``repeated_rows`` of a list that counted once, and ``merged_rows`` that
-            were added to another row of their pair. ``rows`` less all others is the number of pairs.
+            were added to another row of their pair; ``rows`` less all of these is the number of pairs; and how many
+            ``paired_products`` there are, at most as many as products, and of these ``paired_with_metadata``.
     """
 
     products: pa.Table
@@ -138,8 +139,11 @@ def build_pairs(products: pa.Table, relationships: pa.Table, config: PairsConfig
     source, target = (pair // n).astype(np.int32), (pair % n).astype(np.int32)
     _check_sums(sums, source, target, ids)
     self_pairs = rows - int(np.count_nonzero(differs))
+    aligned = _align(products, ids)
+    paired = np.zeros(n, bool)
+    paired[source] = paired[target] = True
     return ProductPairs(
-        products=_align(products, ids),
+        products=aligned,
         source=source,
         target=target,
         # A sum too small for a 32-bit number is a pair all the same.
@@ -150,6 +154,8 @@ def build_pairs(products: pa.Table, relationships: pa.Table, config: PairsConfig
             "rows_without_weight": rows - self_pairs - len(order),
             "repeated_rows": repeated,
             "merged_rows": len(listing) - len(pair),
+            "paired_products": int(np.count_nonzero(paired)),
+            "paired_with_metadata": int(np.count_nonzero(paired & aligned["has_metadata"].to_numpy())),
         },
     )
 

@@ -231,6 +231,7 @@ class NumberColumn:
 
 
 _PLAIN = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
+_POINTED = r"^[+-]?[0-9]*\.[0-9]*$"
 _DOUBTFUL = r"^[+-]?[1-9][0-9]{0,2}\.[0-9]{3}$"
 
 
@@ -250,26 +251,22 @@ class TextNumbers:
             float64 ``[n]``, NaN for what is no number (spelled-out "nan" and "inf" too), and int8 ``[n]`` for
             :meth:`decided`: 1 or -1 where the value is 1,000 times larger or smaller if the comma is the decimal mark.
         """
-        plain = pc.match_substring_regex(text, _PLAIN)
-        values = _array(pc.if_else(plain, text, "nan").cast(pa.float64())).copy()
-        doubts = _array(pc.match_substring_regex(text, _DOUBTFUL)).astype(np.int8)
-        pointed = _array(pc.match_substring(text, ".")) & _array(plain) & (doubts == 0)
-        exponent = _array(pc.match_substring_regex(text, "[eE]"))
-        self.votes.point += int(np.count_nonzero(pointed & ~exponent))
-        odd = np.flatnonzero(~_array(plain))
-        if len(odd):
-            # Decimal commas make every text odd, but there are few different ones.
-            encoded = text.take(pa.array(odd)).dictionary_encode()
-            codes = encoded.indices.to_numpy()
-            numbers = [read_number(value) for value in encoded.dictionary.to_pylist()]
-            for number, count in zip(numbers, np.bincount(codes, minlength=len(numbers)).tolist(), strict=True):
-                if number.usual is not None and (number.point is None or number.comma is None):
-                    self.votes.point += count * (number.comma is None)
-                    self.votes.comma += count * (number.point is None)
-            usual = [np.nan if number.usual is None else number.usual for number in numbers]
-            values[odd] = np.array(usual, np.float64)[codes]
-            doubts[odd] = np.array([_doubt(number) for number in numbers], np.int8)[codes]
-        return values, doubts
+        encoded = text.dictionary_encode()  # there are few different ones, of counts above all
+        codes, texts = encoded.indices.to_numpy(), encoded.dictionary
+        plain = pc.match_substring_regex(texts, _PLAIN)
+        values = _array(pc.if_else(plain, texts, "nan").cast(pa.float64())).copy()
+        doubts = _array(pc.match_substring_regex(texts, _DOUBTFUL)).astype(np.int8)
+        votes = _array(pc.match_substring_regex(texts, _POINTED)) & (doubts == 0)
+        counts = np.bincount(codes, minlength=len(texts))
+        self.votes.point += int(counts[votes].sum())
+        for place in np.flatnonzero(~_array(plain)).tolist():
+            number = read_number(texts[place].as_py())
+            values[place] = np.nan if number.usual is None else number.usual
+            doubts[place] = _doubt(number)
+            if number.usual is not None and not doubts[place]:
+                self.votes.point += int(counts[place]) * (number.comma is None)
+                self.votes.comma += int(counts[place]) * (number.point is None)
+        return values[codes], doubts[codes]
 
     def decided(self, values: np.ndarray, doubts: np.ndarray) -> np.ndarray:
         """float32 values of all batches as the column means them.

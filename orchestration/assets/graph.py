@@ -46,13 +46,11 @@ def product_pairs(
     report = StepReport(context, settings)
     pairs = build_pairs(raw_products, raw_relationships, settings)
     degree = np.bincount(np.r_[pairs.source, pairs.target], minlength=pairs.products.num_rows)
-    has_metadata = pairs.products["has_metadata"].to_numpy()
     return report.output(
         pairs,
         checks.check_pairs(pairs),
         products=pairs.products.num_rows,
-        products_with_metadata=int(np.sum(has_metadata)),
-        products_with_metadata_and_pairs=int(np.count_nonzero(has_metadata & (degree > 0))),
+        products_with_metadata=int(np.sum(pairs.products["has_metadata"].to_numpy())),
         pairs=len(pairs.source),
         **pairs.info,
         degrees=log_histogram(degree, "products by number of pairs"),
