@@ -111,7 +111,8 @@ def listings(path: Path, products: int, pairs: int) -> None:
     import pyarrow.parquet as pq
     from walks import synthetic_graph
 
-    from core.catalog.tables import KINDS, relationships_table
+    from core.catalog.tables import relationships_table
+    from core.relationships import KINDS
 
     source, target, _ = synthetic_graph(products, pairs)
     kind = np.random.default_rng(1).integers(0, len(KINDS), len(source)).astype(np.int8)

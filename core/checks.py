@@ -16,6 +16,7 @@ import scipy.sparse as sp
 from core.evaluation.link import roc_auc, thresholds
 from core.evaluation.result import ALL, DEGREE_MATCHED, RANKING
 from core.graph import ProductGraph
+from core.id_clash import likely_clash
 from core.models.base import Embeddings
 from core.pairs import ProductPairs
 from core.split import PairSplit, contains, pair_keys
@@ -24,6 +25,8 @@ _SAMPLE = 1_000_000
 """Steps of walks that are looked up in the graph; all of them where there are no more."""
 _BLOCK = 1 << 16
 _ROW_SUM_ERROR = 1e-9
+_FEW_MEET = 0.01
+"""Share of the products with pairs that have metadata, below which the ids are probably written differently."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,11 @@ class Finding:
 PAIRS = (
     Rule("not_empty", "There is at least one pair of products."),
     Rule("weights_positive", "Every pair's weight is a positive, finite number."),
+    Rule(
+        "ids_meet",
+        "Where there is metadata, some of the products that have pairs have it: both sides write ids alike.",
+        blocking=False,
+    ),
 )
 SPLIT = (Rule("no_leak", "No pair stands both in the training and in the validation part."),)
 TRANSITION = (Rule("rows_sum_to_one", "The probabilities of every product that has a neighbour sum to 1."),)
@@ -68,6 +76,7 @@ WALKS = (Rule("follow_edges", "Every step of a walk goes along an edge of the tr
 VECTORS = (
     Rule("finite", "Every number of the model is finite."),
     Rule("complete", "There is a row for every product, and no product the model has seen has an all-zero vector."),
+    Rule("learned", "The training found something to learn from: at least one pair of products.", blocking=False),
 )
 METRICS = (
     Rule(
@@ -91,7 +100,25 @@ def check_pairs(pairs: ProductPairs) -> list[Finding]:
     return [
         Finding("not_empty", count > 0, f"{count:,} pairs", {"pairs": count}),
         Finding("weights_positive", not bad, f"{bad:,} of {count:,} weights are not positive numbers", {"bad": bad}),
+        _ids_meet(pairs),
     ]
+
+
+def _ids_meet(pairs: ProductPairs) -> Finding:
+    ids = pairs.products["product_id"].combine_chunks()
+    known = pairs.products["has_metadata"].to_numpy()
+    paired = np.bincount(np.r_[pairs.source, pairs.target], minlength=len(ids)) > 0
+    both, n_paired, n_known = (int(np.count_nonzero(mask)) for mask in (paired & known, paired, known))
+    facts: dict[str, Any] = {"paired": n_paired, "with_metadata": n_known, "paired_with_metadata": both}
+    if not n_known or not n_paired:
+        return Finding("ids_meet", True, f"{n_known:,} products have metadata, {n_paired:,} have pairs", facts)
+    text = f"{both:,} of the {n_paired:,} products that have pairs have metadata ({both / n_paired:.1%})"
+    if both >= _FEW_MEET * n_paired:
+        return Finding("ids_meet", True, text, facts)
+    lonely = (ids.filter(pa.array(mask)) for mask in (paired & ~known, known & ~paired))
+    clash = likely_clash(*lonely)
+    facts |= clash.facts
+    return Finding("ids_meet", False, f"{text}; {clash.sentence}", facts)
 
 
 def check_split(split: PairSplit) -> list[Finding]:
@@ -162,7 +189,21 @@ def check_vectors(embeddings: Embeddings, n_nodes: int) -> list[Finding]:
     return [
         Finding("finite", not bad, f"{bad:,} numbers are not finite", {"bad": bad}),
         Finding("complete", not short and not empty, complete, {"empty": empty}),
+        _learned(embeddings),
     ]
+
+
+def _learned(embeddings: Embeddings) -> Finding:
+    found = embeddings.info.get("found_pairs")
+    if found is None:
+        return Finding("learned", True, "this model does not learn from walks step by step")
+    if found:
+        return Finding("learned", True, "the training found pairs of products to learn from", {"found_pairs": True})
+    text = (
+        "the walks gave 0 examples: no two products were left beside each other, so the vectors are as random as at "
+        "the start and their metrics say nothing. Make walks of 2 products or more, and do not subsample them so much"
+    )
+    return Finding("learned", False, text, {"found_pairs": False})
 
 
 def check_metrics(

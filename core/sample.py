@@ -22,9 +22,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from core.arrays import distinct
-from core.catalog.tables import KINDS, PRODUCTS, QUARANTINE, Catalog, relationships_table
+from core.catalog.tables import PRODUCTS, QUARANTINE, Catalog, relationships_table
 from core.errors import InputError
 from core.progress import Progress, silent
+from core.relationships import KINDS
 
 METADATA_SHARE = 0.35
 """Share of the products that have metadata; nine in ten of these have lists."""

@@ -86,6 +86,13 @@ def products(category: str) -> ProductIndex | None:
     return _products(str(store().root), category, current.version) if current else None
 
 
+def paired_with_metadata(category: str) -> int | None:
+    """How many products have both metadata and pairs; None where product_pairs does not say, as earlier versions."""
+    current = manifest("product_pairs", category)
+    info = (current.fields.get("info") or {}).get("value") if current else None
+    return (info or {}).get("paired_with_metadata")
+
+
 def relations(category: str) -> Relations | None:
     """Training and held-out pairs, or None if they are missing or belong to another numbering of the products.
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from core.catalog import PRODUCTS, QUARANTINE, RELATIONSHIPS, Source, lines, read_catalog, tables
+from core.catalog import PRODUCTS, QUARANTINE, RELATIONSHIPS, Source, clean, lines, read_catalog, tables
 from core.catalog.clean import (
     clean_brand,
     clean_categories,
@@ -214,7 +214,7 @@ def test_odd_optional_fields_become_null_and_the_product_stays(tmp_path):
         assert set(row.values()) == {row["product_id"], None}
 
 
-def test_the_first_of_repeated_products_wins_and_repeats_are_not_bad(tmp_path):
+def test_repeated_products_are_one_and_repeats_are_not_bad(tmp_path):
     records = [
         {"asin": "A", "title": "first", "also_buy": ["X"]},
         {"asin": "A", "title": "second", "also_buy": ["Y"]},
@@ -222,7 +222,7 @@ def test_the_first_of_repeated_products_wins_and_repeats_are_not_bad(tmp_path):
     ]
     catalog = read(tmp_path, records, max_bad_share=0.0)
     assert catalog.products["title"].to_pylist() == ["first"]
-    assert listed(catalog) == [("A", "also_bought", "X")]
+    assert listed(catalog) == [("A", "also_bought", "X"), ("A", "also_bought", "Y")]
     assert [(row["line"], row["reason"][:22]) for row in catalog.quarantine.to_pylist()] == [
         (2, "product appeared befor"),
         (3, "product appeared befor"),
@@ -309,7 +309,8 @@ def test_a_long_line_below_the_limit_is_read(tmp_path):
     title = "x" * (lines.MAX_LINE_BYTES - 100)
     catalog = read(tmp_path, b"{'asin': 'A'}\n" + repr({"asin": "M", "title": title}).encode() + b"\n{'asin': 'B'}\n")
     assert catalog.products["product_id"].to_pylist() == ["A", "M", "B"]
-    assert catalog.products["title"][1].as_py() == title
+    assert catalog.products["title"][1].as_py() == title[: clean.MAX_CHARACTERS]
+    assert catalog.info["fields"]["title"]["cut"]["count"] == 1
 
 
 def test_memory_does_not_grow_with_unused_text(tmp_path):

@@ -39,8 +39,12 @@ def one(findings, name):
 
 
 class Pairs:
-    def __init__(self, weight):
-        self.source, self.weight = np.arange(len(weight)), np.array(weight, dtype=np.float32)
+    def __init__(self, weight, ids=None, known=()):
+        self.source = np.arange(len(weight))
+        self.target, self.weight = self.source + 1, np.array(weight, dtype=np.float32)
+        ids = [f"p{i}" for i in range(len(weight) + 1)] if ids is None else ids
+        has_metadata = pa.array([i in known for i in ids], pa.bool_())
+        self.products = pa.table({"product_id": pa.array(ids, pa.string()), "has_metadata": has_metadata})
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import InputError
-from core.pairs import PRODUCT_COLUMNS, PairsConfig, build_pairs, relationship_counts
+from core.pairs import PRODUCT_COLUMNS, PairsConfig, build_pairs
+from core.relationships import relationship_counts
 
 KINDS = {"bought_together": 1.2, "also_bought": 1.0, "also_viewed": 0.5, "team_rule": 1.0}
 

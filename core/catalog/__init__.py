@@ -6,9 +6,10 @@ Belongs here: fetching files, formats, cleaning, quarantine. Does not belong her
 
 from core.catalog.read import read_catalog
 from core.catalog.source import Source, UnreachableError, fetch, state
-from core.catalog.tables import KINDS, PRODUCTS, QUARANTINE, RELATIONSHIPS, Catalog
+from core.catalog.tables import PRODUCTS, QUARANTINE, RELATIONSHIPS, Catalog
+from core.relationships import KINDS
 
-VERSION = "1"
+VERSION = "2"
 """Of what is made from a source: raised whenever the same source gives other tables."""
 
 __all__ = [

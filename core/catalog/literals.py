@@ -121,11 +121,13 @@ def _requoted(line: bytes) -> bytes:
     return text.replace(_APOSTROPHE, b"'").replace(_QUOTE, b'\\"') if escaped else text
 
 
+# Possessive, so that text which is no token is given up where it stops being one instead of being tried anew from
+# each of its characters.
 _TOKEN = re.compile(
-    r"""(?P<space>\s+)
-    |(?P<string>(?:[uU]|[bB]?[rR]?|[rR][bB])(?:'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"))
+    r"""(?P<space>\s++)
+    |(?P<string>(?:[uU]|[bB]?[rR]?|[rR][bB])(?:'(?:[^'\\\n]|\\.)*+'|"(?:[^"\\\n]|\\.)*+"))
     |(?P<atom>(?:None|True|False|null|true|false|NaN|-?Infinity
-        |[-+]?(?:0[xXoObB]\w+|(?:\d[\d_]*\.?[\d_]*|\.\d[\d_]*)(?:[eE][-+]?\d+)?))(?![\w.]))
+        |[-+]?(?:0[xXoObB]\w++|(?:\d[\d_]*+\.?[\d_]*+|\.\d[\d_]*+)(?:[eE][-+]?\d++)?+))(?![\w.]))
     |(?P<open>[\[({])
     |(?P<close>[\])}])
     |(?P<separator>[,:])""",

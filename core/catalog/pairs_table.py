@@ -17,13 +17,13 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from core.catalog.lines import LineBlocks, file_sha256
-from core.catalog.tables import Quarantine, relationships_table, shared_codes
+from core.catalog.numbers import TextNumbers
+from core.catalog.tables import MAX_ID_BYTES, Quarantine, relationships_table, shared_codes
 from core.catalog.tabular import as_text, csv_header, id_text, is_number, is_parquet, is_textual, no_column
 from core.errors import InputError
 from core.progress import Progress
+from core.relationships import ADD, UNNAMED, unify_names
 
-UNNAMED = "pair"
-"""The relationship of all pairs in a table without a relationship column."""
 MAX_RELATIONSHIPS = 60
 
 _BATCH_ROWS = 1 << 19
@@ -59,6 +59,8 @@ class PairsReader:
         self._ids: tuple[list[pa.DictionaryArray], list[pa.DictionaryArray]] = ([], [])
         self._relationships: list[pa.DictionaryArray] = []
         self._weights: list[np.ndarray] = []
+        self._doubts: list[np.ndarray] = []
+        self._numbers = TextNumbers()
         self._weighted = False
 
     def read(self, path: Path, name: str, max_bad_share: float, progress: Progress) -> str:
@@ -81,17 +83,18 @@ class PairsReader:
     def table(self) -> pa.Table:
         """The rows read so far as a table of schema ``RELATIONSHIPS``."""
         codes, dictionary = shared_codes(self._ids[0] + self._ids[1])
-        kinds, names = shared_codes(self._relationships)
+        kinds, written = shared_codes(self._relationships)
+        kinds, names = unify_names(kinds, written.to_pylist())
         if len(names) > MAX_RELATIONSHIPS:
             raise InputError(
                 f"column relationship holds {len(names):,} different names ({names[0]}, {names[1]}, ...); "
                 f"it names the kind of a pair, at most {MAX_RELATIONSHIPS} kinds are supported"
             )
         half = len(codes) // 2
-        weight = np.concatenate(self._weights) if self._weighted else None
-        return relationships_table(
-            dictionary, codes[:half], codes[half:], kinds.astype(np.int8), names.to_pylist(), weight
-        )
+        weight = None
+        if self._weighted:
+            weight = self._numbers.decided(np.concatenate(self._weights), np.concatenate(self._doubts))
+        return relationships_table(dictionary, codes[:half], codes[half:], kinds.astype(np.int8), names, weight, ADD)
 
     def _bad(self, name: str, number: int, reason: str, raw: str | bytes) -> None:
         self.bad_lines += 1
@@ -107,11 +110,13 @@ class PairsReader:
             text = _text(column, reasons, label)
             reasons.append((_mask(pc.equal(text, "")), f"{label} is missing"))
             reasons.append((_mask(pc.invert(pc.utf8_is_printable(text))), f"{label} has unprintable characters"))
+            long = pc.greater(pc.binary_length(text), MAX_ID_BYTES)
+            reasons.append((_mask(long), f"{label} is longer than {MAX_ID_BYTES:,} bytes"))
             ids.append(text)
         reasons.append((_mask(pc.equal(*ids)), "product1 and product2 are the same"))
         weight = None
         if batch.weight is not None:
-            weight = _numbers(batch.weight, reasons)
+            weight, doubts = _numbers(batch.weight, self._numbers, reasons)
         relationship = (
             pa.array([UNNAMED] * n)
             if batch.relationship is None
@@ -135,6 +140,7 @@ class PairsReader:
         if weight is not None:
             self._weighted = True
             self._weights.append(weight[good])
+            self._doubts.append(doubts[good])
         self._quarantine.stop_if_hopeless(name, self.lines, self.bad_lines, max_bad_share)
 
 
@@ -161,24 +167,22 @@ def _decoded(value: bytes | None) -> str | None:
         return None
 
 
-_DECIMAL = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
-
-
-def _numbers(column: pa.Array, reasons: list[tuple[np.ndarray, str]]) -> np.ndarray:
-    """float32 weights; rows whose weight is none are noted in ``reasons``."""
+def _numbers(
+    column: pa.Array, numbers: TextNumbers, reasons: list[tuple[np.ndarray, str]]
+) -> tuple[np.ndarray, np.ndarray]:
+    """float32 weights and int8 doubts (see ``TextNumbers``); rows whose weight is none are noted in ``reasons``."""
     if pa.types.is_string(column.type) or pa.types.is_binary(column.type):
-        text = _text(column, reasons, "weight")
-        numeric = pc.match_substring_regex(text, _DECIMAL)
-        reasons.append((~_mask(numeric), "weight is no number"))
-        column = pc.if_else(numeric, text, "nan").cast(pa.float64())
+        values, doubts = numbers.read(_text(column, reasons, "weight"))
+        reasons.append((np.isnan(values), "weight is no number"))
     else:
         reasons.append((_mask(column.is_null()), "weight is missing"))
-        column = column.cast(pa.float64()).fill_null(np.nan)
+        values = column.cast(pa.float64()).fill_null(np.nan).to_numpy(zero_copy_only=False)
+        doubts = np.zeros(len(values), np.int8)
     with np.errstate(over="ignore", under="ignore"):
-        weight = column.to_numpy(zero_copy_only=False).astype(np.float32)
+        weight = values.astype(np.float32)
     reasons.append((~np.isfinite(weight), "weight is not finite"))
     reasons.append((weight <= 0, "weight is not positive"))
-    return weight
+    return weight, doubts
 
 
 def _parquet_batches(path: Path, name: str, progress: Progress) -> Iterator[_Batch]:

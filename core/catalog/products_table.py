@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from core.catalog.clean import split_categories
 from core.catalog.lines import LineBlocks, file_sha256
 from core.catalog.tables import PRODUCTS, BadRecordError, ProductRows, Quarantine, check_id
 from core.catalog.tabular import csv_header, id_text, is_parquet, no_column
@@ -66,15 +67,14 @@ class ProductsReader:
             self.bad_lines += 1
             self._quarantine.add(name, number, str(error), str(row))
             return
-        if product_id in self._seen:
+        repeated = product_id in self._seen
+        if repeated:
             self.repeated += 1
-            self._quarantine.add(name, number, "product appeared before (the first one counts)", product_id)
-            return
+            self._quarantine.add(name, number, "product appeared before (what is new here was added to it)", product_id)
         self._seen.add(product_id)
         fields = {name: row.get(name) for name in PRODUCTS.names[1:]}
-        if isinstance(fields["categories"], str):
-            fields["categories"] = fields["categories"].split("|")
-        self.products.add(product_id, **fields)
+        fields["categories"] = split_categories(fields["categories"])
+        self.products.add(product_id, **fields, repeated=repeated)
 
 
 def _has_surrogates(text: str) -> bool:

@@ -15,10 +15,11 @@ from core.catalog.pairs_table import PairsReader, is_pairs_header
 from core.catalog.products_table import ProductsReader
 from core.catalog.remote import Limits
 from core.catalog.source import Source, fetch, fetch_file
-from core.catalog.tables import PRODUCTS, Catalog, Quarantine
+from core.catalog.tables import PRODUCTS, Catalog, Quarantine, refuse_float_ids
 from core.catalog.tabular import is_parquet
 from core.errors import InputError
 from core.progress import Progress, silent
+from core.relationships import unknown_counts
 from core.urls import shown
 
 
@@ -58,13 +59,16 @@ def read_catalog(
         fingerprint = mcauley.read(path, name, max_bad_share, progress)
         _check_share(name, mcauley.lines, mcauley.bad_lines, quarantine, max_bad_share)
         products = mcauley.products.table()
-        relationships = mcauley.pairs.table(products["product_id"])
+        relationships = mcauley.pairs.table(mcauley.products.owners())
+        fields, ignored = mcauley.products.notes(), dict(mcauley.ignored_lists)
         lines, bad_lines, repeated = mcauley.lines, mcauley.bad_lines, mcauley.repeated
     else:
         pairs = PairsReader(quarantine)
         fingerprint = pairs.read(path, name, max_bad_share, progress)
         _check_share(name, pairs.lines, pairs.bad_lines, quarantine, max_bad_share)
         relationships = pairs.table()
+        refuse_float_ids(relationships["product1"].chunk(0).dictionary, name, "columns product1 and product2: ids")
+        fields, ignored = {}, {}
         lines, bad_lines, repeated = pairs.lines, pairs.bad_lines, 0
         products = PRODUCTS.empty_table()
         if source.products is not None:
@@ -72,7 +76,8 @@ def read_catalog(
             own, products_name = ProductsReader(quarantine), shown(source.products)
             print_of_products = own.read(products_path, products_name, max_bad_share, progress)
             _check_share(products_name, own.lines, own.bad_lines, quarantine, max_bad_share)
-            products = own.products.table()
+            products, fields = own.products.table(), own.products.notes()
+            refuse_float_ids(products["product_id"].combine_chunks(), products_name, "column product_id: ids")
             fingerprint = hashlib.sha256(f"{fingerprint} {print_of_products}".encode()).hexdigest()
             lines, bad_lines, repeated = lines + own.lines, bad_lines + own.bad_lines, own.repeated
     if not products.num_rows and not relationships.num_rows:
@@ -89,6 +94,8 @@ def read_catalog(
         "repeated_products": repeated,
         "products": products.num_rows,
         "relationships": relationships.num_rows,
+        "fields": fields,
+        "unknown_relationships": {**unknown_counts(relationships), **ignored},
         "fingerprint": fingerprint,
         "seconds": round(time.perf_counter() - started, 3),
     }

@@ -6,13 +6,18 @@ Belongs here: schemas, checking and coding of product ids, column builders. Does
 from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from core.catalog import clean
+from core.catalog.field_notes import FieldNotes
+from core.catalog.numbers import NumberColumn
 from core.errors import InputError
+from core.relationships import KINDS, ONCE, REPEATS
 
 PRODUCTS = pa.schema(
     [
@@ -33,10 +38,11 @@ RELATIONSHIPS = pa.schema(
         ("weight", pa.float32()),  # null unless a pairs table gives one
     ]
 )
+"""The schema of a table of relationships; its metadata also says what repeated rows mean (``core.relationships``)."""
 QUARANTINE = pa.schema([("file", pa.string()), ("line", pa.int64()), ("reason", pa.string()), ("excerpt", pa.string())])
 
-KINDS = ("bought_together", "also_bought", "also_viewed")
-"""The relationships of the article; a team's own pairs table may name others."""
+MAX_ID_BYTES = 1000
+"""Longest product id, in UTF-8; what is longer is some other text in the wrong column."""
 
 _CHUNK_ROWS = 1 << 14
 _HOPELESS = 10_000
@@ -57,7 +63,8 @@ class Catalog:
         relationships: table of schema ``RELATIONSHIPS``, directed, as listed (self pairs and repeats included).
         quarantine: table of schema ``QUARANTINE``, in order of file and line.
         info: JSON-able: ``source``, ``bytes``, ``lines``, ``bad_lines`` and ``repeated_products`` (the two parts of
-            the quarantine), ``products``, ``relationships``, ``fingerprint``, ``seconds``.
+            the quarantine), ``products``, ``relationships``, ``fingerprint``, ``seconds``, ``fields`` (what was wrong
+            with single values, see ``core.catalog.field_notes``) and ``unknown_relationships`` (name → rows).
     """
 
     products: pa.Table
@@ -77,13 +84,15 @@ def check_id(value: Any) -> str:
     """The product id without surrounding white space.
 
     Raises:
-        BadRecordError: it is no string, empty or not printable.
+        BadRecordError: it is no string, empty, longer than :data:`MAX_ID_BYTES` or not printable.
     """
     if type(value) is not str:
         raise BadRecordError(f"product id is no string but {type(value).__name__}")
     text = value.strip()
     if not text:
         raise BadRecordError("product id is empty")
+    if 4 * len(text) > MAX_ID_BYTES and len(text.encode("utf-8", "surrogatepass")) > MAX_ID_BYTES:
+        raise BadRecordError(f"product id is longer than {MAX_ID_BYTES:,} bytes")
     if not text.isprintable():
         raise BadRecordError("product id has unprintable characters")
     return text
@@ -98,33 +107,105 @@ def check_ids(ids: list[Any]) -> IdList:
     if joined.isascii() and " " not in joined:
         text = joined.encode()
         # Fewer unprintable bytes than line feeds is impossible, and as many means that there are no others.
-        if len(text.translate(None, _CONTROLS)) == len(text) - len(ids) + 1 and "" not in ids:
+        printable = len(text.translate(None, _CONTROLS)) == len(text) - len(ids) + 1
+        short = len(text) <= MAX_ID_BYTES or max(map(len, ids)) <= MAX_ID_BYTES
+        if printable and short and "" not in ids:
             return IdList(text, len(ids))
     return IdList("\n".join(map(check_id, ids)).encode(), len(ids))
 
 
+_NUMBER = r"^[0-9]+$"
+_FLOAT = r"^[0-9]+\.0*$|^[0-9](\.[0-9]+)?[eE]\+[0-9]+$|^[0-9]\.[0-9]+[eE]-?[0-9]+$"
+_EXPONENT = r"^[0-9]+[eE][0-9]+$"
+
+
+def refuse_float_ids(ids: pa.Array, name: str, columns: str) -> None:
+    """Refuse columns of ids that a program wrote as floating-point numbers: what they were before cannot be known.
+
+    All ids decide together. ``1000.0`` and ``1.2E+05`` are refused where they are at least as many as the ids that are
+    no numbers; ``1E5``, which may be a real id, where such ids are half of all.
+
+    Args:
+        ids: string ``[n]``, distinct.
+        name, columns: of the file and its columns, for the message.
+
+    Raises:
+        InputError: the ids are numbers of this kind; names one of them.
+    """
+
+    def which(pattern: str) -> np.ndarray:
+        return pc.match_substring_regex(ids, pattern).to_numpy(zero_copy_only=False)
+
+    floats = which(_FLOAT)
+    exponents = which(_EXPONENT)
+    wrong = int(np.count_nonzero(floats)) + int(np.count_nonzero(exponents))
+    if not wrong:
+        return
+    texts = len(ids) - wrong - int(np.count_nonzero(which(_NUMBER)))
+    if 2 * wrong < len(ids) and not (floats.any() and np.count_nonzero(floats) >= texts):
+        return
+    example = ids[int(np.argmax(floats if floats.any() else exponents))].as_py()
+    raise InputError(
+        f"{name}: {columns} such as {example!r} are floating-point numbers ({wrong:,} of {len(ids):,} ids); write "
+        "product ids as text or whole numbers (pandas turns whole numbers into floats when values are missing, and "
+        "spreadsheets shorten long ones)"
+    )
+
+
 class ProductRows:
-    """Builds the products table; raw field values are cleaned on the way in."""
+    """Builds the products table; raw field values are cleaned on the way in.
+
+    A product may come several times. Its first row stays where it is and takes from the later ones whatever it does
+    not have itself; categories of all of them are united, in order of appearance. Memory grows with the rows added.
+    """
 
     def __init__(self) -> None:
         self._rows: list[tuple[Any, ...]] = []
         self._chunks: list[pa.RecordBatch] = []
+        self._added = self._repeated = 0
+        self._notes = FieldNotes()
+        self._prices, self._ranks = NumberColumn(), NumberColumn(whole=True)
+        noted = (partial(self._notes.add, column) for column in PRODUCTS.names[1:])
+        self._title, self._brand, self._price, self._categories, self._rank, self._image = noted
 
     def add(
-        self, product_id: str, title: Any, brand: Any, price: Any, categories: Any, sales_rank: Any, image_url: Any
+        self,
+        product_id: str,
+        title: Any,
+        brand: Any,
+        price: Any,
+        categories: Any,
+        sales_rank: Any,
+        image_url: Any,
+        repeated: bool = False,
     ) -> None:
-        """Add a product; all but ``product_id`` are raw values, None where there is none."""
+        """Add a row of a product; all but ``product_id`` are raw values, None where there is none.
+
+        Args:
+            repeated: whether the product was added before.
+        """
+        # Where a number's text leaves open what it means, its column will tell.
+        if type(price) is str:
+            price = self._prices.add(self._added, (clean.price_number(price, self._price),))
+        elif price is not None:
+            price = clean.clean_price(price, self._price)
+        if sales_rank is not None and type(sales_rank) is not int:
+            sales_rank = self._ranks.add(self._added, clean.rank_numbers(sales_rank, self._rank))
+        elif sales_rank is not None:
+            sales_rank = clean.clean_rank(sales_rank, self._rank)
         self._rows.append(
             (
                 product_id,
-                None if title is None else clean.clean_text(title),
-                None if brand is None else clean.clean_brand(brand),
-                None if price is None else clean.clean_price(price),
-                [] if categories is None else clean.clean_categories(categories),
-                None if sales_rank is None else clean.clean_rank(sales_rank),
-                None if image_url is None else clean.clean_image(image_url),
+                None if title is None else clean.clean_text(title, self._title),
+                None if brand is None else clean.clean_brand(brand, self._brand),
+                price,
+                [] if categories is None else clean.clean_categories(categories, self._categories),
+                sales_rank,
+                None if image_url is None else clean.clean_image(image_url, self._image),
             )
         )
+        self._added += 1
+        self._repeated += repeated
         if len(self._rows) == _CHUNK_ROWS:
             self._flush()
 
@@ -135,9 +216,57 @@ class ProductRows:
             self._chunks.append(pa.record_batch(arrays, schema=PRODUCTS))
             self._rows = []
 
-    def table(self) -> pa.Table:
+    def owners(self) -> pa.ChunkedArray:
+        """The product of each row added, for :meth:`ListedPairs.table`."""
         self._flush()
-        return pa.Table.from_batches(self._chunks, PRODUCTS)
+        return pa.Table.from_batches(self._chunks, PRODUCTS)["product_id"]
+
+    def notes(self) -> dict[str, Any]:
+        """What was wrong with single values; see ``core.catalog.field_notes``."""
+        return self._notes.facts()
+
+    def table(self) -> pa.Table:
+        """The products, in the order in which they first appeared."""
+        self._flush()
+        table = pa.Table.from_batches(self._chunks, PRODUCTS)
+        for name, numbers in (("price", self._prices), ("sales_rank", self._ranks)):
+            place = PRODUCTS.get_field_index(name)
+            table = table.set_column(place, PRODUCTS.field(place), numbers.decided(table[name]))
+        return _merged(table) if self._repeated else table
+
+
+def _merged(rows: pa.Table) -> pa.Table:
+    """One row per product, from rows of which some are of the same one."""
+    encoded = rows["product_id"].combine_chunks().dictionary_encode()
+    product = encoded.indices.to_numpy()  # numbered by first appearance
+    count = len(encoded.dictionary)
+    first = np.unique(product, return_index=True)[1]
+    columns = []
+    for field in PRODUCTS:
+        column = rows[field.name]
+        if field.name == "categories":
+            columns.append(_united(column.combine_chunks(), product, first))
+            continue
+        # Written from the last row to the first, so that the first that has a value is the one to stay.
+        filled = np.flatnonzero(column.is_valid().to_numpy())[::-1]
+        chosen = np.full(count, -1, np.int64)
+        chosen[product[filled]] = filled
+        columns.append(column.take(pa.array(chosen, mask=chosen < 0)))
+    return pa.table(columns, schema=PRODUCTS)
+
+
+def _united(lists: pa.ListArray, product: np.ndarray, first: np.ndarray) -> pa.Array:
+    later = np.setdiff1d(np.arange(len(product)), first)
+    later = later[lists.value_lengths().to_numpy()[later] > 0]
+    labels: dict[int, dict[str, None]] = {}
+    for row, mine in zip(later.tolist(), product[later].tolist(), strict=True):
+        known = labels.setdefault(mine, dict.fromkeys(lists[int(first[mine])].as_py()))
+        known.update(dict.fromkeys(lists[row].as_py()))
+    # The united lists are put behind all others and taken from there.
+    place = first.copy()
+    place[list(labels)] = len(lists) + np.arange(len(labels))
+    united = pa.array([list(known) for known in labels.values()], lists.type)
+    return pa.chunked_array([lists, united]).take(pa.array(place)).combine_chunks()
 
 
 class ListedPairs:
@@ -178,14 +307,37 @@ class ListedPairs:
         self._batch, self._batch_ids = [], 0
 
     def table(self, owners: pa.ChunkedArray) -> pa.Table:
-        """The relationships of ``owners``, the ids of all products that have lists (string, distinct)."""
+        """The relationships of ``owners``, string: the ids of all products that have lists.
+
+        A product that owns several lists of a kind, because it came several times, has them united: what an earlier
+        one names already is left out.
+        """
         self._flush()
         lengths = np.asarray(self._lengths, np.int32)
         rows = np.repeat(np.asarray(self._owners, np.int32), lengths)
         codes, dictionary = shared_codes([*owners.dictionary_encode().chunks, *self._listed])
         owner_codes, product2 = codes[: len(owners)], codes[len(owners) :]
         kinds = np.repeat(np.asarray(self._kinds, np.int8), lengths)
-        return relationships_table(dictionary, owner_codes[rows], product2, kinds, KINDS, None)
+        product1 = owner_codes[rows]
+        if len(dictionary) and np.bincount(owner_codes, minlength=1).max() > 1:
+            keep = _first_listings(owner_codes, rows, product1, product2, kinds, len(dictionary))
+            product1, product2, kinds = product1[keep], product2[keep], kinds[keep]
+        return relationships_table(dictionary, product1, product2, kinds, KINDS, None)
+
+
+def _first_listings(
+    owner_codes: np.ndarray, rows: np.ndarray, product1: np.ndarray, product2: np.ndarray, kinds: np.ndarray, ids: int
+) -> np.ndarray:
+    """bool ``[m]``: listings of a product that no earlier row of the same product has named.
+
+    A list that names a product twice by itself is left as it is.
+    """
+    doubtful = np.flatnonzero((np.bincount(owner_codes) > 1)[product1])
+    key = (product1[doubtful].astype(np.int64) * ids + product2[doubtful]) * len(KINDS) + kinds[doubtful]
+    _, first, listing = np.unique(key, return_index=True, return_inverse=True)
+    keep = np.ones(len(rows), bool)
+    keep[doubtful] = rows[doubtful] == rows[doubtful[first]][listing]
+    return keep
 
 
 def shared_codes(chunks: list[pa.DictionaryArray]) -> tuple[np.ndarray, pa.Array]:
@@ -203,6 +355,7 @@ def relationships_table(
     relationship: np.ndarray,
     names: Iterable[str],
     weight: np.ndarray | None,
+    repeats: bytes = ONCE,
 ) -> pa.Table:
     """A table of schema ``RELATIONSHIPS`` over one shared dictionary of ids.
 
@@ -212,6 +365,7 @@ def relationships_table(
         relationship: int8 ``[m]`` positions in ``names``.
         names: names of the relationships.
         weight: float32 ``[m]`` or None (all null).
+        repeats: what repeated rows mean, ``ADD`` or ``ONCE`` of ``core.relationships``.
     """
     kinds = pa.array(list(names), pa.string())
     return pa.table(
@@ -221,7 +375,7 @@ def relationships_table(
             pa.DictionaryArray.from_arrays(pa.array(relationship, pa.int8()), kinds),
             pa.nulls(len(product1), pa.float32()) if weight is None else pa.array(weight, pa.float32()),
         ],
-        schema=RELATIONSHIPS,
+        schema=RELATIONSHIPS.with_metadata({REPEATS: repeats}),
     )
 
 

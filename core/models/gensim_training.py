@@ -62,7 +62,7 @@ def train(inputs: Inputs, config: GensimConfig, context: TrainContext) -> Embedd
         with path.open("wb") as file:
             _write_text(file, corpus.walks, digits, inputs.n_nodes)
         watch.start()
-        model.train(
+        trained, _ = model.train(
             corpus_file=str(path),
             total_examples=corpus.n_walks,
             total_words=corpus.words,
@@ -77,6 +77,7 @@ def train(inputs: Inputs, config: GensimConfig, context: TrainContext) -> Embedd
         "device": "cpu",
         "threads": context.threads,
         "words": words,
+        "found_pairs": trained > 0 and corpus.walks.shape[1] > 1,
         "seconds": watch.seconds,
         "examples_per_second": words / max(watch.seconds, 1e-9),
     } | start

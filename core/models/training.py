@@ -184,6 +184,7 @@ def fit(
         "batch_walks": batch_walks,
         "out_of_memory_halvings": 0 if isinstance(trainer, CompiledTrainer) else trainer.halvings,
         unit.name: state.words // unit.words,
+        "found_pairs": any(row["loss"] is not None for row in state.curve),
         "seconds": state.seconds,
         "examples_per_second": state.words / unit.words / max(state.seconds, 1e-9),
     }

@@ -21,9 +21,10 @@ else:
 
 st.header("Products", anchor=False)
 own = int(index.table["has_metadata"].to_numpy().sum())
+paired = data.paired_with_metadata(category)
 st.caption(
     f"{len(index):,} products; {len(index) - own:,} of them are only listed by others and have no metadata. "
-    f"Of the {own:,} others:"
+    f"Of the {own:,} others{'' if paired is None else f', of which {paired:,} have pairs'}:"
 )
 views.figure(data_charts.coverage(display.coverage_rows(index.table)))
 

@@ -7,10 +7,11 @@ import dagster as dg
 
 from core import paths
 from core.catalog import VERSION, Catalog, Source, UnreachableError, read_catalog
+from core.catalog.field_notes import sentences
 from core.catalog.guard import refuse_shrinking
 from core.catalog.remote import Limits
 from core.categories import Category
-from core.pairs import relationship_counts
+from core.relationships import relationship_counts, repeats_add
 from orchestration import under_way
 from orchestration.inputs import SOURCE, source_state
 from orchestration.inputs import settings as settings_of
@@ -91,24 +92,48 @@ def raw_catalog(
     context.log.info(
         f"{found.products.num_rows:,} products, {found.relationships.num_rows:,} listings, {bad:,} bad lines"
     )
+    for sentence in _remarks(found):
+        context.log.warning(sentence)
     yield from _outputs(found, report, state)
+
+
+def _remarks(found: Catalog) -> list[str]:
+    """What a person should know of lines that were read all the same."""
+    remarks = sentences(found.info.get("fields", {}))
+    if unknown := found.info.get("unknown_relationships"):
+        names = ", ".join(f"{name!r} ({count:,})" for name, count in list(unknown.items())[:20])
+        remarks.append(
+            f"relationships that are not bought_together, also_bought or also_viewed, and their rows: {names}"
+        )
+    return remarks
 
 
 def _outputs(found: Catalog, report: StepReport, state: dict[str, Any] | None) -> Iterator[dg.Output[Any]]:
     facts_of: dict[str, dict[str, Any]] = {
         "raw_products": {
             "products": found.products.num_rows,
+            "single_values": _list_of(sentences(found.info.get("fields", {}))),
             "source": dg.MetadataValue.json(found.info),
             "head": table(found.products),
         },
         "raw_relationships": {
             "listings": found.relationships.num_rows,
             "by_relationship": dg.MetadataValue.json(relationship_counts(found.relationships)),
+            "unknown_relationships": dg.MetadataValue.json(found.info.get("unknown_relationships", {})),
+            "repeated_rows": "add up" if repeats_add(found.relationships) else "count once",
             "head": table(found.relationships),
         },
-        "quarantine": {"bad_lines": found.quarantine.num_rows, "head": table(found.quarantine, 20)},
+        "quarantine": {
+            "bad_lines": found.quarantine.num_rows,
+            "single_values": _list_of(sentences(found.info.get("fields", {}))),
+            "head": table(found.quarantine, 20),
+        },
     }
     values = {"raw_products": found.products, "raw_relationships": found.relationships, "quarantine": found.quarantine}
     for name, value in values.items():
         facts = report.metadata(source_state=dg.MetadataValue.json(state or {}), **facts_of[name])
         yield dg.Output(value, name, metadata=facts)
+
+
+def _list_of(lines: list[str]) -> str:
+    return "; ".join(lines) or "all of them could be read"

@@ -52,6 +52,7 @@ def product_pairs(
         products=pairs.products.num_rows,
         products_with_metadata=int(np.sum(pairs.products["has_metadata"].to_numpy())),
         pairs=len(pairs.source),
+        **pairs.info,
         degrees=log_histogram(degree, "products by number of pairs"),
         head=table(pairs.products.select(["product_id", "title", "brand", "price", "has_metadata"])),
     )
