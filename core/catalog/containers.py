@@ -57,7 +57,12 @@ class DamageError(Exception):
 
     def __init__(self, how: str, detail: str) -> None:
         super().__init__(how, detail)
-        self.how, self.detail = how, detail
+        self.how, self.detail = how, " ".join(detail.split())[:200]
+
+    def refusal(self, lines: int) -> UnreadableError:
+        """Why the file is refused; ``lines`` whole lines came before."""
+        place = f" after line {lines:,}" if lines else ""
+        return UnreadableError(f"the file is {self.how}{place} ({self.detail}); fetch it again")
 
 
 class _Decoder(Protocol):
@@ -104,12 +109,21 @@ class Content:
         return _as_text(self._unpacked())
 
     def head(self) -> bytes:
-        """The first MB or so of the content, as far as it is readable; a damage after it is not looked for.
+        """The first MB or so of the content; a damage after it is not looked for.
 
         Raises:
-            UnreadableError: as :meth:`chunks`.
+            UnreadableError: as :meth:`chunks`, or the archive is cut or damaged in here.
         """
-        return peek(self.chunks(), _HEAD_BYTES)[0]
+        head, length = [], 0
+        try:
+            for chunk in self.chunks():
+                head.append(chunk)
+                length += len(chunk)
+                if length >= _HEAD_BYTES:
+                    break
+        except DamageError as damage:
+            raise damage.refusal(sum(chunk.count(b"\n") for chunk in head)) from damage
+        return b"".join(head)
 
     def _unpacked(self) -> Iterator[bytes]:
         chunks = self._raw()
@@ -180,9 +194,7 @@ def only_member(archive: zipfile.ZipFile) -> zipfile.ZipInfo:
     files = [
         info
         for info in archive.infolist()
-        if not info.is_dir()
-        and not info.filename.startswith(_SYSTEM_FILES)
-        and not info.filename.endswith(_SYSTEM_FILES)
+        if not info.filename.endswith(("/", *_SYSTEM_FILES)) and not info.filename.startswith(_SYSTEM_FILES)
     ]
     if not files:
         raise UnreadableError("this zip archive holds no file; fetch it again")
@@ -198,14 +210,21 @@ def _plain(name: str) -> str:
     return "".join(c if c.isprintable() else "?" for c in name[:80])
 
 
-def peek(chunks: Iterator[bytes], size: int) -> tuple[bytes, Iterator[bytes]]:
-    """The beginning (``size`` bytes or more, less if there are no more), and all again from the start."""
+def peek(
+    chunks: Iterator[bytes], size: int, enough: Callable[[bytes], bool] | None = None
+) -> tuple[bytes, Iterator[bytes]]:
+    """The beginning, and all again from the start.
+
+    The beginning ends with the first piece with which there are ``size`` bytes, or that is ``enough``, or is the last.
+    """
     taken: list[bytes] = []
     length, damage = 0, None
     try:
         while length < size and (chunk := next(chunks, None)) is not None:
             taken.append(chunk)
             length += len(chunk)
+            if enough is not None and enough(chunk):
+                break
     except DamageError as error:
         damage = error
     start = b"".join(taken)
@@ -328,7 +347,7 @@ def _as_text(chunks: Iterator[bytes]) -> Iterator[bytes]:
     encoding = next((name for mark, name in _ENCODINGS if start.startswith(mark)), None) or _unmarked(start)
     if encoding is not None:
         chunks = _utf8(chunks, encoding)
-    head, chunks = peek(chunks, _HEAD_BYTES)
+    head, chunks = peek(chunks, _HEAD_BYTES, _ends_a_line)
     old_mac = _ENDLESS_CR.match(head) is not None
     marked = head.startswith(_UTF8_BOM)
     del start, head
@@ -336,6 +355,10 @@ def _as_text(chunks: Iterator[bytes]) -> Iterator[bytes]:
         if marked:
             chunk, marked = chunk[len(_UTF8_BOM) :], False
         yield chunk.replace(b"\r", b"\n") if old_mac else chunk
+
+
+def _ends_a_line(chunk: bytes) -> bool:
+    return (b"\n" in chunk or b"\r" in chunk) and not chunk.endswith(b"\r")
 
 
 def _unmarked(start: bytes) -> str | None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from core.catalog.containers import Content, DamageError, UnreadableError
+from core.catalog.containers import Content, DamageError
 from core.progress import Progress, silent
 
 MAX_LINE_BYTES = 16 << 20
@@ -55,8 +55,7 @@ class LineBlocks:
             try:
                 chunk = next(chunks, None)
             except DamageError as damage:
-                place = f" after line {lines:,}" if lines else ""
-                raise UnreadableError(f"the file is {damage.how}{place} ({damage.detail}); fetch it again") from damage
+                raise damage.refusal(lines) from damage
             if chunk is None:
                 break
             start = chunk.find(b"\n") + 1

@@ -133,7 +133,9 @@ def _checked_ids(columns: list[pa.Array], labels: tuple[str, str]) -> tuple[_Rea
 
     All work is done on the dictionary: a product stands in many pairs.
     """
-    coded = pa.chunked_array([column.dictionary_encode(null_encoding="encode") for column in columns])
+    if columns[0].type != columns[1].type:
+        columns = [column.cast(pa.binary()) for column in columns]
+    coded = pa.chunked_array([column.fill_null("").dictionary_encode() for column in columns])
     chunks = coded.unify_dictionaries().chunks
     texts, invalid = as_utf8(chunks[0].dictionary)
     trimmed = pc.utf8_trim_whitespace(texts).dictionary_encode()  # what differs by blanks only becomes one

@@ -116,7 +116,7 @@ def _named(name: str) -> Iterator[None]:
         yield
     except UnreadableError as error:
         raise InputError(f"{name}: {error}") from error
-    except pa.ArrowException as error:  # what no reader foresaw of what a file may hold
+    except (pa.ArrowException, UnicodeDecodeError) as error:  # what no reader foresaw of what a file may hold
         said = " ".join(str(error).split())[:200]
         raise InputError(f"{name}: the file cannot be read as a table ({said}); write it anew") from error
 

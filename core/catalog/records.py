@@ -313,6 +313,7 @@ def _quickly(block: bytes, number: int, layout: Layout, wanted: Mapping[str, int
         or block.startswith(_BLANK_STARTS)  # and drops a byte order mark, and takes an empty line for empty cells
         or any(blank in block for blank in _BLANK_LINES)
         or (b"\r" in block and block.count(b"\r") != block.count(b"\r\n"))
+        or not _is_utf8(block)  # which the rows that are no records must be
         or not _quotes_are_clean(block, layout.delimiter)
     ):
         return None
@@ -354,6 +355,13 @@ def _quickly(block: bytes, number: int, layout: Layout, wanted: Mapping[str, int
     lines = np.setdiff1d(np.arange(count), skipped, assume_unique=True) if odd else np.arange(count)
     arrays = {name: table[column].combine_chunks() for name, column in columns.items()}
     return Records(arrays, lines + number, np.ones(len(lines), np.int64), broken)
+
+
+def _is_utf8(block: bytes) -> bool:
+    try:
+        return block.isascii() or bool(block.decode())
+    except UnicodeDecodeError:
+        return False
 
 
 def _quotes_are_clean(block: bytes, delimiter: bytes) -> bool:

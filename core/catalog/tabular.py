@@ -65,9 +65,7 @@ class TableFile:
             self._layout = _layout(head, needs)
             names = self._layout.names
         else:
-            self._file = _open(path, self._kind)
-            schema = self._file.schema_arrow if self._kind == recognise.PARQUET else self._file.schema
-            names = schema.names
+            self._file, names = _open(path, self._kind)
         self._found = needs.columns(names)
         self.read = {role: names[position].strip() for role, position in self._found.items()}
         self.unread = columns.unread(names, self._found)
@@ -99,7 +97,7 @@ class TableFile:
                 done += len(rows)
                 found = {role: _plain(rows.column(i)) for i, role in enumerate(self._found)}
                 yield Batch(found, lines, np.ones_like(lines))
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             raise _broken(self._kind, error) from error
         self.fingerprint = file_sha256(self._path)
 
@@ -139,12 +137,15 @@ def _layout(head: bytes, needs: Needs) -> Layout:
     raise needs.missing(likely_names(head))
 
 
-def _open(path: Path, kind: str) -> Any:
+def _open(path: Path, kind: str) -> tuple[Any, list[str]]:
+    """The file and the names of its columns."""
     try:
         if kind == recognise.PARQUET:
-            return pq.ParquetFile(path)
-        return pa.ipc.open_file(pa.OSFile(str(path)))
-    except (pa.ArrowException, OSError) as error:
+            file = pq.ParquetFile(path)
+            return file, file.schema_arrow.names
+        file = pa.ipc.open_file(pa.OSFile(str(path)))
+        return file, file.schema.names
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise _broken(kind, error) from error
 
 
@@ -154,17 +155,20 @@ def _broken(kind: str, error: Exception) -> UnreadableError:
 
 
 def _plain(column: pa.Array) -> pa.Array:
-    """The column without a dictionary, and text of every type in one of two: string or binary."""
+    """The column without a dictionary, and text of every type as binary: that it is UTF-8 is only claimed."""
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
-    kind = column.type
-    if pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind):
-        return column.cast(pa.binary())
-    if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
-        return column.cast(pa.string())
-    if pa.types.is_null(kind):
-        return column.cast(pa.string())
-    return column
+    return column.cast(pa.binary()) if any(test(column.type) for test in _TEXT_TYPES) else column
+
+
+_TEXT_TYPES = (
+    pa.types.is_null,
+    pa.types.is_string,
+    pa.types.is_large_string,
+    pa.types.is_string_view,
+    pa.types.is_large_binary,
+    pa.types.is_binary_view,
+)
 
 
 def _bytes(text: str | bytes) -> bytes:
