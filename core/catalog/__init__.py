@@ -8,7 +8,7 @@ from core.catalog.read import read_catalog
 from core.catalog.source import Source, UnreachableError, fetch, state
 from core.catalog.tables import KINDS, PRODUCTS, QUARANTINE, RELATIONSHIPS, Catalog
 
-VERSION = "1"
+VERSION = "2"
 """Of what is made from a source: raised whenever the same source gives other tables."""
 
 __all__ = [

@@ -89,6 +89,9 @@ def raw_catalog(
     context.log.info(
         f"{found.products.num_rows:,} products, {found.relationships.num_rows:,} listings, {bad:,} bad lines"
     )
+    for file, named in found.info.get("columns", {}).items():
+        if named["unread"]:
+            context.log.info(f"{file}: columns that nobody reads: {', '.join(named['unread'])}")
     yield from _outputs(found, report, state)
 
 
@@ -101,10 +104,16 @@ def _outputs(found: Catalog, report: StepReport, state: dict[str, Any] | None) -
         },
         "raw_relationships": {
             "listings": found.relationships.num_rows,
+            "self_pairs": found.info.get("self_pairs", 0),
             "by_relationship": dg.MetadataValue.json(relationship_counts(found.relationships)),
             "head": table(found.relationships),
         },
-        "quarantine": {"bad_lines": found.quarantine.num_rows, "head": table(found.quarantine, 20)},
+        "quarantine": {
+            "bad_lines": found.info.get("bad_lines", 0),
+            "rows": found.quarantine.num_rows,
+            "records_over_lines": found.info.get("records_over_lines", 0),
+            "head": table(found.quarantine, 20),
+        },
     }
     values = {"raw_products": found.products, "raw_relationships": found.relationships, "quarantine": found.quarantine}
     for name, value in values.items():
