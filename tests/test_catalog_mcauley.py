@@ -266,29 +266,6 @@ def records_2014(n):
     return b"".join(repr({"asin": f"A{i}", "title": f"{i * 7919 % 1009}"}).encode() + b"\n" for i in range(n))
 
 
-def test_truncated_gzip_keeps_what_came_before_the_cut(tmp_path):
-    content = records_2014(2000)
-    zipped = gzip.compress(content)
-    catalog = read(tmp_path, zipped[: len(zipped) // 2])
-    kept = catalog.products.num_rows
-    assert 500 < kept < 1500
-    assert catalog.products["product_id"].to_pylist() == [f"A{i}" for i in range(kept)]
-    (row,) = catalog.quarantine.to_pylist()
-    assert row["line"] == kept + 1
-    assert "truncated gzip" in row["reason"]
-
-
-def test_broken_gzip_keeps_what_came_before_the_damage(tmp_path):
-    zipped = bytearray(gzip.compress(records_2014(2000)))
-    zipped[-6] ^= 0xFF  # the checksum at the end
-    catalog = read(tmp_path, bytes(zipped))
-    assert catalog.products.num_rows == 2000
-    assert "broken gzip" in catalog.quarantine["reason"][0].as_py()
-    garbage = read(tmp_path, gzip.compress(records_2014(5)) + b"garbage")
-    assert garbage.products.num_rows == 5
-    assert garbage.quarantine.num_rows == 1
-
-
 @pytest.mark.parametrize("zipped", [False, True])
 def test_an_overlong_line_is_left_out_without_being_held_in_memory(tmp_path, zipped):
     monster = b"{'asin': 'M', 'title': '" + b"x" * (3 * lines.MAX_LINE_BYTES) + b"'}\n"

@@ -290,7 +290,10 @@ def clean_categories(value: Any, note: Note = _ignore) -> list[str]:
 
 def split_categories(value: Any) -> Any:
     """What a cell of a team's own table holds: ``a|b|c`` as a list, a list written out as text, or ``value`` itself."""
-    return (list_in(value) or value.split("|")) if type(value) is str else value
+    if type(value) is not str:
+        return value
+    items = list_in(value)
+    return value.split("|") if items is None else items
 
 
 _LIST_MARKS = re.compile(r"[\s,\[\]()]*+")

@@ -1,22 +1,21 @@
 """A team's own table of products into the catalogue's products table.
 
-Belongs here: CSV and Parquet files with ``product_id`` and any of title, brand, price, categories ("a|b|c" or a list),
-sales_rank, image_url. Does not belong here: pairs (``core.catalog.pairs_table``), cleaning (``core.catalog.clean``).
+Belongs here: what the column ``product_id`` and any of title, brand, price, categories ("a|b|c" or a list), sales_rank
+and image_url hold. Does not belong here: pairs (``core.catalog.pairs_table``), how a table's rows are found
+(``core.catalog.tabular``), cleaning (``core.catalog.clean``).
 """
 
-import csv
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
+import pyarrow.compute as pc
 
+from core.catalog import columns
 from core.catalog.clean import split_categories
-from core.catalog.lines import LineBlocks, file_sha256
 from core.catalog.tables import PRODUCTS, BadRecordError, ProductRows, Quarantine, check_id
-from core.catalog.tabular import csv_header, id_text, is_parquet, no_column
-from core.errors import InputError
+from core.catalog.tabular import Batch, TableFile, as_utf8, id_text, is_textual
 from core.progress import Progress
 
 _BATCH_ROWS = 1 << 14
@@ -27,107 +26,90 @@ class ProductsReader:
 
     Attributes:
         products: builder of the table.
-        lines: rows read, without the header.
-        bad_lines: of these, the ones without a usable id.
-        repeated: of these, the ones whose product came before.
+        lines: lines (of a text file) or rows read, without the header and blank lines.
+        bad_lines: of these, the ones without a usable id, or of which something that is read is no text.
+        repeated: rows whose product came before.
+        records_over_lines: good rows that go over several lines.
+        columns: which columns were ``read`` as what, and which are ``unread``.
     """
 
     def __init__(self, quarantine: Quarantine) -> None:
         self.products = ProductRows()
-        self.lines = self.bad_lines = self.repeated = 0
+        self.lines = self.bad_lines = self.repeated = self.records_over_lines = 0
+        self.columns: dict[str, Any] = {}
         self._quarantine = quarantine
         self._seen: set[str] = set()
 
     def read(self, path: Path, name: str, max_bad_share: float, progress: Progress) -> str:
-        """Read all of ``path``; returns its fingerprint."""
-        if is_parquet(path):
-            for number, fields in _parquet_products(path, name, progress):
-                self._add(name, number, fields)
-            return file_sha256(path)
-        reader = LineBlocks(path, progress, "read products")
-        for number, row in _csv_products(reader, name):
-            self._add(name, number, row)
-            if self.lines % (1 << 14) == 0:
-                self._quarantine.stop_if_hopeless(name, self.lines, self.bad_lines, max_bad_share)
-        for fault in reader.faults:
-            self.lines += 1
-            self.bad_lines += 1
-            self._quarantine.add(name, fault.line, fault.reason, fault.excerpt)
-        return reader.fingerprint
+        """Read all of ``path``; returns its fingerprint.
 
-    def _add(self, name: str, number: int, row: dict[str, Any] | str) -> None:
-        self.lines += 1
+        Raises:
+            UnreadableError: this is no products table; the message does not name the file.
+        """
+        table = TableFile(path, columns.PRODUCTS, progress, "read products", _BATCH_ROWS)
+        self.columns = {"read": table.read, "unread": table.unread}
+        for batch in table.batches():
+            self.lines += len(batch.broken)
+            for line, why, raw in batch.broken:
+                self._bad(name, line, 1, why, raw)
+            for number, span, row, reason in _rows(batch):
+                self._add(name, number, span, row, reason)
+            self._quarantine.stop_if_hopeless(name, self.lines, self.bad_lines, max_bad_share)
+        return table.fingerprint
+
+    def _bad(self, name: str, number: int, lines: int, reason: str, raw: str | bytes) -> None:
+        self.bad_lines += lines
+        self._quarantine.add(name, number, reason, raw)
+
+    def _add(self, name: str, number: int, span: int, row: dict[str, Any], reason: str | None) -> None:
+        self.lines += span
         try:
-            if isinstance(row, str):
-                raise BadRecordError(row)
-            if any(isinstance(value, str) and not value.isascii() and _has_surrogates(value) for value in row.values()):
-                raise BadRecordError("no valid UTF-8")
-            product_id = check_id(row.get("product_id") or "")
+            if reason is not None:
+                raise BadRecordError(reason)
+            product_id = check_id(row["product_id"] or "")
         except BadRecordError as error:
-            self.bad_lines += 1
-            self._quarantine.add(name, number, str(error), str(row))
+            shown = ", ".join("" if value is None else str(value)[:200] for value in row.values())
+            self._bad(name, number, span, str(error), shown)
             return
         repeated = product_id in self._seen
         if repeated:
             self.repeated += 1
             self._quarantine.add(name, number, "product appeared before (what is new here was added to it)", product_id)
         self._seen.add(product_id)
+        self.records_over_lines += span > 1
         fields = {name: row.get(name) for name in PRODUCTS.names[1:]}
         fields["categories"] = split_categories(fields["categories"])
         self.products.add(product_id, **fields, repeated=repeated)
 
 
-def _has_surrogates(text: str) -> bool:
-    return any("\ud800" <= c <= "\udfff" for c in text)
+def _rows(batch: Batch) -> Iterator[tuple[int, int, dict[str, Any], str | None]]:
+    """Line, number of lines, fields of each row, and why it is bad (None for a good one)."""
+    values: dict[str, list[Any]] = {}
+    reasons: dict[int, str] = {}
+    for role, column in batch.columns.items():
+        if role == "product_id":
+            column = id_text(column, role)
+        if is_textual(column.type):
+            texts, invalid = as_utf8(column)
+            values[role] = pc.if_else(column.is_valid(), texts, None).to_pylist()
+            for row in [] if invalid is None else invalid.nonzero()[0].tolist():
+                reasons[row] = f"{role} is not valid UTF-8"
+                values[role][row] = column[row].as_py().decode("utf-8", "replace")
+        elif pa.types.is_decimal(column.type):
+            values[role] = column.cast(pa.float64()).to_pylist()
+        else:
+            values[role] = _texts(column.to_pylist())
+    roles = list(values)
+    table = zip(batch.lines.tolist(), batch.spans.tolist(), *values.values(), strict=True)
+    for row, (number, span, *fields) in enumerate(table):
+        yield number, span, dict(zip(roles, fields, strict=True)), reasons.get(row)
 
 
-def _csv_products(reader: LineBlocks, name: str) -> Iterator[tuple[int, dict[str, Any] | str]]:
-    """First line and fields of each product; a text in place of the fields is the reason why there are none."""
-    lines = _text_lines(reader)
-    first = next(lines, "")
-    header = csv_header(first.encode("utf-8", "surrogateescape"), ("product_id",))
-    if header is None:
-        raise no_column(name, [first[:200]], "product_id")
-    names, delimiter = header
-    rows = csv.reader(lines, delimiter=delimiter)
-    while True:
-        number = rows.line_num + 2  # of the row to come; the reader has not seen the header
-        try:
-            row = next(rows)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            yield number, f"broken row: {error}"
-            continue
-        if len(row) == len(names):
-            yield number, dict(zip(names, row, strict=True))
-        elif row:
-            yield number, f"{len(row)} columns where {len(names)} are expected"
-
-
-def _text_lines(reader: LineBlocks) -> Iterator[str]:
-    for block in reader.blocks():
-        for line in block.decode("utf-8", "surrogateescape").removesuffix("\n").split("\n"):
-            yield line + "\n"
-
-
-def _parquet_products(path: Path, name: str, progress: Progress) -> Iterator[tuple[int, dict[str, Any]]]:
-    try:
-        file = pq.ParquetFile(path)
-        found = {column.lower(): column for column in file.schema_arrow.names}
-        if "product_id" not in found:
-            raise no_column(name, list(found), "product_id")
-        wanted = {column: found[column] for column in PRODUCTS.names if column in found}
-        number, total = 0, file.metadata.num_rows
-        for rows in file.iter_batches(_BATCH_ROWS, columns=list(wanted.values())):
-            columns = {column: rows.column(original) for column, original in wanted.items()}
-            columns["product_id"] = id_text(columns["product_id"], name, "product_id")
-            for column, values in columns.items():
-                if pa.types.is_decimal(values.type):
-                    columns[column] = values.cast(pa.float64())
-            for row in pa.RecordBatch.from_pydict(columns).to_pylist():
-                number += 1
-                yield number, row
-            progress("read products", number, total, "rows")
-    except (pa.ArrowException, OSError) as error:
-        raise InputError(f"{name}: broken Parquet file ({error}); write it anew") from error
+def _texts(values: list[Any]) -> list[Any]:
+    """With bytes within lists as text."""
+    return [
+        [item.decode("utf-8", "replace") if isinstance(item, bytes) else item for item in value]
+        if isinstance(value, list)
+        else value
+        for value in values
+    ]

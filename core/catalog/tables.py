@@ -4,6 +4,7 @@ Belongs here: schemas, checking and coding of product ids, column builders. Does
 """
 
 from array import array
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -46,7 +47,9 @@ MAX_ID_BYTES = 1000
 
 _CHUNK_ROWS = 1 << 14
 _HOPELESS = 10_000
+_KEPT_ROWS = 100_000
 _BATCH_IDS = 1 << 19
+_BATCH_BYTES = 64 << 20  # the offsets within a batch are int32
 _CONTROLS = bytes(range(0x20)) + b"\x7f"
 
 
@@ -63,8 +66,11 @@ class Catalog:
         relationships: table of schema ``RELATIONSHIPS``, directed, as listed (self pairs and repeats included).
         quarantine: table of schema ``QUARANTINE``, in order of file and line.
         info: JSON-able: ``source``, ``bytes``, ``lines``, ``bad_lines`` and ``repeated_products`` (the two parts of
-            the quarantine), ``products``, ``relationships``, ``fingerprint``, ``seconds``, ``fields`` (what was wrong
-            with single values, see ``core.catalog.field_notes``) and ``unknown_relationships`` (name → rows).
+            the quarantine; a bad record over several lines is one row there and counts with all its lines),
+            ``self_pairs`` (rows that pair a product with itself, left out), ``records_over_lines`` (good ones over
+            several lines), ``columns`` (of each table: which column was ``read`` as what, which are ``unread``),
+            ``fields`` (what was wrong with single values, see ``core.catalog.field_notes``),
+            ``unknown_relationships`` (name → rows), ``products``, ``relationships``, ``fingerprint``, ``seconds``.
     """
 
     products: pa.Table
@@ -278,7 +284,7 @@ class ListedPairs:
 
     def __init__(self) -> None:
         self._batch: list[bytes] = []
-        self._batch_ids = 0
+        self._batch_ids = self._batch_bytes = 0
         self._listed: list[pa.DictionaryArray] = []
         self._owners = array("i")
         self._kinds = array("b")
@@ -291,7 +297,8 @@ class ListedPairs:
         self._owners.append(owner)
         self._kinds.append(kind)
         self._lengths.append(listed.size)
-        if self._batch_ids >= _BATCH_IDS:
+        self._batch_bytes += len(listed.text) + 1
+        if self._batch_ids >= _BATCH_IDS or self._batch_bytes >= _BATCH_BYTES:
             self._flush()
 
     def _flush(self) -> None:
@@ -304,7 +311,7 @@ class ListedPairs:
         content = pa.py_buffer(text.translate(None, b"\n"))
         ids = pa.StringArray.from_buffers(len(ends), pa.py_buffer(offsets), content)
         self._listed.append(ids.dictionary_encode())
-        self._batch, self._batch_ids = [], 0
+        self._batch, self._batch_ids, self._batch_bytes = [], 0, 0
 
     def table(self, owners: pa.ChunkedArray) -> pa.Table:
         """The relationships of ``owners``, string: the ids of all products that have lists.
@@ -380,20 +387,33 @@ def relationships_table(
 
 
 class Quarantine:
-    """Collects what could not be read."""
+    """Collects what could not be read; of a file that is full of it, the first rows and the number of all others."""
 
     def __init__(self) -> None:
         self._rows: list[tuple[str, int, str, str]] = []
+        self._kept: Counter[str] = Counter()
+        self._left_out: dict[tuple[str, str], tuple[int, int]] = {}
+        self._reasons: dict[str, Counter[str]] = {}
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self._rows) + len(self._left_out)
 
     def add(self, file: str, line: int, reason: str, raw: str | bytes) -> None:
-        self._rows.append((file, line, reason, clean.excerpt(raw)))
+        self._reasons.setdefault(file, Counter())[reason] += 1
+        if self._kept[file] < _KEPT_ROWS:
+            self._kept[file] += 1
+            self._rows.append((file, line, reason, clean.excerpt(raw)))
+        else:
+            first, count = self._left_out.get((file, reason), (line, 0))
+            self._left_out[file, reason] = min(first, line), count + 1
 
     def first_of(self, file: str) -> tuple[int, str, str]:
         """Line, reason and excerpt of the first row of ``file``."""
         return min(row[1:] for row in self._rows if row[0] == file)
+
+    def reasons(self, file: str) -> list[tuple[str, int]]:
+        """The reasons of ``file`` and how often each was given, the most frequent first."""
+        return self._reasons.get(file, Counter()).most_common()
 
     def stop_if_hopeless(self, name: str, lines: int, useless: int, max_bad_share: float) -> None:
         """Give a file up that is mostly unusable, before its quarantine fills the memory.
@@ -404,12 +424,16 @@ class Quarantine:
         if useless > _HOPELESS and useless > lines * max(0.5, max_bad_share):
             line, reason, text = self.first_of(name)
             raise InputError(
-                f"{name}: {useless:,} of the first {lines:,} lines are of no use; the first is line {line}: {reason} "
-                f"({text[:80]!r}). This is probably not the file it should be (reviews, for instance, repeat each "
+                f"{name}: {useless:,} of the first {lines:,} lines are of no use; the first is line {line:,}: {reason} "
+                f"(“{text[:80]}”). This is probably not the file it should be (reviews, for instance, repeat each "
                 "product); correct the category's source in categories.yaml"
             )
 
     def table(self) -> pa.Table:
-        rows = sorted(self._rows)
+        left_out = [
+            (file, line, reason, f"and {count - 1:,} more of this kind, of which only the number is kept")
+            for (file, reason), (line, count) in self._left_out.items()
+        ]
+        rows = sorted(self._rows + left_out)
         columns = zip(*rows, strict=True) if rows else [()] * len(QUARANTINE)
         return pa.table([pa.array(c, f.type) for c, f in zip(columns, QUARANTINE, strict=True)], schema=QUARANTINE)

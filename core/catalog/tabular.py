@@ -1,70 +1,236 @@
-"""What the team's own tables have in common: CSV headers, Parquet columns as text.
+"""A team's own table as batches of rows, whether it is CSV, Parquet or Arrow.
 
-Belongs here: helpers of ``core.catalog.pairs_table`` and ``core.catalog.products_table``. Does not belong here: which
-columns a table has.
+Belongs here: opening a table, its columns and row numbers, columns as text. Does not belong here: delimiters and quotes
+(``core.catalog.records``), which columns there are (``core.catalog.columns``) and what their values mean.
 """
 
-import csv
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
-from core.errors import InputError
+from core.catalog import columns, recognise
+from core.catalog.columns import Needs
+from core.catalog.containers import UnreadableError
+from core.catalog.lines import LineBlocks, file_sha256
+from core.catalog.records import Broken, Layout, find_layout, likely_names, read_records
+from core.catalog.tables import MAX_ID_BYTES
+from core.progress import Progress
 
-_PARQUET_MAGIC = b"PAR1"
-_DELIMITERS = ",;\t"
-
-
-def is_parquet(path: Path) -> bool:
-    """Whether the file starts like a Parquet file."""
-    with path.open("rb") as file:
-        return file.read(4) == _PARQUET_MAGIC
-
-
-def csv_header(line: bytes, needed: tuple[str, ...]) -> tuple[list[str], str] | None:
-    """Column names in lower case and the delimiter, None if ``needed`` are not among them."""
-    text = line.decode("utf-8", "replace").strip("\r\n")
-    for delimiter in _DELIMITERS:
-        names = [name.strip().lower() for name in next(csv.reader([text], delimiter=delimiter), [])]
-        if all(name in names for name in needed):
-            return names, delimiter
-    return None
+_FEW_BYTES = 1 << 20
 
 
-def no_column(name: str, found: list[str], needed: str) -> InputError:
-    return InputError(
-        f"{name}: no column {needed!r} among {', '.join(found[:20]) or 'none'}. The first line of a CSV file must name "
-        "the columns, separated by comma, semicolon or tab"
-    )
+@dataclass
+class Batch:
+    """Some rows of a table.
+
+    Attributes:
+        columns: arrays ``[n]`` by documented name; binary from a text file, of any type from others.
+        lines: int64 ``[n]``, 1-based line (of a text file, the header counts) or row of each.
+        spans: int64 ``[n]``, over how many lines each goes.
+        broken: lines that are no rows.
+    """
+
+    columns: dict[str, pa.Array]
+    lines: np.ndarray
+    spans: np.ndarray
+    broken: list[Broken] = field(default_factory=list)
+
+
+class TableFile:
+    """A table of which only the understood columns are read.
+
+    Attributes:
+        read: the name in the file of each column that is read, by documented name.
+        unread: names of the columns that are not.
+        fingerprint: SHA-256 of the file, complete once :meth:`batches` is exhausted.
+        text: whether it is a text file.
+
+    Raises:
+        UnreadableError: this is no such table.
+    """
+
+    def __init__(self, path: Path, needs: Needs, progress: Progress, stage: str, batch_rows: int) -> None:
+        self._path, self._progress, self._stage, self._batch_rows = path, progress, stage, batch_rows
+        self._layout: Layout | None = None
+        self.fingerprint = ""
+        self._kind, head = recognise.look(path)
+        self.text = self._kind == recognise.TEXT
+        if self.text:
+            self._layout = _layout(head, needs)
+            names = self._layout.names
+        else:
+            self._file, names = _open(path, self._kind)
+        self._found = needs.columns(names)
+        self.read = {role: names[position].strip() for role, position in self._found.items()}
+        self.unread = columns.unread(names, self._found)
+
+    def batches(self) -> Iterator[Batch]:
+        """All rows, in order.
+
+        Raises:
+            UnreadableError: the file is damaged.
+        """
+        return self._text_batches() if self._layout is not None else self._row_batches()
+
+    def _text_batches(self) -> Iterator[Batch]:
+        assert self._layout is not None  # noqa: S101
+        reader = LineBlocks(self._path, self._progress, self._stage)
+        for found in read_records(reader.blocks(), self._layout, self._found):
+            yield Batch(found.columns, found.lines, found.spans, found.broken)
+        if reader.faults:
+            none = np.empty(0, np.int64)
+            faults = [Broken(line, reason, _bytes(excerpt)) for line, reason, excerpt in reader.faults]
+            yield Batch({role: pa.array([], pa.binary()) for role in self._found}, none, none, faults)
+        self.fingerprint = reader.fingerprint
+
+    def _row_batches(self) -> Iterator[Batch]:
+        done = 0
+        try:
+            for rows in self._rows():
+                lines = np.arange(done + 1, done + 1 + len(rows))
+                done += len(rows)
+                found = {role: _plain(rows.column(i)) for i, role in enumerate(self._found)}
+                yield Batch(found, lines, np.ones_like(lines))
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+            raise _broken(self._kind, error) from error
+        self.fingerprint = file_sha256(self._path)
+
+    def _rows(self) -> Iterator[pa.RecordBatch]:
+        """Batches with just the wanted columns, in the order of ``_found``."""
+        wanted = list(self._found.values())
+        if self._kind == recognise.PARQUET:
+            names = [self._file.schema_arrow.names[i] for i in wanted]
+            done, total = 0, self._file.metadata.num_rows
+            for rows in self._file.iter_batches(self._batch_rows, columns=names):
+                yield rows.select(names)
+                done += len(rows)
+                self._progress(self._stage, done, total, "rows")
+            return
+        for number in range(self._file.num_record_batches):
+            rows = self._file.get_batch(number).select(wanted)
+            rows.validate(full=True)  # Arrow trusts what it reads, and a damaged offset would end the process
+            for start in range(0, len(rows), self._batch_rows):
+                yield rows.slice(start, self._batch_rows)
+            self._progress(self._stage, number + 1, self._file.num_record_batches, "batches")
+
+
+def _layout(head: bytes, needs: Needs) -> Layout:
+    layout = find_layout(head, needs.find, edges=needs is columns.PAIRS)
+    if layout is not None:
+        return layout
+    if recognise.is_json(head):
+        recognise.check_json(head)
+        raise UnreadableError(
+            f"this is JSON, one object a line; a {needs.what} is CSV or Parquet with the columns "
+            f"{', '.join(needs.needed)}. Amazon metadata is read with `format: mcauley`"
+        )
+    if not head.strip():
+        raise UnreadableError(f"the file is empty; a {needs.what} needs the columns {', '.join(needs.needed)}")
+    if len(head) >= _FEW_BYTES and b"\n" not in head:
+        raise UnreadableError(f"its first line is longer than {_FEW_BYTES:,} bytes, so this is no table")
+    raise needs.missing(likely_names(head))
+
+
+def _open(path: Path, kind: str) -> tuple[Any, list[str]]:
+    """The file and the names of its columns."""
+    try:
+        if kind == recognise.PARQUET:
+            file = pq.ParquetFile(path)
+            return file, file.schema_arrow.names
+        file = pa.ipc.open_file(pa.OSFile(str(path)))
+        return file, file.schema.names
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise _broken(kind, error) from error
+
+
+def _broken(kind: str, error: Exception) -> UnreadableError:
+    said = " ".join(str(error).split())[:200]
+    return UnreadableError(f"broken {kind.title()} file ({said}); write it anew")
+
+
+def _plain(column: pa.Array) -> pa.Array:
+    """The column without a dictionary, and text of every type as binary: that it is UTF-8 is only claimed."""
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    return column.cast(pa.binary()) if any(test(column.type) for test in _TEXT_TYPES) else column
+
+
+_TEXT_TYPES = (
+    pa.types.is_null,
+    pa.types.is_string,
+    pa.types.is_large_string,
+    pa.types.is_string_view,
+    pa.types.is_large_binary,
+    pa.types.is_binary_view,
+)
+
+
+def _bytes(text: str | bytes) -> bytes:
+    return text if isinstance(text, bytes) else text.encode("utf-8", "replace")
 
 
 def is_textual(kind: pa.DataType) -> bool:
-    if pa.types.is_dictionary(kind):
-        kind = kind.value_type
-    return any(
-        test(kind)
-        for test in (
-            pa.types.is_string,
-            pa.types.is_large_string,
-            pa.types.is_string_view,
-            pa.types.is_binary,
-            pa.types.is_large_binary,
-        )
-    )
+    """Whether a column of a batch is text."""
+    return pa.types.is_string(kind) or pa.types.is_binary(kind)
 
 
 def is_number(kind: pa.DataType) -> bool:
     return pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
 
 
-def as_text(column: pa.Array) -> pa.Array:
-    return column.cast(pa.binary()) if pa.types.is_large_binary(column.type) else column.cast(pa.string())
+def id_text(column: pa.Array, label: str) -> pa.Array:
+    """A column of ids as text.
 
-
-def id_text(column: pa.Array, name: str, label: str) -> pa.Array:
-    if pa.types.is_integer(column.type) or is_textual(column.type):
-        return as_text(column)
-    raise InputError(
-        f"{name}: column {label} holds {column.type}; write product ids as text or whole numbers "
+    Raises:
+        UnreadableError: it holds neither text nor whole numbers.
+    """
+    if is_textual(column.type):
+        return column
+    if pa.types.is_integer(column.type):
+        return column.cast(pa.string())
+    raise UnreadableError(
+        f"column {label} holds {column.type}; write product ids as text or whole numbers "
         "(pandas turns whole numbers into floats when values are missing)"
     )
+
+
+def as_utf8(column: pa.Array) -> tuple[pa.Array, np.ndarray | None]:
+    """Text as strings, and where it is no UTF-8 (bool ``[n]``, None for nowhere); there the text is empty.
+
+    Empty too where there is none.
+    """
+    invalid = None
+    if pa.types.is_binary(column.type):
+        try:
+            column = column.cast(pa.string())
+        except pa.ArrowInvalid:
+            texts = [_decoded(value) for value in column.to_pylist()]
+            invalid = np.array([text is None for text in texts])
+            column = pa.array([text or "" for text in texts], pa.string())
+    return column.fill_null(""), invalid
+
+
+def _decoded(value: bytes | None) -> str | None:
+    try:
+        return "" if value is None else value.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def id_faults(texts: pa.Array, label: str) -> Iterable[tuple[np.ndarray, str]]:
+    """What makes a text unfit as a product id: masks (bool ``[n]``) with their reasons, the first that holds counts."""
+    yield _mask(pc.equal(texts, "")), f"{label} is missing"
+    yield _mask(pc.invert(pc.utf8_is_printable(texts))), f"{label} has unprintable characters"
+    yield _mask(pc.greater(pc.binary_length(texts), MAX_ID_BYTES)), f"{label} is longer than {MAX_ID_BYTES:,} bytes"
+    lists = pc.or_(pc.starts_with(texts, "["), pc.or_(pc.starts_with(texts, "{'"), pc.starts_with(texts, '{"')))
+    yield _mask(lists), f"{label} is a list; write one product a row"
+
+
+def _mask(column: pa.Array) -> np.ndarray:
+    return column.to_numpy(zero_copy_only=False)

@@ -94,6 +94,9 @@ def raw_catalog(
     )
     for sentence in _remarks(found):
         context.log.warning(sentence)
+    for file, named in found.info.get("columns", {}).items():
+        if named["unread"]:
+            context.log.info(f"{file}: columns that nobody reads: {', '.join(named['unread'])}")
     yield from _outputs(found, report, state)
 
 
@@ -118,14 +121,17 @@ def _outputs(found: Catalog, report: StepReport, state: dict[str, Any] | None) -
         },
         "raw_relationships": {
             "listings": found.relationships.num_rows,
+            "self_pairs": found.info.get("self_pairs", 0),
             "by_relationship": dg.MetadataValue.json(relationship_counts(found.relationships)),
             "unknown_relationships": dg.MetadataValue.json(found.info.get("unknown_relationships", {})),
             "repeated_rows": "add up" if repeats_add(found.relationships) else "count once",
             "head": table(found.relationships),
         },
         "quarantine": {
-            "bad_lines": found.quarantine.num_rows,
             "single_values": _list_of(sentences(found.info.get("fields", {}))),
+            "bad_lines": found.info.get("bad_lines", 0),
+            "rows": found.quarantine.num_rows,
+            "records_over_lines": found.info.get("records_over_lines", 0),
             "head": table(found.quarantine, 20),
         },
     }
