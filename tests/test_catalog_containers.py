@@ -209,8 +209,8 @@ REFUSED = {
     "two ids": (b"product1;product1;product2\nA;A;B\n", "names the column product1 more than once"),
     "cut Parquet": (parquet(product1=["A"], product2=["B"])[:-9], "broken Parquet file"),
     "cut Arrow": (feather(product1=["A"], product2=["B"])[:-9], "broken Arrow file"),
-    "float ids": (b"product1,product2\n1000.0,1001.0\n", "product1 is a number with a fraction or an exponent"),
-    "exponents": (b"product1,product2\n8.71E+11,A\n", "product1 is a number with a fraction or an exponent"),
+    "float ids": (b"product1,product2\n1000.0,1001.0\n", "product ids as text or whole numbers"),
+    "exponents": (b"product1,product2\n8.71E+11,A\n", "product ids as text or whole numbers"),
     "lists": (b"asin,also_bought\nA,\"['B', 'C']\"\n", "product2 is a list; write one product a row"),
 }  # fmt: skip
 

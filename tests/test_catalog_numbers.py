@@ -153,9 +153,10 @@ def test_weights_are_read_in_either_style_and_decided_by_their_column(tmp_path):
 
 
 def test_the_style_of_weights_is_decided_over_all_batches(tmp_path, monkeypatch):
-    from core.catalog import lines
+    from core.catalog import containers
 
-    monkeypatch.setattr(lines, "_READ_BYTES", 60)
+    for size in ("_READ_BYTES", "_HEAD_BYTES"):
+        monkeypatch.setattr(containers, size, 60)
     texts = ["1.299"] * 50 + ["0,5"]
     assert weights(tmp_path, texts) == [1299.0] * 50 + [0.5]
     assert pairs_table.UNNAMED == "pair"
