@@ -240,7 +240,9 @@ def write_artefact(
         _replace(folder / MANIFEST, data)
     except BaseException as error:
         with contextlib.suppress(OSError):
-            _remove(target)
+            # An interrupt, or a bucket's lost answer, may have come right after the manifest was put.
+            if version not in _named(_manifest_bytes(folder)):
+                _remove(target)
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             where = f"{folder}: there is no room to store {asset} of {category}"
             raise InputError(

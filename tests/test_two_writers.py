@@ -150,6 +150,23 @@ def test_a_version_whose_files_were_taken_away_does_not_stay_current(tmp_path, m
     assert store.manifest("y", "c") is None
 
 
+def test_an_interrupt_right_after_the_manifest_was_put_loses_nothing(tmp_path, monkeypatch):
+    import core.store as module
+
+    store, plain = Store(tmp_path), module._replace
+    store.write("x", "c", np.arange(3))
+
+    def replace(path, data):
+        plain(path, data)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "_replace", replace)
+    with pytest.raises(KeyboardInterrupt):
+        store.write("x", "c", np.arange(4))
+    assert store.read("x", "c").tolist() == [0, 1, 2, 3]
+    check_artefact(store.folder("x", "c"), "x", "c")
+
+
 LOOP = textwrap.dedent(
     """
     import sys
