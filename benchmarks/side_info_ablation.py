@@ -4,7 +4,7 @@
 
 A product is the average of a vector of its own and those of its brand, categories and price band, trained along with
 the walks, as in the article and in EGES. (The package's models fit the side vectors after the walks instead, in closed
-form; ``core.models.side_fit`` says why.) The first row does everything right, as far as training along allows; each
+form; the header of that module says why.) The first row does everything right, as far as training along allows; each
 other row undoes one thing:
 
 - tables shared: a value has one vector, as a center and as a context;
@@ -27,11 +27,12 @@ import torch
 from experiments import category, markdown, parser
 
 from core.errors import InputError
-from core.models.base import Embeddings
-from core.models.corpus import Objective, WalkCorpus, build_corpus, keep_probability, noise_table, walk_order
-from core.models.metadata import brands, categories, distinct, price_bands
-from core.models.sgns_torch import stable_batch, step
-from core.models.side_fit import softmax
+from core.interfaces import Embeddings
+from core.models.product_fields import brands, categories, distinct, price_bands
+from core.models.side_info.fit import softmax
+from core.training.corpus import Objective, WalkCorpus, build_corpus, keep_probability, walk_order
+from core.training.noise import noise_table
+from core.training.torch_batches import stable_batch, step
 
 WINDOW, NEGATIVES, SHARED_NEGATIVES, BANDS, SEED = 5, 5.0, 16, 10, 42
 MODEL = "skipgram_side_info_mean"
@@ -50,7 +51,7 @@ class Variant:
 
 
 def side_shares(products: pa.Table, variant: Variant) -> list[sp.csr_matrix]:
-    """As ``core.models.side_fields``, with two switches."""
+    """As ``core.models.side_info.fields``, with two switches."""
     shares = []
     for field in (brands(products), categories(products), price_bands(products, BANDS)):
         node, number, idf = distinct(*field)

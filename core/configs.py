@@ -8,15 +8,15 @@ from dataclasses import dataclass
 
 from core.evaluation.result import EvaluationConfig
 from core.models.baselines import AdamicAdarConfig, PopularityConfig
-from core.models.blend import BlendConfig
-from core.models.content_knn import ContentConfig
-from core.models.cooccurrence import CooccurrenceConfig
-from core.models.gensim_word2vec import GensimConfig
-from core.models.matrix_factorization import PairsFactorizationConfig, SequencesFactorizationConfig
+from core.models.blend.config import BlendConfig
+from core.models.content_knn.config import ContentConfig
+from core.models.cooccurrence.config import CooccurrenceConfig
+from core.models.gensim_word2vec.config import GensimConfig
+from core.models.matrix_factorization.config import PairsFactorizationConfig, SequencesFactorizationConfig
 from core.models.pagerank import PageRankConfig
 from core.models.rp3beta import RP3BetaConfig
-from core.models.side_info import SideInfoConfig, WeightedSideInfoConfig
-from core.models.skipgram import SkipGramConfig
+from core.models.side_info.config import SideInfoConfig, WeightedSideInfoConfig
+from core.models.skipgram.config import SkipGramConfig
 from core.neighbours import NeighboursConfig
 from core.pairs import PairsConfig
 from core.projection import ProjectionConfig

@@ -9,7 +9,7 @@ from typing import Any
 import dagster as dg
 
 from core.categories import Category, load_categories, load_step_tags
-from core.models.base import Model
+from core.interfaces import Model
 from core.paths import categories_file
 
 CATEGORIES: dict[str, Category] = load_categories(categories_file())

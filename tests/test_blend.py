@@ -9,13 +9,13 @@ import torch
 from sklearn.metrics import roc_auc_score
 
 from core.graph import build_graph, transition_matrix
+from core.interfaces import NATIVE, Inputs, TrainContext
 from core.models import MODELS
-from core.models.base import NATIVE, Inputs, TrainContext
-from core.models.blend import BlendConfig
-from core.models.blend_ranker import Examples, _list_loss, predict, train_ranker
-from core.models.scorers import scorer
+from core.models.blend.config import BlendConfig
+from core.models.blend.ranker import Examples, _list_loss, predict, train_ranker
 from core.pairs import build_pairs
 from core.sample import sample_catalog
+from core.scoring.factory import scorer
 from core.split import SplitConfig, split_pairs
 from core.store import Store
 from core.walks import WalksConfig, random_walks

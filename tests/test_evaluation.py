@@ -24,8 +24,8 @@ from core.evaluation import (
     to_markdown,
 )
 from core.graph import ProductGraph, build_graph
+from core.interfaces import CENTER_CENTER, CENTER_CONTEXT, NATIVE, Embeddings, Inputs, Model
 from core.models import MODELS
-from core.models.base import CENTER_CENTER, CENTER_CONTEXT, NATIVE, Embeddings, Inputs, Model
 from core.split import PairSplit, SplitConfig, split_pairs
 
 N = 300

@@ -5,9 +5,9 @@ import pytest
 from gensim.models.word2vec import LineSentence, Word2Vec
 
 from core.errors import InputError
-from core.models import gensim_training
-from core.models.base import LEARNING_CURVE, Inputs, TrainContext
-from core.models.gensim_word2vec import GensimConfig, train
+from core.interfaces import LEARNING_CURVE, Inputs, TrainContext
+from core.models.gensim_word2vec import train as gensim_training
+from core.models.gensim_word2vec.config import GensimConfig
 
 N_NODES = 1_005  # ids of one to four digits
 SMALL = GensimConfig(dim=12, epochs=3, learning_rate=0.05)
@@ -25,7 +25,8 @@ def walks():
 
 
 def _fit(walks, config=SMALL, **context):
-    return train(Inputs(n_nodes=N_NODES, walks=walks), config, TrainContext(**({"threads": 1} | context)))
+    inputs = Inputs(n_nodes=N_NODES, walks=walks)
+    return gensim_training.train(inputs, config, TrainContext(**({"threads": 1} | context)))
 
 
 def test_gensim_reads_exactly_the_walks(walks, tmp_path, monkeypatch):
@@ -126,6 +127,6 @@ def test_one_thread_repeats_itself_and_follows_the_seed(walks):
 
 def test_walks_of_another_graph_and_no_walks_are_refused(walks):
     with pytest.raises(InputError, match="another product graph"):
-        train(Inputs(n_nodes=100, walks=walks), SMALL, TrainContext())
+        gensim_training.train(Inputs(n_nodes=100, walks=walks), SMALL, TrainContext())
     with pytest.raises(InputError, match="there are none"):
-        train(Inputs(n_nodes=100), SMALL, TrainContext())
+        gensim_training.train(Inputs(n_nodes=100), SMALL, TrainContext())

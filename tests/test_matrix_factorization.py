@@ -10,11 +10,11 @@ from sklearn.metrics import roc_auc_score
 from core import checkpoint
 from core.errors import InputError
 from core.graph import build_graph
+from core.interfaces import LEARNING_CURVE, NATIVE, Inputs, TrainContext
 from core.models import MODELS
-from core.models.base import LEARNING_CURVE, NATIVE, Inputs, TrainContext
-from core.models.factorization_training import MatrixFactorization, pair_corpus
-from core.models.scorers import scorer
-from core.models.training import equal_lengths
+from core.models.matrix_factorization.train import MatrixFactorization, pair_corpus
+from core.scoring.factory import scorer
+from core.training.loop import equal_lengths
 
 BLOCKS, SIZE = 6, 25
 N_NODES = BLOCKS * SIZE + 5  # the last five have no pair

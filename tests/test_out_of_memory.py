@@ -10,10 +10,11 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from core.errors import InputError
-from core.models import sgns_torch
-from core.models.base import Inputs, TrainContext
-from core.models.blend_ranker import Examples, train_ranker
-from core.models.skipgram import SkipGramConfig, train
+from core.interfaces import Inputs, TrainContext
+from core.models.blend.ranker import Examples, train_ranker
+from core.models.skipgram.config import SkipGramConfig
+from core.models.skipgram.train import train
+from core.training import torch_batches
 
 N_NODES, N_WALKS, LENGTH = 120, 3000, 10
 WALK_BYTES = N_WALKS * LENGTH * 4
@@ -59,7 +60,7 @@ def test_a_batch_that_does_not_fit_is_halved_and_said():
 
 
 def test_too_small_for_any_batch_is_a_sentence(monkeypatch):
-    monkeypatch.setattr(sgns_torch, "MOST_HALVINGS", 1)
+    monkeypatch.setattr(torch_batches, "MOST_HALVINGS", 1)
     with pytest.raises(InputError, match="not enough memory even for steps of"):
         fit(WALK_BYTES)
 
@@ -77,9 +78,9 @@ def test_a_step_that_runs_out_of_memory_anywhere_has_changed_nothing(objective):
 
     def step(center, context, bias):
         if objective == "skip-gram":
-            sgns_torch.step(center, context, nodes, reach, noise, 5.0, 0.1)
+            torch_batches.step(center, context, nodes, reach, noise, 5.0, 0.1)
         else:
-            sgns_torch.tied_step(center, bias, None, 0.01, nodes, reach, noise, 5.0, 0.1)
+            torch_batches.tied_step(center, bias, None, 0.01, nodes, reach, noise, 5.0, 0.1)
 
     copies = [table.clone() for table in tables]
     with SmallMemory() as counter:

@@ -6,11 +6,13 @@ import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.models import vector_lists
-from core.models.base import CENTER_CENTER, CENTER_CONTEXT, NATIVE, Embeddings, Model, Scorer
-from core.models.scorers import ChainScorer, DotScorer, RankOneScorer, VectorScorer, scorer
-from core.models.vector_lists import Search
+from core.interfaces import CENTER_CENTER, CENTER_CONTEXT, NATIVE, Embeddings, Model, Scorer
 from core.progress import silent
+from core.scoring import exact_search
+from core.scoring.chains import ChainScorer
+from core.scoring.exact_search import Search
+from core.scoring.factory import scorer
+from core.scoring.vectors import DotScorer, RankOneScorer, VectorScorer
 
 
 def model(*scorings: str) -> Model:
@@ -168,7 +170,7 @@ def lists_of_rows(dense: np.ndarray, allowed: np.ndarray, k: int) -> tuple[np.nd
 def test_lists_from_blocks_that_are_read_twice(crowd, monkeypatch, threads, sources, large):
     """Ten blocks of products (with large blocks: three), of which none is as long as the others."""
     seen, center, context, dense = crowd
-    monkeypatch.setattr(vector_lists, "_MANY", 1 if large else 1 << 30)
+    monkeypatch.setattr(exact_search, "_MANY", 1 if large else 1 << 30)
     n, k = len(seen), 20
     rng = np.random.default_rng(10)
     nodes = np.arange(n, dtype=np.int32)
@@ -217,7 +219,7 @@ def test_scores_that_are_not_symmetric_are_lists_of_rows():
 def test_rounds_compute_every_score_once_and_share_no_list(n_rows, n_others, shared):
     n_columns = n_rows + n_others if shared else n_others
     count = np.zeros((n_rows, n_columns), dtype=int)
-    for tasks in vector_lists._rounds(n_rows, n_rows if shared else 0, n_columns, 256):
+    for tasks in exact_search._rounds(n_rows, n_rows if shared else 0, n_columns, 256):
         written = np.zeros(n_rows, dtype=int)
         for rows, several, both in tasks:
             written[rows] += 1

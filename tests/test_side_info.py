@@ -9,13 +9,13 @@ import scipy.sparse as sp
 
 from core.evaluation import EvaluationConfig, auc_probe, evaluate
 from core.graph import build_graph, transition_matrix
+from core.interfaces import CENTER_CENTER, CENTER_CONTEXT, Inputs, TrainContext
 from core.models import MODELS
-from core.models.base import CENTER_CENTER, CENTER_CONTEXT, Inputs, TrainContext
-from core.models.scorers import scorer
-from core.models.side_fields import side_fields
-from core.models.side_fit import fit_side_vectors, softmax
+from core.models.side_info.fields import side_fields
+from core.models.side_info.fit import fit_side_vectors, softmax
 from core.pairs import build_pairs
 from core.sample import sample_catalog
+from core.scoring.factory import scorer
 from core.split import SplitConfig, split_pairs
 from core.walks import random_walks
 

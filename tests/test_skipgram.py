@@ -9,10 +9,10 @@ from sklearn.metrics import roc_auc_score
 
 from core import checkpoint
 from core.errors import InputError
+from core.interfaces import LEARNING_CURVE, Inputs, TrainContext
 from core.models import MODELS
-from core.models.base import LEARNING_CURVE, Inputs, TrainContext
-from core.models.skipgram import SkipGramConfig, train
-from core.models.skipgram_training import SkipGram
+from core.models.skipgram.config import SkipGramConfig
+from core.models.skipgram.train import SkipGram, train
 from core.settings import build
 
 BLOCKS, SIZE = 6, 25

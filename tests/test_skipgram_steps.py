@@ -5,8 +5,11 @@ import pytest
 import torch
 from scipy.stats import chisquare
 
-from core.models import sgns_cpu, sgns_torch
-from core.models.corpus import NoiseTable, Objective, build_corpus, noise_table, walk_order
+from core.training import compiled, torch_batches
+from core.training.corpus import Objective, build_corpus, walk_order
+from core.training.kernels import rows as row_kernels
+from core.training.kernels import skipgram
+from core.training.noise import NoiseTable, noise_table
 
 N_NODES, RATE = 30, np.float32(0.25)
 
@@ -49,10 +52,10 @@ def test_compiled_step_is_the_gradient_of_the_plain_loss(length, shared, dim):
     center, context = _tables(dim)
     loss, pairs, center_gradient, context_gradient = _plain(center, context, nodes, reach, noise, 5.0)
     new_center, new_context = center.copy(), context.copy()
-    scratch = sgns_cpu.make_scratch(length + 3, shared, dim)
+    scratch = row_kernels.make_scratch(length + 3, shared, dim)
     for part in scratch:
         part[:] = 7.0  # what earlier walks leave there must not matter
-    got = sgns_cpu.update_walk(new_center, new_context, nodes, reach, noise, np.float32(5), RATE, scratch, True)
+    got = skipgram.update_walk(new_center, new_context, nodes, reach, noise, np.float32(5), RATE, scratch, True)
     assert got == (pytest.approx(loss, rel=1e-4), pairs)
     np.testing.assert_allclose((center - new_center) / RATE, center_gradient, atol=2e-4, rtol=1e-4)
     np.testing.assert_allclose((context - new_context) / RATE, context_gradient, atol=2e-4, rtol=1e-4)
@@ -70,7 +73,7 @@ def test_torch_step_is_the_sum_of_the_plain_gradients_of_its_walks():
     expected = [_plain(center, context, *case, 3.0) for case in cases if len(case[0]) > 1]
 
     new_center, new_context = torch.tensor(center), torch.tensor(context)
-    loss, pairs = sgns_torch.step(
+    loss, pairs = torch_batches.step(
         new_center, new_context, torch.tensor(nodes), torch.tensor(reach), torch.tensor(noise), 3.0, float(RATE)
     )
     assert float(loss) == pytest.approx(sum(e[0] for e in expected), rel=1e-4)
@@ -88,9 +91,9 @@ def test_both_back_ends_take_the_same_step(seed):
     center, context = _tables(40, seed)
     on_torch = torch.tensor(center), torch.tensor(context)
     rows = [torch.tensor(part)[None] for part in (nodes, reach, noise)]
-    sgns_torch.step(*on_torch, *rows, 5.0, float(RATE))
-    scratch = sgns_cpu.make_scratch(9, 8, 40)
-    sgns_cpu.update_walk(center, context, nodes, reach, noise, np.float32(5), RATE, scratch, False)
+    torch_batches.step(*on_torch, *rows, 5.0, float(RATE))
+    scratch = row_kernels.make_scratch(9, 8, 40)
+    skipgram.update_walk(center, context, nodes, reach, noise, np.float32(5), RATE, scratch, False)
     np.testing.assert_allclose(center, on_torch[0].numpy(), atol=1e-5)
     np.testing.assert_allclose(context, on_torch[1].numpy(), atol=1e-5)
 
@@ -99,8 +102,8 @@ def test_a_diverged_vector_shows_as_nan_in_the_loss():
     center, context = _tables(8)
     nodes, reach, noise = _case(6, 4, 0)
     center[nodes[0], 3] = np.nan
-    scratch = sgns_cpu.make_scratch(6, 4, 8)
-    loss, _ = sgns_cpu.update_walk(center, context, nodes, reach, noise, np.float32(5), RATE, scratch, True)
+    scratch = row_kernels.make_scratch(6, 4, 8)
+    loss, _ = skipgram.update_walk(center, context, nodes, reach, noise, np.float32(5), RATE, scratch, True)
     assert np.isnan(loss)
 
 
@@ -111,10 +114,10 @@ def _objective(n_nodes, noise: NoiseTable, **changes):
 
 def _trainers(corpus, objective, dim=4, seed=3):
     n_nodes = len(corpus.counts)
-    cpu = sgns_cpu.CompiledTrainer(
+    cpu = compiled.CompiledTrainer(
         np.zeros((n_nodes, dim), np.float32), np.zeros((n_nodes, dim), np.float32), corpus, objective, 50, seed, 1
     )
-    on_torch = sgns_torch.TorchTrainer(
+    on_torch = torch_batches.TorchTrainer(
         torch.zeros(n_nodes, dim), torch.zeros(n_nodes, dim), corpus, objective, 50, seed
     )
     return cpu, on_torch
@@ -156,7 +159,7 @@ def test_compiled_negatives_follow_the_noise_distribution():
     corpus = build_corpus(walks, n_nodes)
     center, context = np.zeros((n_nodes, 1), np.float32), np.zeros((n_nodes, 1), np.float32)
     center[:2] = 1e-3  # so short that scores stay near zero and every push is the same
-    trainer = sgns_cpu.CompiledTrainer(center, context, corpus, objective, 60_000, 5, 1)
+    trainer = compiled.CompiledTrainer(center, context, corpus, objective, 60_000, 5, 1)
     rate = 1e-7
     list(trainer.batches(1, 0, 1, lambda batch: rate))
     push = rate * 2 * (5.0 / 4) * 0.5 * 1e-3  # rate × two centers × weight × sigmoid(0) × center
@@ -182,7 +185,7 @@ def test_torch_batches_shrink_where_a_hub_would_take_too_long_a_step():
     star = np.array([[0, node, 0, node] for node in range(1, 400)], np.int32)
     objective = _objective(400, noise_table(np.ones(400), 0.75), dynamic_window=False)
     # The hub stands twice in a walk, each time in at most 4 pairs of 1 + 5 terms.
-    assert sgns_torch.stable_batch(1024, build_corpus(star, 400), objective, 0.01) == int(6 / (2 * 24 * 0.01))
-    assert sgns_torch.stable_batch(1024, build_corpus(star, 400), objective, 10.0) == 1
+    assert torch_batches.stable_batch(1024, build_corpus(star, 400), objective, 0.01) == int(6 / (2 * 24 * 0.01))
+    assert torch_batches.stable_batch(1024, build_corpus(star, 400), objective, 10.0) == 1
     wide = np.arange(40_000, dtype=np.int32).reshape(10_000, 4)
-    assert sgns_torch.stable_batch(1024, build_corpus(wide, 40_000), objective, 0.01) == 1024
+    assert torch_batches.stable_batch(1024, build_corpus(wide, 40_000), objective, 0.01) == 1024

@@ -9,13 +9,13 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from core.graph import build_graph
+from core.interfaces import Embeddings, Inputs, TrainContext
 from core.models import MODELS
-from core.models.base import Embeddings, Inputs, TrainContext
-from core.models.corpus import build_corpus
-from core.models.gensim_word2vec import GensimConfig
-from core.models.scorers import scorer
-from core.models.skipgram import SkipGramConfig
-from core.models.warm import find_start, shortened
+from core.models.gensim_word2vec.config import GensimConfig
+from core.models.skipgram.config import SkipGramConfig
+from core.scoring.factory import scorer
+from core.training.corpus import build_corpus
+from core.training.warm_start import find_start, shortened
 
 NAMES = [name for name, model in MODELS.items() if hasattr(model.config_class(), "warm_start")]
 TABLES = [name for name in NAMES if "side_info" not in name]

@@ -7,7 +7,7 @@ that is ``core.evaluation.run``.
 import numpy as np
 
 from core.evaluation.link import roc_auc, thresholds
-from core.models.base import Probe
+from core.interfaces import Probe
 from core.split import PairSplit
 
 

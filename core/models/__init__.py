@@ -4,7 +4,7 @@ Adding a model means writing its file beside this one and adding its entry here;
 the explorer follow. Entries hold import paths, not functions, so that this module stays light.
 """
 
-from core.models.base import CENTER_CENTER, CENTER_CONTEXT, NATIVE, Model
+from core.interfaces import CENTER_CENTER, CENTER_CONTEXT, NATIVE, Model
 
 _ENTRIES = (
     Model(
@@ -48,8 +48,8 @@ _ENTRIES = (
     Model(
         name="cooccurrence",
         description="Cosine of how often two products stand near each other on the walks, without any learning.",
-        train="core.models.cooccurrence:train",
-        config="core.models.cooccurrence:CooccurrenceConfig",
+        train="core.models.cooccurrence.train:train",
+        config="core.models.cooccurrence.config:CooccurrenceConfig",
         inputs=("walks",),
         scorings=(NATIVE,),
         kinds=("numba",),
@@ -57,8 +57,8 @@ _ENTRIES = (
     Model(
         name="content_knn",
         description="What products of the same brand and categories go with; places products that have no pair yet.",
-        train="core.models.content_knn:train",
-        config="core.models.content_knn:ContentConfig",
+        train="core.models.content_knn.train:train",
+        config="core.models.content_knn.config:ContentConfig",
         inputs=("products", "graph"),
         scorings=(NATIVE,),
         fallback="own",
@@ -67,8 +67,8 @@ _ENTRIES = (
     Model(
         name="gensim_word2vec",
         description="word2vec on the walks with gensim, CBOW as in the article.",
-        train="core.models.gensim_word2vec:train",
-        config="core.models.gensim_word2vec:GensimConfig",
+        train="core.models.gensim_word2vec.train:train",
+        config="core.models.gensim_word2vec.config:GensimConfig",
         inputs=("walks",),
         scorings=(CENTER_CENTER, CENTER_CONTEXT),
         learns=True,
@@ -78,8 +78,8 @@ _ENTRIES = (
     Model(
         name="skipgram",
         description="Skip-gram with negative sampling on the walks, in PyTorch.",
-        train="core.models.skipgram:train",
-        config="core.models.skipgram:SkipGramConfig",
+        train="core.models.skipgram.train:train",
+        config="core.models.skipgram.config:SkipGramConfig",
         inputs=("walks",),
         scorings=(CENTER_CONTEXT, CENTER_CENTER),
         gpu=True,
@@ -89,8 +89,8 @@ _ENTRIES = (
     Model(
         name="skipgram_side_info_mean",
         description="Skip-gram in which a product is the mean of its own, brand, category and price band vectors.",
-        train="core.models.side_info:train_mean",
-        config="core.models.side_info:SideInfoConfig",
+        train="core.models.side_info.train:train_mean",
+        config="core.models.side_info.config:SideInfoConfig",
         inputs=("walks", "graph", "products"),
         scorings=(CENTER_CONTEXT, CENTER_CENTER),
         gpu=True,
@@ -101,8 +101,8 @@ _ENTRIES = (
     Model(
         name="skipgram_side_info_weighted",
         description="The same with learned weights for every product (EGES; Wang et al., 2018).",
-        train="core.models.side_info:train_weighted",
-        config="core.models.side_info:WeightedSideInfoConfig",
+        train="core.models.side_info.train:train_weighted",
+        config="core.models.side_info.config:WeightedSideInfoConfig",
         inputs=("walks", "graph", "products"),
         scorings=(CENTER_CONTEXT, CENTER_CENTER),
         gpu=True,
@@ -113,8 +113,8 @@ _ENTRIES = (
     Model(
         name="node2vec",
         description="The same skip-gram on second-order walks that tend to stay near (node2vec).",
-        train="core.models.skipgram:train_node2vec",
-        config="core.models.skipgram:SkipGramConfig",
+        train="core.models.skipgram.train:train_node2vec",
+        config="core.models.skipgram.config:SkipGramConfig",
         inputs=("node2vec_walks",),
         scorings=(CENTER_CONTEXT, CENTER_CENTER),
         gpu=True,
@@ -124,8 +124,8 @@ _ENTRIES = (
     Model(
         name="matrix_factorization",
         description="One vector per product, whose inner products are fitted to the training pairs.",
-        train="core.models.matrix_factorization:train",
-        config="core.models.matrix_factorization:PairsFactorizationConfig",
+        train="core.models.matrix_factorization.train:train",
+        config="core.models.matrix_factorization.config:PairsFactorizationConfig",
         inputs=("graph",),
         scorings=(NATIVE, CENTER_CENTER),
         gpu=True,
@@ -136,8 +136,8 @@ _ENTRIES = (
     Model(
         name="matrix_factorization_bias",
         description="Matrix factorization on the training pairs with a bias for every product.",
-        train="core.models.matrix_factorization:train_bias",
-        config="core.models.matrix_factorization:PairsFactorizationConfig",
+        train="core.models.matrix_factorization.train:train_bias",
+        config="core.models.matrix_factorization.config:PairsFactorizationConfig",
         inputs=("graph",),
         scorings=(NATIVE,),
         gpu=True,
@@ -148,8 +148,8 @@ _ENTRIES = (
     Model(
         name="matrix_factorization_sequences",
         description="Matrix factorization on products that stand near each other on the walks.",
-        train="core.models.matrix_factorization:train_sequences",
-        config="core.models.matrix_factorization:SequencesFactorizationConfig",
+        train="core.models.matrix_factorization.train:train_sequences",
+        config="core.models.matrix_factorization.config:SequencesFactorizationConfig",
         inputs=("walks",),
         scorings=(NATIVE, CENTER_CENTER),
         gpu=True,
@@ -159,8 +159,8 @@ _ENTRIES = (
     Model(
         name="blend",
         description="Candidates and scores of several models, paths and metadata, ranked by small networks: the best.",
-        train="core.models.blend:train",
-        config="core.models.blend:BlendConfig",
+        train="core.models.blend.train:train",
+        config="core.models.blend.config:BlendConfig",
         inputs=("products", "graph", "walks"),
         models=("content_knn", "matrix_factorization_bias", "skipgram_side_info_mean"),
         scorings=(NATIVE,),

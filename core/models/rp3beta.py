@@ -1,7 +1,7 @@
 """RP3β: three steps of a random walk on the training graph, with popular targets held back.
 
 Belongs here: its setting and the three factors of its score. Does not belong here: how a product of sparse matrices
-is scored and listed without being built (``core.models.scorers``).
+is scored and listed without being built (``core.scoring.factory``).
 """
 
 import time
@@ -11,7 +11,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from core.graph import transition_matrix
-from core.models.base import Embeddings, Inputs, TrainContext
+from core.interfaces import Embeddings, Inputs, TrainContext
 from core.settings import setting
 
 

@@ -14,8 +14,8 @@ from core import checks, paths
 from core.evaluation.leaderboard import VERSION as LEADERBOARD_VERSION
 from core.evaluation.result import VERSION as EVALUATION_VERSION
 from core.graph import ProductGraph
+from core.interfaces import Embeddings, Inputs, Model, TrainContext
 from core.models import MODELS
-from core.models.base import Embeddings, Inputs, Model, TrainContext
 from core.neighbours import VERSION as NEIGHBOURS_VERSION
 from core.pairs import ProductPairs
 from core.split import PairSplit
