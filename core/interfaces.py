@@ -103,7 +103,7 @@ class Embeddings:
         seen: bool ``[n_nodes]``: the model has something to say about the node (it stood in the training data).
         center: float32 ``[n_nodes, dim]`` or None; rows of unseen nodes are zero unless the model has a fallback.
         context: float32 ``[n_nodes, dim]`` or None.
-        matrices: sparse matrices of models without vectors, by name; see ``core.scoring.factory``.
+        matrices: sparse matrices of models without vectors, by name; the entry's scorer knows them.
         arrays: other arrays by name, of models that need such.
         parts: registry name → what a model learned that this one is built of.
         learning_curve: table of schema ``LEARNING_CURVE`` (empty for models that do not learn by steps).
@@ -125,7 +125,7 @@ class Embeddings:
 
 
 class Scorer(Protocol):
-    """One way to score pairs of one model; the face that evaluation and neighbours see.
+    """One way to score pairs of one model; the interface that evaluation and neighbours see.
 
     Attributes:
         seen: bool ``[n_nodes]``: nodes the model can place. Scores of other nodes are meaningless.
@@ -167,6 +167,8 @@ class Model:
         inputs: names of the ``Inputs`` fields it needs.
         models: registry names of the models it is built of; it is given what they learned.
         scorings: the forms in which it scores pairs; the first is its default.
+        scorer: ``module:function`` with signature ``(Embeddings, scoring, threads) -> Scorer``; by default that of
+            models with vectors.
         gpu: whether training can use a torch device.
         fallback: how a pair with an unseen product is scored: ``median`` of its scores of seen pairs (the
             article's rule) or ``own`` (the model has a real answer, e.g. degree 0 or side information).
@@ -182,6 +184,7 @@ class Model:
     config: str
     inputs: tuple[str, ...]
     scorings: tuple[str, ...]
+    scorer: str = "core.scoring.vectors:scorer"
     models: tuple[str, ...] = ()
     gpu: bool = False
     fallback: str = "median"
@@ -192,15 +195,16 @@ class Model:
 
     @property
     def config_class(self) -> type:
-        return _load(self.config)
+        return load(self.config)
 
     def fit(self, inputs: Inputs, config: Any, context: TrainContext | None = None) -> Embeddings:
         """Train the model. ``config`` is an instance of :attr:`config_class`."""
         context = context or TrainContext()
-        trained = _load(self.train)(inputs, config, context)
+        trained = load(self.train)(inputs, config, context)
         return dataclasses.replace(trained, keys=context.keys, info=trained.info | {"version": self.version})
 
 
-def _load(target: str) -> Any:
+def load(target: str) -> Any:
+    """What ``module:name`` names; imports the module."""
     module, _, name = target.partition(":")
     return getattr(importlib.import_module(module), name)

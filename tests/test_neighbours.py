@@ -232,7 +232,7 @@ def test_search_stays_exact_where_an_index_cannot_help():
 
 def test_chain_models_are_listed_by_rows():
     chain = sp.csr_matrix(np.array([[0, 0.2, 0.8], [0, 0, 1.0], [0.5, 0.5, 0]], np.float32))
-    model = Model("chain", "", "", "", (), (NATIVE,))
+    model = Model("chain", "", "", "", (), (NATIVE,), "core.scoring.chains:chain")
     embeddings = Embeddings("chain", np.ones(3, bool), matrices={"chain_0": chain})
     found = lists(nearest(model, embeddings, product_ids(3), NeighboursConfig(k=2)), NATIVE)
     assert found == {"P000000": ["P000002", "P000001"], "P000001": ["P000002"], "P000002": ["P000000", "P000001"]}

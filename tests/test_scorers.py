@@ -15,8 +15,8 @@ from core.scoring.factory import scorer
 from core.scoring.vectors import DotScorer, RankOneScorer, VectorScorer
 
 
-def model(*scorings: str) -> Model:
-    return Model("test", "", "", "", (), scorings)
+def model(*scorings: str, scorer: str = "core.scoring.vectors:scorer") -> Model:
+    return Model("test", "", "", "", (), scorings, scorer)
 
 
 def dense_top_k(
@@ -255,7 +255,8 @@ def test_chains_are_products_of_matrices(length, k, seed):
     for i in range(length):
         product = product @ matrices[f"chain_{i}"].toarray()
     seen = rng.random(n) < 0.9
-    one = scorer(model(NATIVE), Embeddings("test", seen, matrices=matrices), NATIVE)
+    chains = model(NATIVE, scorer="core.scoring.chains:chain")
+    one = scorer(chains, Embeddings("test", seen, matrices=matrices), NATIVE)
     source, target = rng.integers(n, size=(2, 200)).astype(np.int32)
     assert np.array_equal(one.score_pairs(source, target), (product + product.T)[source, target] / 2)
     assert_lists_match(one, product, seen, k, seed, positive_only=True)
@@ -267,7 +268,8 @@ def test_gram_is_the_matrix_times_its_transpose(width, seed):
     rng = np.random.default_rng(seed)
     n = int(rng.integers(2, 30))
     dense = rng.integers(0, 3, (n, width)).astype(np.float32)
-    one = scorer(model(NATIVE), Embeddings("test", np.ones(n, bool), matrices={"gram": sp.csr_matrix(dense)}), NATIVE)
+    grams = model(NATIVE, scorer="core.scoring.chains:gram")
+    one = scorer(grams, Embeddings("test", np.ones(n, bool), matrices={"gram": sp.csr_matrix(dense)}), NATIVE)
     assert isinstance(one, ChainScorer)
     source, target = rng.integers(n, size=(2, 200)).astype(np.int32)
     assert np.array_equal(one.score_pairs(source, target), (dense @ dense.T)[source, target])
@@ -282,7 +284,8 @@ def test_rank_one_is_the_outer_product(k, seed):
     value = rng.integers(0, 5, n).astype(np.float32)
     seen = rng.random(n) < 0.8
     gram = sp.csr_matrix(value[:, None])
-    one = scorer(model(NATIVE), Embeddings("test", seen, matrices={"gram": gram}), NATIVE)
+    numbers = model(NATIVE, scorer="core.scoring.vectors:rank_one")
+    one = scorer(numbers, Embeddings("test", seen, matrices={"gram": gram}), NATIVE)
     assert isinstance(one, RankOneScorer)
     source, target = rng.integers(n, size=(2, 100)).astype(np.int32)
     assert np.array_equal(one.score_pairs(source, target), value[source] * value[target])

@@ -1,7 +1,7 @@
 """The registry: one entry per model, and nothing else.
 
-Adding a model means writing its file beside this one and adding its entry here; assets, metrics, neighbours and
-the explorer follow. Entries hold import paths, not functions, so that this module stays light.
+Adding a model means writing its module beside this one and adding its entry here; assets, settings, metrics, neighbours
+and the explorer follow. Entries hold import paths, not functions, so that this module stays light.
 """
 
 from core.interfaces import CENTER_CENTER, CENTER_CONTEXT, NATIVE, Model
@@ -14,6 +14,7 @@ _ENTRIES = (
         config="core.models.baselines:PopularityConfig",
         inputs=("graph",),
         scorings=(NATIVE,),
+        scorer="core.scoring.vectors:rank_one",
         fallback="own",
         kinds=("scipy",),
     ),
@@ -24,6 +25,7 @@ _ENTRIES = (
         config="core.models.baselines:AdamicAdarConfig",
         inputs=("graph",),
         scorings=(NATIVE,),
+        scorer="core.scoring.chains:gram",
         fallback="own",
         kinds=("scipy",),
     ),
@@ -34,6 +36,7 @@ _ENTRIES = (
         config="core.models.rp3beta:RP3BetaConfig",
         inputs=("graph",),
         scorings=(NATIVE,),
+        scorer="core.scoring.chains:chain",
         kinds=("scipy",),
     ),
     Model(
@@ -43,6 +46,7 @@ _ENTRIES = (
         config="core.models.pagerank:PageRankConfig",
         inputs=("graph",),
         scorings=(NATIVE,),
+        scorer="core.scoring.pagerank:scorer",
         kinds=("numba",),
     ),
     Model(
@@ -52,6 +56,7 @@ _ENTRIES = (
         config="core.models.cooccurrence.config:CooccurrenceConfig",
         inputs=("walks",),
         scorings=(NATIVE,),
+        scorer="core.scoring.chains:chain",
         kinds=("numba",),
     ),
     Model(
@@ -61,6 +66,7 @@ _ENTRIES = (
         config="core.models.content_knn.config:ContentConfig",
         inputs=("products", "graph"),
         scorings=(NATIVE,),
+        scorer="core.scoring.chains:chain",
         fallback="own",
         kinds=("numba",),
     ),
@@ -71,6 +77,7 @@ _ENTRIES = (
         config="core.models.gensim_word2vec.config:GensimConfig",
         inputs=("walks",),
         scorings=(CENTER_CENTER, CENTER_CONTEXT),
+        scorer="core.scoring.vectors:scorer",
         learns=True,
         article=True,
         kinds=("gensim",),
@@ -82,6 +89,7 @@ _ENTRIES = (
         config="core.models.skipgram.config:SkipGramConfig",
         inputs=("walks",),
         scorings=(CENTER_CONTEXT, CENTER_CENTER),
+        scorer="core.scoring.vectors:scorer",
         gpu=True,
         learns=True,
         kinds=("pytorch",),
@@ -93,6 +101,7 @@ _ENTRIES = (
         config="core.models.side_info.config:SideInfoConfig",
         inputs=("walks", "graph", "products"),
         scorings=(CENTER_CONTEXT, CENTER_CENTER),
+        scorer="core.scoring.vectors:scorer",
         gpu=True,
         learns=True,
         version="2",
@@ -105,6 +114,7 @@ _ENTRIES = (
         config="core.models.side_info.config:WeightedSideInfoConfig",
         inputs=("walks", "graph", "products"),
         scorings=(CENTER_CONTEXT, CENTER_CENTER),
+        scorer="core.scoring.vectors:scorer",
         gpu=True,
         learns=True,
         version="2",
@@ -117,6 +127,7 @@ _ENTRIES = (
         config="core.models.skipgram.config:SkipGramConfig",
         inputs=("node2vec_walks",),
         scorings=(CENTER_CONTEXT, CENTER_CENTER),
+        scorer="core.scoring.vectors:scorer",
         gpu=True,
         learns=True,
         kinds=("pytorch",),
@@ -128,6 +139,7 @@ _ENTRIES = (
         config="core.models.matrix_factorization.config:PairsFactorizationConfig",
         inputs=("graph",),
         scorings=(NATIVE, CENTER_CENTER),
+        scorer="core.scoring.vectors:scorer",
         gpu=True,
         learns=True,
         version="2",
@@ -140,6 +152,7 @@ _ENTRIES = (
         config="core.models.matrix_factorization.config:PairsFactorizationConfig",
         inputs=("graph",),
         scorings=(NATIVE,),
+        scorer="core.scoring.vectors:scorer",
         gpu=True,
         learns=True,
         version="2",
@@ -152,6 +165,7 @@ _ENTRIES = (
         config="core.models.matrix_factorization.config:SequencesFactorizationConfig",
         inputs=("walks",),
         scorings=(NATIVE, CENTER_CENTER),
+        scorer="core.scoring.vectors:scorer",
         gpu=True,
         learns=True,
         kinds=("pytorch",),
@@ -164,6 +178,7 @@ _ENTRIES = (
         inputs=("products", "graph", "walks"),
         models=("content_knn", "matrix_factorization_bias", "skipgram_side_info_mean"),
         scorings=(NATIVE,),
+        scorer="core.models.blend.scorer:scorer",
         gpu=True,
         fallback="own",
         kinds=("pytorch",),

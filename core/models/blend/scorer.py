@@ -18,6 +18,11 @@ _PAIR_BLOCK = 1 << 18
 _SOURCE_BLOCK = 4_096
 
 
+def scorer(embeddings: Embeddings, scoring: str, threads: int) -> "BlendScorer":
+    """The blend's only scoring."""
+    return BlendScorer(embeddings, threads)
+
+
 class BlendScorer:
     """See ``core.interfaces.Scorer``.
 
