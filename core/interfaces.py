@@ -6,7 +6,6 @@ Belongs here: the types shared by all models. Does not belong here: any algorith
 
 import dataclasses
 import importlib
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import scipy.sparse as sp
 
+from core.clock import Clock
 from core.graph import ProductGraph
 from core.progress import Progress, silent
 
@@ -40,8 +40,25 @@ LEARNING_CURVE = pa.schema(
 PRECISIONS = {"float32": "highest", "tf32": "high", "bf16": "medium"}
 """How exactly torch may multiply float32 matrices: our name → that of ``torch.set_float32_matmul_precision``."""
 
-Probe = Callable[[np.ndarray, np.ndarray | None], float]
-"""``probe(center, context) -> ROC-AUC`` of a fixed sample of validation pairs; only measures, never trains."""
+
+class Probe(Protocol):
+    """ROC-AUC of a fixed sample of validation pairs, one row of a learning curve; only measures, never trains.
+
+    Attributes:
+        nodes: int64 ``[m]``, ascending: the products of the sample, whose vectors it wants to see.
+    """
+
+    nodes: np.ndarray
+
+    def __call__(self, center: np.ndarray, context: np.ndarray | None, cosine: bool = True) -> float:
+        """The number for half-trained vectors.
+
+        Args:
+            center: float32 ``[m, dim]``: the rows of :attr:`nodes`.
+            context: the same shape, or None for a model without context vectors.
+            cosine: whether vectors are compared by their cosine, or else by their inner product.
+        """
+        ...
 
 
 @dataclass(frozen=True)
@@ -81,6 +98,8 @@ class TrainContext:
         checkpoints: folder in which an interrupted training leaves and finds its checkpoints, or None.
         keys: uint64 ``[n_nodes]``: which product each node is, see ``core.split.PairSplit.keys``; None if unknown.
         previous: the model's last embeddings, from which a warm start goes on; None if there are none.
+        version: the model's; what another version learned is not taken up.
+        clock: knows how the time is divided among training, probing, set-up and compilation.
     """
 
     seed: int = 42
@@ -92,6 +111,8 @@ class TrainContext:
     checkpoints: Path | None = None
     keys: np.ndarray | None = None
     previous: "Embeddings | None" = None
+    version: str = "1"
+    clock: Clock = field(default_factory=Clock)
 
 
 @dataclass(frozen=True)
@@ -108,7 +129,8 @@ class Embeddings:
         parts: registry name → what a model learned that this one is built of.
         learning_curve: table of schema ``LEARNING_CURVE`` (empty for models that do not learn by steps).
         info: JSON-able facts: at least ``config``, ``device`` and the model's ``version``; for trained models
-            ``seconds`` (of training) and ``examples_per_second``.
+            ``seconds`` (of training, those before an interruption included) and ``examples_per_second``; ``timing``: a
+            phase of ``core.clock.PHASES`` → seconds, whose sum is the time that the whole call took.
         keys: the ``keys`` of the training's context: by them the rows are found again when nodes are numbered anew.
     """
 
@@ -197,11 +219,24 @@ class Model:
     def config_class(self) -> type:
         return load(self.config)
 
-    def fit(self, inputs: Inputs, config: Any, context: TrainContext | None = None) -> Embeddings:
-        """Train the model. ``config`` is an instance of :attr:`config_class`."""
-        context = context or TrainContext()
-        trained = load(self.train)(inputs, config, context)
-        return dataclasses.replace(trained, keys=context.keys, info=trained.info | {"version": self.version})
+    def fit(
+        self, inputs: Inputs, config: Any, context: TrainContext | None = None, clock: Clock | None = None
+    ) -> Embeddings:
+        """Train the model.
+
+        Args:
+            inputs: what the entry names.
+            config: an instance of :attr:`config_class`.
+            context: circumstances.
+            clock: one that runs already, whose time so far counts as well; by default it starts with this call.
+        """
+        clock = clock or Clock()
+        context = dataclasses.replace(context or TrainContext(), version=self.version, clock=clock)
+        with clock.compilation():
+            trained: Embeddings = load(self.train)(inputs, config, context)
+        timing = clock.seconds()
+        info = {"seconds": timing["training"]} | trained.info | {"version": self.version, "timing": timing}
+        return dataclasses.replace(trained, keys=context.keys, info=info)
 
 
 def load(target: str) -> Any:

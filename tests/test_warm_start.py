@@ -38,11 +38,11 @@ def earlier(center, context=None, seen=None, keys=None, model="skipgram", versio
     return Embeddings(model, seen, center, context, info=info, keys=keys)
 
 
-def start_of(walks, n_nodes, context, center=None, contexts=None, model="skipgram"):
+def start_of(walks, n_nodes, context, center=None, contexts=None):
     center = np.full((n_nodes, 2), 9, np.float32) if center is None else center
     contexts = np.full((n_nodes, 2), 8, np.float32) if contexts is None else contexts
     corpus = build_corpus(np.array(walks, np.int32), n_nodes)
-    return find_start(model, center, contexts, corpus, context)
+    return find_start(center, contexts, corpus, context)
 
 
 def test_rows_follow_their_products_through_new_numbers():

@@ -4,7 +4,6 @@ Belongs here: the settings and the matrix. Does not belong here: the computation
 for (``core.scoring.factory.PageRankScorer``), because all scores together would be n_nodes² numbers.
 """
 
-import time
 from dataclasses import asdict, dataclass
 
 from core.interfaces import Embeddings, Inputs, TrainContext
@@ -38,10 +37,9 @@ def train(inputs: Inputs, config: PageRankConfig, context: TrainContext) -> Embe
     """
     if inputs.graph is None:
         raise ValueError("personalized_pagerank needs the training graph")
-    started = time.perf_counter()
     return Embeddings(
         model="personalized_pagerank",
         seen=inputs.graph.degree > 0,
         matrices={"pagerank": inputs.graph.adjacency()},
-        info={"config": asdict(config), "device": "cpu", "seconds": time.perf_counter() - started},
+        info={"config": asdict(config), "device": "cpu"},
     )

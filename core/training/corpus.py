@@ -1,7 +1,7 @@
-"""The walks as a word2vec corpus: counts, subsampling, the noise distribution and the order of training.
+"""The walks as a word2vec corpus: counts, subsampling and the order of training.
 
-Belongs here: what skip-gram needs to know of its walks before and besides the gradient steps, the same for every
-back end. Does not belong here: making walks (``core.walks``) and training on them (``core.models.sgns_*``).
+Belongs here: what a training needs to know of its walks before and besides the gradient steps, the same for every back
+end. Does not belong here: making walks, and training on them.
 """
 
 import math
@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.errors import InputError
-from core.training.noise import NoiseTable
 
 _CHUNK = 1 << 16
 """Walks looked at in one go; bounds the memory when the walks are memory-mapped."""
@@ -90,37 +89,6 @@ def keep_probability(counts: np.ndarray, threshold: float) -> np.ndarray:
         return np.ones(len(counts), np.float32)
     share = np.maximum(counts, 1) / counts.sum()
     return np.minimum(1.0, np.sqrt(threshold / share)).astype(np.float32)
-
-
-@dataclass(frozen=True)
-class Objective:
-    """What is minimized: the loss that the kernels write out, for skip-gram that of ``update_walk``.
-
-    With ``tied`` it is that of matrix factorization, ``update_tied``, and with ``pairs_per_step`` too its form for
-    walks of two nodes, ``update_pairs``.
-
-    Attributes:
-        keep: float32 ``[n_nodes]``, see :func:`keep_probability`.
-        noise: the distribution of the negatives.
-        window: reach of a center to either side, in nodes.
-        dynamic_window: draw each center's reach from 1..window, as word2vec does.
-        negatives: negatives per positive pair.
-        shared_negatives: negatives drawn for a step, which is a walk or so many pairs; each counts
-            ``negatives / shared_negatives`` per pair.
-        tied: one table is both center and context.
-        l2: weight of the squared length of each row that a step names; tied only.
-        pairs_per_step: pairs that make a step; tied only, and only where every walk is a pair. 0: a step is a walk.
-    """
-
-    keep: np.ndarray
-    noise: NoiseTable
-    window: int
-    dynamic_window: bool
-    negatives: float
-    shared_negatives: int
-    tied: bool = False
-    l2: float = 0.0
-    pairs_per_step: int = 0
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,8 @@ Belongs here: what every training in torch asks of its device. Does not belong h
 """
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 import torch
 
@@ -13,6 +14,8 @@ from core.interfaces import PRECISIONS
 
 MOST_HALVINGS = 6
 """Times that a batch is halved when the device's memory does not hold it, before the training fails."""
+
+_Result = TypeVar("_Result")
 
 
 def find_device(name: str) -> torch.device:
@@ -38,3 +41,49 @@ def torch_settings(threads: int, precision: str) -> Iterator[None]:
     finally:
         torch.set_num_threads(before[0])
         torch.set_float32_matmul_precision(before[1])
+
+
+@contextlib.contextmanager
+def roomy(name: str, device: torch.device) -> Iterator[None]:
+    """Say what to do when what must stand on the device for the whole training does not fit; no batch size helps."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise InputError(
+            f"{name}: vectors and walks do not fit into the memory of {device}; choose a smaller {name}.dim or the "
+            f"device cpu ({error})"
+        ) from error
+
+
+class Halving:
+    """How often the parts in which a step is computed were halved because the device's memory did not hold them.
+
+    Args:
+        device: whose memory.
+
+    Attributes:
+        count: halvings so far; they stay for all later steps.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self.count = 0
+        self._device = device
+
+    def attempt(self, part: Callable[[], _Result], divisible: bool, too_large: str) -> _Result | None:
+        """Compute a part of a step; None if memory does not hold it: then parts are half as large from now on.
+
+        Args:
+            part: computes it; must have changed nothing if it runs out of memory.
+            divisible: whether a smaller part is possible.
+            too_large: what to say if it is not, or if :data:`MOST_HALVINGS` were not enough.
+        """
+        try:
+            return part()
+        except torch.OutOfMemoryError as error:
+            if self.count == MOST_HALVINGS or not divisible:
+                raise InputError(f"{too_large} ({error})") from error
+        # Outside the handler: the exception holds the tensors of the failed part.
+        self.count += 1
+        if self._device.type == "cuda":
+            torch.cuda.empty_cache()
+        return None

@@ -1,11 +1,9 @@
-"""The training loop of every model that learns from walks by gradient steps, on whichever back end.
+"""The training loop of every model that learns by gradient steps.
 
-Belongs here: epochs, segments, the learning curve, checkpoints and warm starts. Does not belong here: modules and
-objectives, settings, and the gradient steps, which two back ends take behind one interface.
+Belongs here: epochs, segments, the schedule, the learning curve, checkpoints, warm starts and divergence. Does not
+belong here: modules, objectives and gradient steps, which stand behind the interfaces of ``core.training.trainer``.
 """
 
-import abc
-import contextlib
 import dataclasses
 import math
 import time
@@ -20,42 +18,28 @@ import torch
 from core import checkpoint
 from core.errors import InputError
 from core.interfaces import LEARNING_CURVE, Embeddings, TrainContext
-from core.training.compiled import CompiledTrainer
 from core.training.config import StepsConfig
-from core.training.corpus import Objective, WalkCorpus
-from core.training.devices import find_device, torch_settings
-from core.training.torch_batches import TorchTrainer, stable_batch
-from core.training.warm_start import find_start, shortened
-
-_COMPILED_BATCH, _COMPILED_WORDS = 512, 4096
-"""Walks (or words, if that is more) per call of the compiled kernel: short enough that threads finish together, long
-enough to hide the call."""
-_FEWEST_BATCHES = 8
-"""Per epoch of a small graph: the learning rate changes between batches only."""
+from core.training.devices import torch_settings
+from core.training.trainer import Objective, Trainer, Unit, VectorModel
+from core.training.warm_start import shortened
 
 
-class WalkModel(torch.nn.Module, abc.ABC):
-    """What the loop needs of a module."""
+@dataclass(frozen=True)
+class Training:
+    """What the loop reports of a training.
 
-    cosine = True
-    """Whether the probe compares vectors by their cosine, or else by their inner product."""
+    Attributes:
+        curve: table of schema ``LEARNING_CURVE``.
+        info: JSON-able facts, as of ``Embeddings.info``.
+    """
 
-    @abc.abstractmethod
-    def tables(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
-        """Center vectors, context vectors (the same tensor if tied) and biases, all trained in place."""
-
-    @abc.abstractmethod
-    def arrays(self) -> tuple[np.ndarray, np.ndarray | None]:
-        """What is kept as :class:`Embeddings`: center and context vectors."""
-
-    @abc.abstractmethod
-    def restore(self, center: np.ndarray, contexts: np.ndarray | None) -> None:
-        """Go on from what :meth:`arrays` once gave."""
+    curve: pa.Table
+    info: dict[str, Any]
 
 
 @dataclass
 class _State:
-    """How far a training is: everything that a checkpoint holds besides the vectors."""
+    """How far a training is: everything that a checkpoint holds besides what module and trainer remember."""
 
     epoch: int = 0
     batch: int = 0
@@ -64,102 +48,59 @@ class _State:
     curve: list[dict[str, Any]] = dataclasses.field(default_factory=list)
 
 
-@dataclass(frozen=True)
-class Unit:
-    """In what the training's examples are counted: its name, and the node occurrences that make one."""
-
-    name: str
-    words: int
-
-
-WORDS = Unit("words", 1)
-PAIRS = Unit("pairs", 2)
-
-
 def check_rates(name: str, config: StepsConfig) -> None:
     """Raise InputError if the learning rate would rise."""
     if text := config.contradiction():
         raise InputError(f"{name}.{text}")
 
 
-def fit(
-    name: str,
-    model: WalkModel,
-    corpus: WalkCorpus,
-    objective: Objective,
-    config: StepsConfig,
-    context: TrainContext,
-    unit: Unit = WORDS,
+def train_vectors(
+    name: str, module: VectorModel, objective: Objective, config: StepsConfig, context: TrainContext
 ) -> Embeddings:
+    """Train a module that has vectors; arguments and errors as of :func:`fit`."""
+    training = fit(name, module, objective, config, context)
+    return Embeddings(name, module.seen, *module.arrays(), learning_curve=training.curve, info=training.info)
+
+
+def fit(
+    name: str, module: torch.nn.Module, objective: Objective, config: StepsConfig, context: TrainContext
+) -> Training:
     """Train a module in place.
 
     Args:
         name: registry name of the model, under which it reports, names its settings and keeps checkpoints.
-        model: with the values of a cold start, on the CPU.
-        corpus: what to train on.
+        module: with the values of a cold start, on the CPU.
         objective: what to minimize.
         config: settings; the learning rate is ``config.rate``.
         context: circumstances.
-        unit: of examples.
 
     Raises:
         InputError: a device that is not there, or a learning rate at which training diverges.
     """
-    seed = context.seed % 2**64
-    device = find_device(context.device)
-    compiled = config.backend == "compiled" or (config.backend == "auto" and device.type == "cpu")
-    if compiled:
-        device = torch.device("cpu")
-    start = _start(name, model, corpus, config, context)
+    start = _start(module, objective, config, context)
     warm = bool(start.get("warm"))
     used, part = shortened(config) if warm else (config, 1.0)
-    with _roomy(name, device):
-        model.to(device)
-    key, state = "", _State()
-    if context.checkpoints:
-        settings = {"model": name, "compiled": compiled, "seed": seed, "n_nodes": len(corpus.counts)}
-        data = [corpus.walks] if corpus.labels is None else [corpus.walks, corpus.labels]
-        data += [tensor.cpu().numpy() for tensor in model.state_dict().values() if warm]
-        key = checkpoint.fingerprint(settings | dataclasses.asdict(config), *data)
-        if found := checkpoint.load(context.checkpoints, key):
-            state = _State(**found.meta)
-            model.load_state_dict({name: torch.from_numpy(array) for name, array in found.arrays.items()})
-
-    center, contexts, bias = model.tables()
-    trainer: CompiledTrainer | TorchTrainer
-    if compiled:
-        batch_walks = max(_COMPILED_BATCH, _COMPILED_WORDS // corpus.walks.shape[1])
-        batch_walks = max(1, min(batch_walks, corpus.n_walks // _FEWEST_BATCHES))
-        own = None if bias is None else bias.numpy()
-        trainer = CompiledTrainer(
-            center.numpy(), contexts.numpy(), corpus, objective, batch_walks, seed, context.threads, own
-        )
-    else:
-        batch_walks = stable_batch(config.batch_walks, corpus, objective, used.learning_rate)
-        with _roomy(name, device):
-            trainer = TorchTrainer(center, contexts, corpus, objective, batch_walks, seed, bias)
-
+    trainer = objective.trainer(name, module, used, context)
+    saved = _Checkpoints(name, module, trainer, context)
+    state = saved.find(config, objective, warm)
     resumed = state.epoch
-    n_batches = max(1, round(part * math.ceil(corpus.n_walks / batch_walks)))  # a part of the order is an even sample
-    loop = _Loop(name, trainer, model, state, n_batches, round(part * corpus.words), used, context, unit)
+    n_batches = max(1, round(part * trainer.n_batches))  # a part of the order is an even sample
+    loop = _Loop(
+        name, module, trainer, state, n_batches, round(part * objective.words), used, context, objective.unit
+    )  # fmt: skip
     with torch_settings(context.threads, context.precision):
         for epoch in range(state.epoch + 1, used.epochs + 1):
-            for first, last in _segments(loop.n_batches, config.probes_per_epoch):
+            for first, last in _segments(n_batches, config.probes_per_epoch):
                 loop.segment(epoch, first, last)
+            loop.check(epoch)
             state.epoch = epoch
-            if context.checkpoints:
-                arrays = {name: tensor.cpu().numpy() for name, tensor in model.state_dict().items()}
-                checkpoint.save(context.checkpoints, key, checkpoint.Checkpoint(arrays, dataclasses.asdict(state)))
-
+            saved.save(state)
+    unit = objective.unit
     info: dict[str, Any] = {
         "config": dataclasses.asdict(config),
-        "backend": "compiled" if compiled else "torch",
-        "device": str(device),
         "threads": context.threads,
-        "precision": "float32" if compiled else context.precision,
+        **trainer.facts(),
         "resumed_after_epoch": resumed,
-        "batch_walks": batch_walks,
-        "out_of_memory_halvings": 0 if isinstance(trainer, CompiledTrainer) else trainer.halvings,
         unit.name: state.words // unit.words,
         "seconds": state.seconds,
         "examples_per_second": state.words / unit.words / max(state.seconds, 1e-9),
@@ -168,20 +109,58 @@ def fit(
         info["start"] = start
     if warm:
         context.progress(name, info[unit.name], info[unit.name], unit.name)  # how many these are was a guess till now
-    curve = pa.Table.from_pylist(state.curve, schema=LEARNING_CURVE)
-    return Embeddings(name, corpus.seen, *model.arrays(), learning_curve=curve, info=info)
+    return Training(pa.Table.from_pylist(state.curve, schema=LEARNING_CURVE), info)
 
 
-def _start(
-    name: str, model: WalkModel, corpus: WalkCorpus, config: StepsConfig, context: TrainContext
-) -> dict[str, Any]:
+def _start(module: torch.nn.Module, objective: Objective, config: StepsConfig, context: TrainContext) -> dict[str, Any]:
     """Move the module to where a warm start begins, if one is wanted and possible; returns what to report of it."""
-    if not config.warm_start:
+    if not config.warm_start or not isinstance(module, VectorModel):
         return {}
-    start = find_start(name, *model.arrays(), corpus, context)
+    start = objective.start(module, context)
     if start.center is not None:
-        model.restore(start.center, start.context)
+        module.restore(start.center, start.context)
     return start.facts
+
+
+class _Checkpoints:
+    """Leaves the state of a training and finds it again, if the context names a folder for that."""
+
+    def __init__(self, name: str, module: torch.nn.Module, trainer: Trainer, context: TrainContext) -> None:
+        self._name, self._module, self._trainer, self._context = name, module, trainer, context
+        self._key = ""
+
+    def find(self, config: StepsConfig, objective: Objective, warm: bool) -> _State:
+        """Take up the checkpoint of the same training, if there is one."""
+        if not self._context.checkpoints:
+            return _State()
+        values = self._module.state_dict()
+        settings = {
+            "model": self._name,
+            "backend": self._trainer.facts()["backend"],
+            "seed": self._context.seed % 2**64,
+        }
+        settings |= {"shapes": {name: list(value.shape) for name, value in values.items()}}
+        start_values = [value.cpu().numpy() for value in values.values() if warm]  # else they follow from the seed
+        data = [*objective.data(), *start_values]
+        self._key = checkpoint.fingerprint(settings | dataclasses.asdict(config), *data)
+        found = checkpoint.load(self._context.checkpoints, self._key)
+        if not found:
+            return _State()
+        self._module.load_state_dict({name: torch.from_numpy(found.arrays[_MODULE + name]) for name in values})
+        trainer = {k.removeprefix(_TRAINER): v for k, v in found.arrays.items() if k.startswith(_TRAINER)}
+        self._trainer.restore(trainer)
+        return _State(**found.meta)
+
+    def save(self, state: _State) -> None:
+        if not self._context.checkpoints:
+            return
+        arrays = {_MODULE + name: value.cpu().numpy() for name, value in self._module.state_dict().items()}
+        arrays |= {_TRAINER + name: value for name, value in self._trainer.state().items()}
+        checkpoint.save(self._context.checkpoints, self._key, checkpoint.Checkpoint(arrays, dataclasses.asdict(state)))
+
+
+_MODULE, _TRAINER = "module ", "trainer "
+"""Before the names of arrays in a checkpoint: whose they are."""
 
 
 @dataclass
@@ -189,8 +168,8 @@ class _Loop:
     """The parts of one training, and the stretch between two rows of its learning curve."""
 
     name: str
-    trainer: CompiledTrainer | TorchTrainer
-    model: WalkModel
+    module: torch.nn.Module
+    trainer: Trainer
     state: _State
     n_batches: int
     words_per_epoch: int
@@ -202,24 +181,20 @@ class _Loop:
         """Train on batches ``first..last-1`` of an epoch and add one row to the learning curve."""
         name, state, config, context = self.name, self.state, self.config, self.context
         total = self.words_per_epoch * config.epochs // self.unit.words
-        loss, pairs = 0.0, 0
+        loss, measured = 0.0, 0
         started = time.perf_counter()
-        for words, batch_loss, batch_pairs in self.trainer.batches(
-            epoch, first, last, lambda batch: config.rate(epoch, batch / self.n_batches)
-        ):
-            state.words += words
-            loss += batch_loss
-            pairs += batch_pairs
-            context.progress(name, state.words // self.unit.words, total, self.unit.name)
+        with context.clock.phase("training"):
+            for tally in self.trainer.batches(
+                epoch, first, last, lambda batch: config.rate(epoch, batch / self.n_batches)
+            ):
+                state.words += tally.words
+                loss += tally.loss
+                measured += tally.measured
+                context.progress(name, state.words // self.unit.words, total, self.unit.name)
         state.seconds += time.perf_counter() - started
         state.batch += last - first
-        tables = {id(table): table for table in self.model.tables() if table is not None}.values()  # tied ones once
-        finite = all(np.isfinite(table.cpu().numpy().sum()) for table in tables)
-        if not (math.isfinite(loss) and finite):
-            raise InputError(
-                f"{name}.learning_rate: training diverged in epoch {epoch} with learning rate {config.learning_rate}; "
-                "choose a lower one"
-            )
+        if not math.isfinite(loss):
+            self._diverged(epoch)
         state.curve.append(
             {
                 "epoch": epoch,
@@ -227,43 +202,32 @@ class _Loop:
                 "examples": state.words // self.unit.words,
                 "seconds": state.seconds,
                 "learning_rate": config.rate(epoch, (last - 1) / self.n_batches),
-                "loss": loss / pairs if pairs else None,
-                "roc_auc": self._probe(),
+                "loss": loss / measured if measured else None,
+                "roc_auc": self._probe(epoch),
             }
         )
 
-    def _probe(self) -> float | None:
-        if self.context.probe is None:
+    def _probe(self, epoch: int) -> float | None:
+        probe = self.context.probe
+        if probe is None or not isinstance(self.module, VectorModel):
             return None
-        center, contexts = self.model.arrays()
-        if self.model.cosine:
-            return self.context.probe(center, contexts)
-        return self.context.probe(*equal_lengths(center, contexts))
+        with self.context.clock.phase("probing"):
+            center, contexts = self.module.rows(probe.nodes)
+            if not (np.isfinite(center).all() and (contexts is None or np.isfinite(contexts).all())):
+                self._diverged(epoch)
+            return probe(center, contexts, self.module.cosine)
 
+    def check(self, epoch: int) -> None:
+        """Look through all that was learned: what is not finite may stand in rows that no probe looks at."""
+        with torch.no_grad():
+            if not all(bool(torch.isfinite(value.sum())) for value in self.module.state_dict().values()):
+                self._diverged(epoch)
 
-def equal_lengths(center: np.ndarray, context: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-    """Vectors whose cosines are in the order of the inner products of the given ones.
-
-    Every center gets a coordinate of its own, every context another, that fill its length up to the longest: inner
-    products between the two stay what they are, and cosines are these over a constant (Bachrach et al. 2014, "Speeding
-    up the Xbox recommender system using a Euclidean transformation for inner-product spaces").
-
-    Args:
-        center: float32 ``[n, d]``.
-        context: the same shape; None means the centers themselves.
-
-    Returns:
-        both as float32 ``[n, d + 2]``.
-    """
-    sides = [center, center if context is None else context]
-    squares = [np.einsum("ij,ij->i", side, side) for side in sides]
-    longest = max(square.max() for square in squares)
-    filled = []
-    for place, (side, square) in enumerate(zip(sides, squares, strict=True)):
-        extra = np.zeros((len(side), 2), np.float32)
-        extra[:, place] = np.sqrt(longest - square)
-        filled.append(np.hstack([side, extra]))
-    return filled[0], filled[1]
+    def _diverged(self, epoch: int) -> None:
+        raise InputError(
+            f"{self.name}.learning_rate: training diverged in epoch {epoch} with learning rate "
+            f"{self.config.learning_rate}; choose a lower one"
+        )
 
 
 def _segments(n_batches: int, parts: int) -> Iterator[tuple[int, int]]:
@@ -271,15 +235,3 @@ def _segments(n_batches: int, parts: int) -> Iterator[tuple[int, int]]:
     parts = min(parts, n_batches)
     for part in range(parts):
         yield n_batches * part // parts, n_batches * (part + 1) // parts
-
-
-@contextlib.contextmanager
-def _roomy(name: str, device: torch.device) -> Iterator[None]:
-    """Say what to do when what must stand on the device for the whole training does not fit; no batch size helps."""
-    try:
-        yield
-    except torch.OutOfMemoryError as error:
-        raise InputError(
-            f"{name}: vectors and walks do not fit into the memory of {device}; choose a smaller {name}.dim or the "
-            f"device cpu ({error})"
-        ) from error

@@ -1,102 +1,96 @@
-"""Skip-gram with negative sampling in batches of walks: the form that runs on an accelerator.
+"""Negative sampling in batches of walks: the form that runs on an accelerator.
 
-Belongs here: batches made on the device and one gradient step on a batch, in torch operations only. Does not belong
-here: what the settings mean and the training loop (``core.training.loop``), or the compiled form for CPUs
-(``core.training.compiled``), whose objective this is: per walk, with negatives that the walk shares.
+Belongs here: batches made on the device and gradient steps on a batch, in torch operations only. Does not belong here:
+what the settings mean, the training loop, or the compiled form for CPUs, whose objectives these are: per walk, with
+negatives that the walk shares.
 
 The gradients are written out instead of recorded: a step is six batched matrix products and two scatter-adds, nothing
 of the size of the tables is allocated, and only the rows of the batch are touched. The walks of one batch all see the
 tables as they were before the batch, so a node that stands in a batch many times takes one step of that many
-gradients; :func:`stable_batch` bounds how many.
+gradients; the objective bounds how many.
 """
 
+import functools
+import math
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from core.errors import InputError
-from core.training.corpus import Objective, WalkCorpus, walk_order
-from core.training.devices import MOST_HALVINGS
+from core.training.corpus import WalkCorpus, walk_order
+from core.training.devices import Halving
+from core.training.kernels.arguments import Drawing
+from core.training.trainer import Tally
 
 _REPORT_EVERY = 32
 """Batches between two looks at the tally: reading a number from an accelerator waits for all work queued on it."""
 
-_LONGEST_STEP = 6.0
-"""Bound of :func:`stable_batch`; measured: on a small dense graph 7 still converged and 10 diverged."""
-
-
-def stable_batch(wished: int, corpus: WalkCorpus, objective: Objective, learning_rate: float) -> int:
-    """Walks per batch: as wished, or fewer where the most frequent node would take too long a step.
-
-    All gradients of a batch are taken at the same point, so a node that stands in it n times goes n times as far; past
-    the point where that holds, the scores swing and training diverges. The step's length is in proportion to n, the
-    learning rate and the terms of the loss per occurrence, and their product is kept below a bound.
-    """
-    reach = objective.window + 1 if objective.dynamic_window else 2 * objective.window
-    terms = min(reach, corpus.walks.shape[1]) * (1 + objective.negatives)
-    if objective.tied:  # a row moves as a center and as a context
-        terms *= 2
-    per_walk = int(corpus.counts.max()) / corpus.n_walks  # times the most frequent node stands in a walk, on average
-    return max(1, min(wished, int(_LONGEST_STEP / (learning_rate * terms * per_walk))))
-
 
 class TorchTrainer:
-    """Trains ranges of batches; the same face as :class:`core.training.compiled.CompiledTrainer`.
+    """Trains ranges of batches on a device; see ``core.training.trainer.Trainer``.
 
     Args:
-        center, context: float32 ``[n_nodes, dim]`` on the device that shall train, updated in place.
-        corpus, objective, seed: as there.
+        step: takes one step; of nodes, reach, noise, labels and learning rate, it returns loss and number of pairs.
+        corpus: the walks.
+        drawing: how a step is drawn from them.
         batch_walks: walks that make one step.
-        bias: float32 ``[n_nodes]`` there, updated in place; a tied objective only.
-
-    Attributes:
-        halvings: how often the batch had to be halved because the device ran out of memory.
+        seed: seed of all draws.
+        device: that shall train.
+        precision: of matrix products, for people.
+        pairs_per_row: walks of two nodes that stand side by side in a row of nodes; 0: a row is a walk.
     """
 
     def __init__(
         self,
-        center: Tensor,
-        context: Tensor,
+        step: Callable[[Tensor, Tensor, Tensor, Tensor | None, float], tuple[Tensor, Tensor]],
         corpus: WalkCorpus,
-        objective: Objective,
+        drawing: Drawing,
         batch_walks: int,
         seed: int,
-        bias: Tensor | None = None,
+        device: torch.device,
+        precision: str = "float32",
+        pairs_per_row: int = 0,
     ) -> None:
+        self.n_batches = math.ceil(corpus.n_walks / batch_walks)
         self.batch_walks = batch_walks
-        self.halvings = 0
-        self._center, self._context, self._bias = center, context, bias
-        device = center.device
+        self._step = step
+        self._device, self._precision = device, precision
+        self._halving = Halving(device)
         self._walks = torch.tensor(corpus.walks, device=device)
-        self._keep = torch.tensor(objective.keep, device=device) if objective.keep.min() < 1 else None
-        self._accept = torch.tensor(objective.noise.accept, device=device)
-        self._alias = torch.tensor(objective.noise.alias, device=device)
+        self._keep = torch.tensor(drawing.keep, device=device) if drawing.keep.min() < 1 else None
+        self._accept = torch.tensor(drawing.accept, device=device)
+        self._alias = torch.tensor(drawing.alias, device=device)
         self._labels = None if corpus.labels is None else torch.tensor(corpus.labels, device=device)
-        self._objective = objective
+        self._drawing, self._pairs_per_row = drawing, pairs_per_row
         self._seed = seed
         self._random = torch.Generator(device)
 
     @torch.no_grad()
-    def batches(
-        self, epoch: int, first: int, last: int, rate: Callable[[int], float]
-    ) -> Iterator[tuple[int, float, int]]:
-        """Train on batches ``first..last-1`` of an epoch; yields a tally of every few batches.
-
-        Args:
-            epoch: 1-based.
-            rate: learning rate by batch number within the epoch.
-
-        Yields:
-            words read, summed loss, number of pairs.
-        """
+    def batches(self, epoch: int, first: int, last: int, rate: Callable[[int], float]) -> Iterator[Tally]:
+        """See ``Trainer``; a tally of every few batches."""
         for start in range(first, last, _REPORT_EVERY):
-            tally = torch.zeros(3, device=self._center.device)
+            tally = torch.zeros(3, device=self._device)
             for batch in range(start, min(start + _REPORT_EVERY, last)):
                 tally += self._batch(epoch, batch, rate(batch))
             words, loss, pairs = tally.tolist()
-            yield round(words), loss, round(pairs)
+            yield Tally(round(words), loss, round(pairs))
+
+    def facts(self) -> dict[str, Any]:
+        return {
+            "backend": "torch",
+            "device": str(self._device),
+            "precision": self._precision,
+            "batch_walks": self.batch_walks,
+            "out_of_memory_halvings": self._halving.count,
+        }
+
+    def state(self) -> dict[str, np.ndarray]:
+        return {}
+
+    def restore(self, state: dict[str, np.ndarray]) -> None:
+        pass
 
     def _batch(self, epoch: int, batch: int, rate: float) -> Tensor:
         """Train on one batch; words, loss and pairs as a float32 ``[3]``.
@@ -106,47 +100,28 @@ class TorchTrainer:
         """
         nodes, reach, noise, words = self._draw(epoch, batch)
         labels = None if self._labels is None else self._labels[self._places(epoch, batch)]
-        together = max(1, self._objective.pairs_per_step)  # walks that make a row of nodes
+        together = max(1, self._pairs_per_row)  # walks that make a row of nodes
         if labels is not None:
             labels = _in_rows(labels[:, None], together, 0.0)
         done, tally = 0, torch.stack([words, torch.zeros_like(words), torch.zeros_like(words)])
         while done < len(nodes):
-            part = slice(done, done + max(1, (self.batch_walks >> self.halvings) // together))
-            try:
-                own = None if labels is None else labels[part]
-                loss, pairs = self._step(nodes[part], reach[part], noise[part], own, rate)
-            except torch.OutOfMemoryError as error:
-                if self.halvings == MOST_HALVINGS or self.batch_walks >> self.halvings <= together:
-                    raise InputError(
-                        f"batch_walks: {self._center.device} has not enough memory even for steps of "
-                        f"{(part.stop - part.start) * together} walks; choose a smaller dim or another device ({error})"
-                    ) from error
-            else:
-                tally[1:] += torch.stack([loss, pairs])
+            walks = self.batch_walks >> self._halving.count
+            part = slice(done, done + max(1, walks // together))
+            own = None if labels is None else labels[part]
+            taken = self._halving.attempt(
+                functools.partial(self._step, nodes[part], reach[part], noise[part], own, rate),
+                divisible=walks > together,
+                too_large=f"batch_walks: {self._device} has not enough memory even for steps of "
+                f"{(part.stop - part.start) * together} walks; choose a smaller dim or another device",
+            )
+            if taken is not None:
+                tally[1:] += torch.stack(taken)
                 done = part.stop
-                continue
-            # Outside the handler: the exception holds the tensors of the failed step.
-            self.halvings += 1
-            if self._center.device.type == "cuda":
-                torch.cuda.empty_cache()
         return tally
-
-    def _step(
-        self, nodes: Tensor, reach: Tensor, noise: Tensor, labels: Tensor | None, rate: float
-    ) -> tuple[Tensor, Tensor]:
-        """The objective's step on what was drawn; ``labels`` ``[B, 1]``, or ``[B, P]`` of rows of P pairs."""
-        objective = self._objective
-        if not objective.tied:
-            return step(self._center, self._context, nodes, reach, noise, objective.negatives, rate)
-        tables = self._center, self._bias
-        if objective.pairs_per_step:
-            return pairs_step(*tables, labels, objective.l2, nodes, noise, objective.negatives, rate)
-        own = None if labels is None else labels[:, 0]
-        return tied_step(*tables, own, objective.l2, nodes, reach, noise, objective.negatives, rate)
 
     def _draw(self, epoch: int, batch: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """The walks of a batch after subsampling, or rows of as many pairs as make a step, and the step's draws."""
-        device, random = self._center.device, self._random
+        device, random = self._device, self._random
         random.manual_seed(int(np.random.SeedSequence([self._seed, epoch, batch]).generate_state(1)[0]))
         nodes = self._walks[self._places(epoch, batch)].long()
         words = (nodes >= 0).sum().float()
@@ -155,13 +130,13 @@ class TorchTrainer:
             kept &= torch.rand(nodes.shape, device=device, generator=random) < self._keep[nodes.clamp(min=0)]
             closed_up = torch.argsort(~kept, dim=1, stable=True)
             nodes = nodes.where(kept, -1).gather(1, closed_up)
-        if self._objective.pairs_per_step:
-            nodes = _in_rows(nodes, self._objective.pairs_per_step, -1)
-        if self._objective.dynamic_window:
-            reach = torch.randint(1, self._objective.window + 1, nodes.shape, device=device, generator=random)
+        if self._pairs_per_row:
+            nodes = _in_rows(nodes, self._pairs_per_row, -1)
+        if self._drawing.dynamic:
+            reach = torch.randint(1, self._drawing.window + 1, nodes.shape, device=device, generator=random)
         else:
-            reach = torch.full_like(nodes, self._objective.window)
-        shape = (len(nodes), self._objective.shared_negatives)
+            reach = torch.full_like(nodes, self._drawing.window)
+        shape = (len(nodes), self._drawing.shared)
         slot = torch.randint(len(self._accept), shape, device=device, generator=random)
         coin = torch.rand(shape, device=device, generator=random)
         noise = slot.where(coin < self._accept[slot], self._alias[slot].long())
@@ -172,7 +147,7 @@ class TorchTrainer:
         order = walk_order(len(self._walks), self._seed, epoch)
         first = batch * self.batch_walks
         last = min(first + self.batch_walks, len(self._walks))
-        position = torch.arange(first, last, device=self._center.device)
+        position = torch.arange(first, last, device=self._device)
         return (position * order.stride + order.offset) % len(self._walks)
 
 

@@ -18,9 +18,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from core.interfaces import TrainContext
-from core.models import MODELS
-from core.models.gensim_word2vec.config import GensimConfig
-from core.training.config import StepsConfig
+from core.training.config import WarmStartConfig
 from core.training.corpus import WalkCorpus
 
 _CHUNK = 1 << 16
@@ -31,7 +29,8 @@ _LENGTH = 0.3
 that it crowds their lists, and its few steps do not turn it: recall@10 of skip-gram on Beauty was 0.36 with 1, and 0.38
 with 0.3, 0.1 and 0.03 (`benchmarks/warm_start.py`, warm_rate 0.3)."""
 
-_Config = TypeVar("_Config", StepsConfig, GensimConfig)
+_Config = TypeVar("_Config", bound=WarmStartConfig)
+"""Has ``epochs``, ``learning_rate`` and ``min_learning_rate`` besides."""
 
 
 class _ColdStartError(Exception):
@@ -54,9 +53,7 @@ class Start:
     facts: dict[str, Any]
 
 
-def find_start(
-    name: str, center: np.ndarray, contexts: np.ndarray | None, corpus: WalkCorpus, context: TrainContext
-) -> Start:
+def find_start(center: np.ndarray, contexts: np.ndarray | None, corpus: WalkCorpus, context: TrainContext) -> Start:
     """The last vectors in the order of today's nodes, if they can be taken up.
 
     A product of the corpus that the last embeddings know starts where it was. A new one starts in the direction of the
@@ -65,13 +62,12 @@ def find_start(
     its cold start.
 
     Args:
-        name: registry name of the model.
         center, contexts: the cold start, float32 ``[n_nodes, d]``; not changed.
         corpus: what will be trained on.
         context: circumstances.
     """
     try:
-        return _take_up(name, center, contexts, corpus, context)
+        return _take_up(center, contexts, corpus, context)
     except _ColdStartError as reason:
         return Start(None, None, {"warm": False, "why": str(reason)})
 
@@ -81,19 +77,18 @@ def shortened(config: _Config) -> tuple[_Config, float]:
 
     Together these are ``warm_share * epochs`` passes: 1.5 become two epochs of 0.75.
     """
-    passes = config.warm_share * config.epochs
+    schedule: Any = config
+    passes = config.warm_share * schedule.epochs
     epochs = max(1, math.ceil(passes))
-    rate = config.warm_rate * config.learning_rate
+    rate = config.warm_rate * schedule.learning_rate
     warm = dataclasses.replace(
-        config, epochs=epochs, learning_rate=rate, min_learning_rate=min(rate, config.min_learning_rate)
+        schedule, epochs=epochs, learning_rate=rate, min_learning_rate=min(rate, schedule.min_learning_rate)
     )
     return warm, passes / epochs
 
 
-def _take_up(
-    name: str, center: np.ndarray, contexts: np.ndarray | None, corpus: WalkCorpus, context: TrainContext
-) -> Start:
-    last, keys, version = context.previous, context.keys, MODELS[name].version
+def _take_up(center: np.ndarray, contexts: np.ndarray | None, corpus: WalkCorpus, context: TrainContext) -> Start:
+    last, keys, version = context.previous, context.keys, context.version
     if last is None or last.center is None:
         raise _ColdStartError("there are no earlier embeddings")
     if last.keys is None or keys is None:

@@ -10,8 +10,10 @@ unrelated ones: there it is the logistic loss. The sum of both is minimized. The
 differ in their start; their mean varies less than one of them.
 """
 
+import dataclasses
 import functools
-from collections.abc import Callable, Iterable, Iterator
+import math
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -19,8 +21,12 @@ import numpy as np
 import torch
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from core.errors import InputError
-from core.training.devices import MOST_HALVINGS, find_device, torch_settings
+from core.interfaces import TrainContext
+from core.models.blend.config import BlendConfig
+from core.training.autograd import AutogradObjective
+from core.training.config import StepsConfig
+from core.training.loop import Training, fit
+from core.training.trainer import Unit
 
 _LISTS_PER_STEP = 64
 _PAIRS_PER_STEP = 4_096
@@ -47,109 +53,127 @@ class Examples:
     related: np.ndarray
 
 
+class Ranker(torch.nn.Module):
+    """The networks side by side: two hidden layers each, on features of mean 0 and deviation 1.
+
+    Args:
+        examples: what to learn from; at least one related pair or one list.
+        networks: how many.
+        hidden: width of both hidden layers.
+        rng: draws the start values.
+    """
+
+    def __init__(self, examples: Examples, networks: int, hidden: int, rng: np.random.Generator) -> None:
+        super().__init__()
+        features = np.concatenate([examples.lists, examples.pairs])
+        self.mean, self.scale = features.mean(axis=0), features.std(axis=0)
+        self.scale[self.scale < 1e-6] = 1
+        self._lists, self._pairs = (
+            torch.from_numpy((part - self.mean) / self.scale) for part in (examples.lists, examples.pairs)
+        )
+        self._relevant, self._related = (
+            torch.from_numpy(flags.astype(np.float32)) for flags in (examples.relevant, examples.related)
+        )
+        self._starts = examples.starts
+        self.layers = torch.nn.ParameterList(_start_values(rng, networks, features.shape[1], hidden))
+
+    def list_loss(self, chosen: np.ndarray) -> torch.Tensor:
+        """Mean loss of the lists of these numbers."""
+        return _list_loss(list(self.layers), self._lists, self._relevant, self._starts, chosen)
+
+    def pair_loss(self, drawn: np.ndarray) -> torch.Tensor:
+        """Mean loss of the pairs of these numbers."""
+        device = self.layers[0].device
+        logits = _outputs(list(self.layers), self._pairs[drawn].to(device))
+        wanted = self._related[drawn].to(device).expand_as(logits)
+        return torch.nn.functional.binary_cross_entropy_with_logits(logits, wanted)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """float32 arrays for :func:`predict`."""
+        names = [f"{kind}_{layer}" for layer in (1, 2, 3) for kind in ("weight", "bias")]
+        layers = {name: layer.detach().cpu().numpy() for name, layer in zip(names, self.layers, strict=True)}
+        return {"mean": self.mean, "scale": self.scale, **layers}
+
+
+@dataclass(frozen=True)
+class _Schedule(StepsConfig):
+    """The ranker's schedule: one cosine over the whole training."""
+
+    min_learning_rate: float = 0.0
+    probes_per_epoch: int = 1
+
+    def rate(self, epoch: int, part: float) -> float:
+        return self.learning_rate * (1 + math.cos(math.pi * (epoch - 1 + part) / self.epochs)) / 2
+
+
+class _Draws:
+    """The batches of every epoch: some lists, in random order, and some pairs, drawn with replacement.
+
+    The random numbers follow each other through the epochs; those of epochs that were left out are drawn and dropped.
+    """
+
+    def __init__(self, rng: np.random.Generator, n_lists: int, n_pairs: int) -> None:
+        self._rng, self._n_lists, self._n_pairs = rng, n_lists, n_pairs
+        self._next = 1
+
+    def __call__(self, epoch: int) -> Iterator[tuple[np.ndarray, ...]]:
+        while self._next < epoch:
+            for _ in self._epoch():
+                pass
+        return self._epoch()
+
+    def _epoch(self) -> Iterator[tuple[np.ndarray, ...]]:
+        self._next += 1
+        order, steps = self._rng.permutation(self._n_lists), _steps(self._n_lists, self._n_pairs)
+        for step in range(steps):
+            chosen = order[step * _LISTS_PER_STEP : (step + 1) * _LISTS_PER_STEP]
+            drawn = self._rng.integers(max(1, self._n_pairs), size=min(_PAIRS_PER_STEP, self._n_pairs))
+            yield chosen, drawn
+
+
+def _steps(n_lists: int, n_pairs: int) -> int:
+    """Steps of an epoch."""
+    return max(1, -(-n_lists // _LISTS_PER_STEP) if n_lists else -(-n_pairs // _PAIRS_PER_STEP))
+
+
 def train_ranker(
-    examples: Examples,
-    networks: int,
-    hidden: int,
-    epochs: int,
-    learning_rate: float,
-    seed: int,
-    done: Callable[[int, float], None],
-    device: str = "cpu",
-    precision: str = "float32",
-) -> tuple[dict[str, np.ndarray], int]:
+    examples: Examples, config: BlendConfig, context: TrainContext
+) -> tuple[dict[str, np.ndarray], Training | None]:
     """Train the networks: two hidden layers, AdamW, learning rate falling to 0 along a cosine.
 
     Args:
         examples: what to learn from.
-        networks: how many.
-        hidden: width of both hidden layers.
-        epochs: passes over the lists (or over the pairs, if there are no lists).
-        learning_rate: at the start.
-        seed: of start values and order; on a CPU the result depends on it, not on the machine's number of cores.
-        done: called after each epoch with its number and the mean loss of its steps.
-        device: torch device name.
-        precision: of matrix products on it, see ``core.interfaces.PRECISIONS``.
+        config: settings; an epoch is a pass over the lists (or over the pairs, if there are no lists).
+        context: circumstances. On a CPU the result depends on the seed, not on the machine's number of cores.
 
     Returns:
         float32 arrays for :func:`predict`: ``mean``, ``scale`` ``[f]`` and the layers ``weight_1`` … ``bias_3``, whose
-        first axis is the network (without any related pair or list they return the first feature); and how often the
-        parts in which a step is computed were halved because the device ran out of memory.
+        first axis is the network; and what the loop reports. Without any related pair or list they return the first
+        feature, and there is nothing to report.
 
     Raises:
-        InputError: a device that is not there or whose memory does not hold even the smallest part.
+        InputError: a device that is not there or whose memory does not hold even the smallest part, or a learning rate
+            at which training diverges.
     """
     if not examples.related.any() and not len(examples.lists):
-        return _first_feature(examples.pairs.shape[1]), 0
-    features = np.concatenate([examples.lists, examples.pairs])
-    mean, scale = features.mean(axis=0), features.std(axis=0)
-    scale[scale < 1e-6] = 1
-    lists, pairs = (torch.from_numpy((part - mean) / scale) for part in (examples.lists, examples.pairs))
-    relevant, related = (torch.from_numpy(flags.astype(np.float32)) for flags in (examples.relevant, examples.related))
-    rng = np.random.default_rng(seed)
-    layers = _start_values(rng, networks, features.shape[1], hidden, find_device(device))
-    optimizer = torch.optim.AdamW(layers, lr=learning_rate, weight_decay=_WEIGHT_DECAY)
-    n_lists = len(examples.starts) - 1
-    steps = max(1, -(-n_lists // _LISTS_PER_STEP) if n_lists else -(-len(pairs) // _PAIRS_PER_STEP))
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps * epochs)
-
-    def losses(chosen: np.ndarray, drawn: np.ndarray, parts: int) -> Iterator[torch.Tensor]:
-        """The loss of a step's lists and pairs, as a sum of parts."""
-        for some, few in zip(np.array_split(chosen, parts), np.array_split(drawn, parts), strict=True):
-            loss = torch.zeros((), device=device)
-            if len(some):
-                loss = loss + _list_loss(layers, lists, relevant, examples.starts, some) * (len(some) / len(chosen))
-            if len(few):
-                logits = _outputs(layers, pairs[few].to(device))
-                wanted = related[few].to(device).expand_as(logits)
-                crossed = torch.nn.functional.binary_cross_entropy_with_logits(logits, wanted)
-                loss = loss + crossed * (len(few) / len(drawn))
-            if loss.requires_grad:
-                yield loss
-
-    halvings = 0
-    with torch_settings(1, precision):  # sums of floats depend on how many threads share them
-        for epoch in range(1, epochs + 1):
-            order, total = rng.permutation(n_lists), 0.0
-            for step in range(steps):
-                chosen = order[step * _LISTS_PER_STEP : (step + 1) * _LISTS_PER_STEP]
-                drawn = rng.integers(len(pairs), size=min(_PAIRS_PER_STEP, len(pairs))) if len(pairs) else order[:0]
-                loss, halvings = _gradients(optimizer, functools.partial(losses, chosen, drawn), halvings, device)
-                optimizer.step()
-                schedule.step()
-                total += loss
-            done(epoch, total / steps)
-    names = [f"{kind}_{layer}" for layer in (1, 2, 3) for kind in ("weight", "bias")]
-    arrays = {name: layer.detach().cpu().numpy() for name, layer in zip(names, layers, strict=True)}
-    return {"mean": mean, "scale": scale, **arrays}, halvings
-
-
-def _gradients(
-    optimizer: torch.optim.Optimizer, losses: Callable[[int], Iterable[torch.Tensor]], halvings: int, device: str
-) -> tuple[float, int]:
-    """Compute the gradients of a step in ``2 ** halvings`` parts, or in more where memory does not hold them.
-
-    Returns:
-        the loss, and the number of halvings that the device's memory asked for.
-    """
-    while True:
-        try:
-            optimizer.zero_grad()
-            loss = 0.0
-            for part in losses(1 << halvings):
-                part.backward()
-                loss += float(part.detach())
-            return loss, halvings
-        except torch.OutOfMemoryError as error:
-            if halvings == MOST_HALVINGS:
-                raise InputError(
-                    f"blend: {device} has not enough memory even for a {1 << halvings}th of a step; choose a smaller "
-                    f"blend.hidden or another device ({error})"
-                ) from error
-        # Outside the handler: the exception holds the tensors of the failed step.
-        halvings += 1
-        if device.startswith("cuda"):
-            torch.cuda.empty_cache()
+        return _first_feature(examples.pairs.shape[1]), None
+    rng = np.random.default_rng(context.seed % 2**64)
+    ranker = Ranker(examples, config.networks, config.hidden, rng)
+    n_lists, n_pairs = len(examples.starts) - 1, len(examples.pairs)
+    steps = _steps(n_lists, n_pairs)
+    objective = AutogradObjective(
+        [ranker.list_loss, ranker.pair_loss],
+        examples=n_lists or steps * min(_PAIRS_PER_STEP, n_pairs),
+        n_batches=steps,
+        draw=_Draws(rng, n_lists, n_pairs),
+        optimizer=functools.partial(torch.optim.AdamW, weight_decay=_WEIGHT_DECAY),
+        inputs=[examples.lists, examples.starts, examples.relevant, examples.pairs, examples.related],
+        unit=Unit("lists" if n_lists else "pairs", 1),
+    )
+    schedule = _Schedule(epochs=config.epochs, learning_rate=config.learning_rate)
+    one_thread = dataclasses.replace(context, threads=1)  # sums of floats depend on how many threads share them
+    training = fit("blend", ranker, objective, schedule, one_thread)
+    return ranker.arrays(), training
 
 
 def predict(ranker: dict[str, np.ndarray], features: np.ndarray, threads: int = 2) -> np.ndarray:
@@ -186,15 +210,13 @@ def _first_feature(features: int) -> dict[str, np.ndarray]:
     }  # fmt: skip
 
 
-def _start_values(
-    rng: np.random.Generator, networks: int, features: int, hidden: int, device: torch.device
-) -> list[torch.Tensor]:
+def _start_values(rng: np.random.Generator, networks: int, features: int, hidden: int) -> list[torch.Tensor]:
     """Weights normal with variance 2 / inputs (He et al., ICCV 2015), biases zero."""
     layers = []
     for inputs, outputs in ((features, hidden), (hidden, hidden), (hidden, 1)):
         weight = rng.standard_normal((networks, inputs, outputs), dtype=np.float32) * np.float32((2 / inputs) ** 0.5)
         layers += [torch.from_numpy(weight), torch.zeros(networks, 1, outputs)]
-    return [layer.to(device).requires_grad_() for layer in layers]
+    return layers
 
 
 def _outputs(layers: list[torch.Tensor], features: torch.Tensor) -> torch.Tensor:

@@ -12,11 +12,9 @@ not among its inputs.
 
 import dataclasses
 import time
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict
 
 import numpy as np
-import pyarrow as pa
 import scipy.sparse as sp
 
 from core.graph import ProductGraph, build_graph, transition_matrix
@@ -31,16 +29,6 @@ from core.split import PairSplit, SplitConfig, split_pairs
 from core.walks import WalksConfig, random_walks, walk_starts
 
 
-@dataclass(frozen=True)
-class _Trained:
-    """What is kept: matrices and arrays for scoring, the mean loss of every epoch, and facts for people."""
-
-    matrices: dict[str, sp.csr_matrix]
-    arrays: dict[str, np.ndarray]
-    losses: list[float]
-    facts: dict[str, Any]
-
-
 def train(inputs: Inputs, config: BlendConfig, context: TrainContext) -> Embeddings:
     """Train the ranker; see this module's header.
 
@@ -52,57 +40,37 @@ def train(inputs: Inputs, config: BlendConfig, context: TrainContext) -> Embeddi
     Raises:
         InputError: as of the blended models.
     """
-    started = time.perf_counter()
-    trained = _train(inputs, config, context)
-    curve = [{"epoch": epoch, "loss": loss} for epoch, loss in enumerate(trained.losses, start=1)]
-    return Embeddings(
-        model="blend",
-        seen=np.logical_or.reduce([part.seen for part in inputs.models.values()]),
-        parts=inputs.models,
-        matrices=trained.matrices,
-        arrays=trained.arrays,
-        learning_curve=pa.Table.from_pylist(curve, schema=LEARNING_CURVE),
-        info={
-            "config": asdict(config),
-            "device": context.device,
-            "seconds": time.perf_counter() - started,
-            **trained.facts,
-        },
-    )
-
-
-def _train(inputs: Inputs, config: BlendConfig, context: TrainContext) -> _Trained:
     if inputs.products is None or inputs.graph is None or inputs.walks is None or not inputs.models:
         raise ValueError("blend needs products, the training graph, walks and trained models")
-    content, facts = described(inputs.products)
+    started = time.perf_counter()
+    content, described_as = described(inputs.products)
     inner = _inner_split(inputs.graph, inputs.products["has_metadata"].to_numpy(), config, context.seed)
     graph = build_graph(inner.n_nodes, inner.train_source, inner.train_target, inner.train_weight)
     transition = transition_matrix(graph)
     walks = _walks_like(inputs.walks, inputs.graph, transition, context)
     inner_inputs = Inputs(inputs.n_nodes, inputs.products, graph, transition, walks)
     parts = _inner_models(inputs.models, inner_inputs, context)
-    features = PairFeatures(graph, content, facts, parts, context.threads)
+    features = PairFeatures(graph, content, described_as, parts, context.threads)
     examples = _examples(inner, graph, features, config, context)
-    losses: list[float] = []
-
-    def done(epoch: int, loss: float) -> None:
-        losses.append(loss)
-        context.progress("ranker", epoch, config.epochs, "epochs")
-
-    ranker, halvings = train_ranker(
-        examples, config.networks, config.hidden, config.epochs, config.learning_rate, context.seed % 2**64, done,
-        context.device, context.precision,
-    )  # fmt: skip
-    return _Trained(
-        {"pairs": inputs.graph.adjacency(), "content": content},
-        {**facts, **{f"ranker.{name}": value for name, value in ranker.items()}},
-        losses,
-        {
+    ranker, training = train_ranker(examples, config, context)
+    return Embeddings(
+        model="blend",
+        seen=np.logical_or.reduce([part.seen for part in inputs.models.values()]),
+        parts=inputs.models,
+        matrices={"pairs": inputs.graph.adjacency(), "content": content},
+        arrays={**described_as, **{f"ranker.{name}": value for name, value in ranker.items()}},
+        learning_curve=training.curve if training else LEARNING_CURVE.empty_table(),
+        info={
+            "device": context.device,
+            "precision": context.precision,
+            "out_of_memory_halvings": 0,
+            **(training.info if training else {}),
+            "threads": context.threads,
+            "config": asdict(config),
             "lists": len(examples.starts) - 1,
             "pairs": len(examples.pairs),
             "features": examples.pairs.shape[1],
-            "precision": context.precision,
-            "out_of_memory_halvings": halvings,
+            "seconds": time.perf_counter() - started,
         },
     )
 
@@ -128,7 +96,7 @@ def _inner_models(models: dict[str, Embeddings], inputs: Inputs, context: TrainC
     """The blended models, with the settings they were trained with, on the inner training part."""
     quiet = dataclasses.replace(context, probe=None, checkpoints=None)
     return {
-        name: MODELS[name].fit(inputs, MODELS[name].config_class(**part.info["config"]), quiet)
+        name: MODELS[name].fit(inputs, MODELS[name].config_class(**part.info["config"]), quiet, context.clock)
         for name, part in models.items()
     }
 

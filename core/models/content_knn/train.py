@@ -4,7 +4,6 @@ Belongs here: what is stored for scoring. Does not belong here: which products a
 matrices is scored.
 """
 
-import time
 from dataclasses import asdict
 
 from core.interfaces import Embeddings, Inputs, TrainContext
@@ -27,13 +26,13 @@ def train(inputs: Inputs, config: ContentConfig, context: TrainContext) -> Embed
     """
     if inputs.products is None or inputs.graph is None:
         raise ValueError("content_knn needs the products and the training graph")
-    started = time.perf_counter()
-    described = features(inputs.products)
-    matrix = alike(
-        described, inputs.graph.degree, config.floor, config.power, config.keep, config.fan_out,
-        context.threads, context.progress,
-    )  # fmt: skip
-    pairs = inputs.graph.adjacency()
+    with context.clock.phase("training"):
+        described = features(inputs.products)
+        matrix = alike(
+            described, inputs.graph.degree, config.floor, config.power, config.keep, config.fan_out,
+            context.threads, context.progress,
+        )  # fmt: skip
+        pairs = inputs.graph.adjacency()
     return Embeddings(
         model="content_knn",
         seen=(matrix.indptr[1:] > matrix.indptr[:-1]),
@@ -41,7 +40,6 @@ def train(inputs: Inputs, config: ContentConfig, context: TrainContext) -> Embed
         info={
             "config": asdict(config),
             "device": "cpu",
-            "seconds": time.perf_counter() - started,
             "stored": int(matrix.nnz),
             "values": described.shape[1],
         },

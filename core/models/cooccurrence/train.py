@@ -8,7 +8,6 @@ A row needs the places of its product only, so that memory is the walks, one pla
 the pairs themselves, ten times as many as words, are never stored. Blocks of products are independent of each other.
 """
 
-import time
 from dataclasses import asdict
 
 import numpy as np
@@ -40,9 +39,9 @@ def train(inputs: Inputs, config: CooccurrenceConfig, context: TrainContext) -> 
     Raises:
         InputError: no walks, or walks of another graph.
     """
-    started = time.perf_counter()
-    corpus = build_corpus(inputs.walks, inputs.n_nodes)
-    matrix = cosine(corpus, config.window, config.keep, context.threads, context.progress)
+    with context.clock.phase("training"):
+        corpus = build_corpus(inputs.walks, inputs.n_nodes)
+        matrix = cosine(corpus, config.window, config.keep, context.threads, context.progress)
     return Embeddings(
         model="cooccurrence",
         seen=corpus.seen,
@@ -50,7 +49,6 @@ def train(inputs: Inputs, config: CooccurrenceConfig, context: TrainContext) -> 
         info={
             "config": asdict(config),
             "device": "cpu",
-            "seconds": time.perf_counter() - started,
             "stored": int(matrix.nnz),
         },
     )

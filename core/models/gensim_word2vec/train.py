@@ -57,7 +57,7 @@ def train(inputs: Inputs, config: GensimConfig, context: TrainContext) -> Embedd
     nodes = np.array(model.wv.index_to_key, dtype=np.int64)  # gensim's row → node
     used, start = config, {}
     if config.warm_start:
-        found = find_start("gensim_word2vec", *_in_node_order(model, nodes, inputs.n_nodes), corpus, context)
+        found = find_start(*_in_node_order(model, nodes, inputs.n_nodes), corpus, context)
         start = {"start": found.facts}
         if found.center is not None and found.context is not None:
             used = dataclasses.replace(shortened(config)[0], epochs=max(1, int(config.warm_share * config.epochs)))
@@ -69,15 +69,16 @@ def train(inputs: Inputs, config: GensimConfig, context: TrainContext) -> Embedd
         with path.open("wb") as file:
             _write_text(file, corpus.walks, digits, inputs.n_nodes)
         watch.start()
-        model.train(
-            corpus_file=str(path),
-            total_examples=corpus.n_walks,
-            total_words=corpus.words,
-            epochs=used.epochs,
-            start_alpha=used.learning_rate,
-            end_alpha=used.min_learning_rate,
-            callbacks=[watch],
-        )
+        with context.clock.phase("training"):
+            model.train(
+                corpus_file=str(path),
+                total_examples=corpus.n_walks,
+                total_words=corpus.words,
+                epochs=used.epochs,
+                start_alpha=used.learning_rate,
+                end_alpha=used.min_learning_rate,
+                callbacks=[watch],
+            )
     words = corpus.words * used.epochs
     info = {
         "config": dataclasses.asdict(config),
@@ -116,7 +117,8 @@ class _Watch(CallbackAny2Vec):
     def __init__(self, nodes: np.ndarray, corpus: WalkCorpus, config: GensimConfig, context: TrainContext) -> None:
         self.rows: list[dict[str, Any]] = []
         self.seconds = 0.0
-        self._nodes = nodes
+        self._row = np.full(len(corpus.counts), -1)  # node → gensim's row
+        self._row[nodes] = np.arange(len(nodes))
         self._corpus = corpus
         self._config = config
         self._context = context
@@ -146,6 +148,12 @@ class _Watch(CallbackAny2Vec):
         self.start()
 
     def _probe(self, model: Word2Vec) -> float | None:
-        if self._context.probe is None:
+        probe = self._context.probe
+        if probe is None:
             return None
-        return self._context.probe(*_in_node_order(model, self._nodes, len(self._corpus.counts)))
+        with self._context.clock.phase("probing"):
+            wanted = self._row[probe.nodes]
+            seen = wanted >= 0
+            center, contexts = np.zeros((2, len(wanted), model.vector_size), np.float32)
+            center[seen], contexts[seen] = model.wv.vectors[wanted[seen]], model.syn1neg[wanted[seen]]
+            return probe(center, contexts)

@@ -19,12 +19,13 @@ from core.models.matrix_factorization.config import (
     PairsFactorizationConfig,
     SequencesFactorizationConfig,
 )
-from core.training.corpus import Objective, WalkCorpus, build_corpus
-from core.training.loop import PAIRS, WORDS, Unit, WalkModel, check_rates, fit
-from core.training.noise import noise_table
+from core.training.corpus import WalkCorpus, build_corpus
+from core.training.loop import check_rates, train_vectors
+from core.training.noise import NoiseTable, noise_table
+from core.training.objectives import PairFactorization, TableModel, WalkFactorization
 
 
-class MatrixFactorization(WalkModel):
+class MatrixFactorization(TableModel):
     """One vector, and a bias if wanted, for every product. Vectors start normally distributed, biases at zero.
 
     Args:
@@ -42,7 +43,7 @@ class MatrixFactorization(WalkModel):
         vectors = np.random.default_rng(seed).standard_normal((len(seen), dim), dtype=np.float32)
         vectors *= np.float32(start)
         vectors[~seen] = 0
-        self._seen = seen
+        self.seen = seen
         self.vectors = torch.nn.Embedding.from_pretrained(torch.from_numpy(vectors), freeze=False)
         self.bias = torch.nn.Parameter(torch.zeros(len(seen))) if bias else None
 
@@ -55,15 +56,15 @@ class MatrixFactorization(WalkModel):
         vectors = self.vectors.weight.detach()
         return vectors, vectors, None if self.bias is None else self.bias.detach()
 
-    def arrays(self) -> tuple[np.ndarray, np.ndarray | None]:
+    def rows(self, nodes: np.ndarray | slice) -> tuple[np.ndarray, np.ndarray | None]:
         """Vectors whose inner product center[i] . context[j] is the logit.
 
         Without biases the context is None, for it is the center. With biases these are [v, b, 1] and [v, 1, b].
         """
-        vectors = self.vectors.weight.detach().cpu().numpy()
+        vectors = self.vectors.weight.detach()[nodes].cpu().numpy()
         if self.bias is None:
             return vectors, None
-        bias, one = self.bias.detach().cpu().numpy()[:, None], self._seen.astype(np.float32)[:, None]
+        bias, one = self.bias.detach()[nodes].cpu().numpy()[:, None], self.seen[nodes].astype(np.float32)[:, None]
         return np.hstack([vectors, bias, one]), np.hstack([vectors, one, bias])
 
     def restore(self, center: np.ndarray, contexts: np.ndarray | None) -> None:
@@ -106,7 +107,12 @@ def _train_pairs(
     if graph is None or not graph.n_edges:
         raise InputError(f"{name}: there are no pairs to train on; the training graph needs at least one")
     corpus = pair_corpus(graph, config.labels == "continuous")
-    return _train(name, corpus, 1, False, config.shared_negatives, bias, config, context, PAIRS)
+    objective = PairFactorization(
+        corpus, *_shared(corpus, config), 1, False, config.negatives, config.shared_negatives, config.l2,
+        config.pairs_per_step,
+    )  # fmt: skip
+    module = MatrixFactorization(corpus.seen, config.dim, config.start, bias, context.seed % 2**64)
+    return train_vectors(name, module, objective, config, context)
 
 
 def _train_walks(
@@ -115,9 +121,12 @@ def _train_walks(
     """Train on the pairs of walks; see :func:`train_sequences`."""
     check_rates(name, config)
     corpus = build_corpus(walks, n_nodes)
-    return _train(
-        name, corpus, config.window, config.dynamic_window, config.shared_negatives, False, config, context, WORDS
-    )
+    objective = WalkFactorization(
+        corpus, *_shared(corpus, config), config.window, config.dynamic_window, config.negatives,
+        config.shared_negatives, config.l2,
+    )  # fmt: skip
+    module = MatrixFactorization(corpus.seen, config.dim, config.start, False, context.seed % 2**64)
+    return train_vectors(name, module, objective, config, context)
 
 
 def pair_corpus(graph: ProductGraph, weighted: bool) -> WalkCorpus:
@@ -136,27 +145,6 @@ def pair_corpus(graph: ProductGraph, weighted: bool) -> WalkCorpus:
     return WalkCorpus(pairs, graph.degree, labels)
 
 
-def _train(
-    name: str,
-    corpus: WalkCorpus,
-    window: int,
-    dynamic: bool,
-    shared: int,
-    bias: bool,
-    config: FactorizationConfig,
-    context: TrainContext,
-    unit: Unit,
-) -> Embeddings:
-    objective = Objective(
-        keep=np.ones(len(corpus.counts), np.float32),
-        noise=noise_table(corpus.counts, config.noise_power),
-        window=window,
-        dynamic_window=dynamic,
-        negatives=config.negatives,
-        shared_negatives=shared,
-        tied=True,
-        l2=config.l2,
-        pairs_per_step=config.pairs_per_step if isinstance(config, PairsFactorizationConfig) else 0,
-    )
-    model = MatrixFactorization(corpus.seen, config.dim, config.start, bias, context.seed % 2**64)
-    return fit(name, model, corpus, objective, config, context, unit)
+def _shared(corpus: WalkCorpus, config: FactorizationConfig) -> tuple[np.ndarray, NoiseTable]:
+    """What is the same on pairs and on walks: every occurrence is trained on, and the noise."""
+    return np.ones(len(corpus.counts), np.float32), noise_table(corpus.counts, config.noise_power)

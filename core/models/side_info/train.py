@@ -59,24 +59,28 @@ def _train(
     plain = train_on_walks(name, inputs.walks, inputs.n_nodes, config, context)
 
     started = time.perf_counter()
-    occurrences = build_corpus(inputs.walks, inputs.n_nodes).counts
-    fields = side_fields(inputs.products, config.price_bands)
-    learned = [part for part in (plain.center, plain.context) if part is not None]
-    if config.new_products == "partners":
-        learned.append(partner_directions(learned[0], inputs.graph))
-    fit = fit_side_vectors(
-        np.hstack(learned), occurrences, fields, config.own_strength, config.side_strength, penalty, rounds,
-        context.progress,
-    )  # fmt: skip
-    center, contexts, *direction = (np.ascontiguousarray(part) for part in np.hsplit(fit.vectors, len(learned)))
-    placed = center.any(axis=1) & contexts.any(axis=1)
-    if direction:
-        place_newcomers(center, contexts, direction[0], placed & ~plain.seen, inputs.graph)
+    with context.clock.phase("training"):
+        occurrences = build_corpus(inputs.walks, inputs.n_nodes).counts
+        fields = side_fields(inputs.products, config.price_bands)
+        learned = [part for part in (plain.center, plain.context) if part is not None]
+        if config.new_products == "partners":
+            learned.append(partner_directions(learned[0], inputs.graph))
+        fit = fit_side_vectors(
+            np.hstack(learned), occurrences, fields, config.own_strength, config.side_strength, penalty, rounds,
+            context.progress,
+        )  # fmt: skip
+        center, contexts, *direction = (np.ascontiguousarray(part) for part in np.hsplit(fit.vectors, len(learned)))
+        placed = center.any(axis=1) & contexts.any(axis=1)
+        if direction:
+            place_newcomers(center, contexts, direction[0], placed & ~plain.seen, inputs.graph)
     seconds = time.perf_counter() - started
 
     last = plain.learning_curve.slice(plain.learning_curve.num_rows - 1).to_pylist()[0]
     last |= {"seconds": last["seconds"] + seconds, "loss": None}
-    last["roc_auc"] = context.probe(center, contexts) if context.probe else None
+    last["roc_auc"] = None
+    if context.probe:
+        with context.clock.phase("probing"):
+            last["roc_auc"] = context.probe(center[context.probe.nodes], contexts[context.probe.nodes])
     curve = pa.concat_tables([plain.learning_curve, pa.Table.from_pylist([last], schema=LEARNING_CURVE)])
     described = plain.seen & (fit.weights[:, 0] < 1)
     mean_weights = fit.weights[described].mean(axis=0, dtype=np.float64) if described.any() else np.zeros(len(_FIELDS))

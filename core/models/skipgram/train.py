@@ -12,12 +12,13 @@ import torch
 
 from core.interfaces import Embeddings, Inputs, TrainContext
 from core.models.skipgram.config import SkipGramConfig
-from core.training.corpus import Objective, build_corpus, keep_probability
-from core.training.loop import WalkModel, check_rates, fit
+from core.training.corpus import build_corpus, keep_probability
+from core.training.loop import check_rates, train_vectors
 from core.training.noise import noise_table
+from core.training.objectives import SkipGramObjective, TableModel
 
 
-class SkipGram(WalkModel):
+class SkipGram(TableModel):
     """Two vectors for every node: one as a center, one as the context of others.
 
     Centers start uniform in ±1/(2 dim) and contexts at zero, as in word2vec.
@@ -30,6 +31,7 @@ class SkipGram(WalkModel):
 
     def __init__(self, seen: np.ndarray, dim: int, seed: int) -> None:
         super().__init__()
+        self.seen = seen
         start = np.random.default_rng(seed).random((len(seen), dim), dtype=np.float32)
         start -= 0.5
         start /= dim
@@ -44,10 +46,10 @@ class SkipGram(WalkModel):
     def tables(self) -> tuple[torch.Tensor, torch.Tensor, None]:
         return self.center.weight.detach(), self.context.weight.detach(), None
 
-    def arrays(self) -> tuple[np.ndarray, np.ndarray]:
-        """Center and context vectors, float32 ``[n_nodes, dim]``; on a CPU these share the module's memory."""
+    def rows(self, nodes: np.ndarray | slice) -> tuple[np.ndarray, np.ndarray]:
+        """Center and context vectors; on a CPU those of all nodes share the module's memory."""
         center, context = self.center.weight.detach(), self.context.weight.detach()
-        return center.cpu().numpy(), context.cpu().numpy()
+        return center[nodes].cpu().numpy(), context[nodes].cpu().numpy()
 
     def restore(self, center: np.ndarray, contexts: np.ndarray | None) -> None:
         self.center.weight.data.copy_(torch.from_numpy(center))
@@ -87,7 +89,8 @@ def train_on_walks(
     """
     check_rates(name, config)
     corpus = build_corpus(walks, n_nodes)
-    objective = Objective(
+    objective = SkipGramObjective(
+        corpus,
         keep_probability(corpus.counts, config.subsample),
         noise_table(corpus.counts, config.noise_power),
         config.window,
@@ -96,4 +99,4 @@ def train_on_walks(
         config.shared_negatives,
     )
     model = SkipGram(corpus.seen, config.dim, context.seed % 2**64)
-    return fit(name, model, corpus, objective, config, context)
+    return train_vectors(name, model, objective, config, context)

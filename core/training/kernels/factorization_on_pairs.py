@@ -23,40 +23,23 @@ from core.training.kernels.rows import (
 
 
 @compiled
-def train_pairs(
-    table,
-    bias,
-    walks,
-    labels,
-    accept,
-    alias,
-    per_step,
-    shared,
-    negatives,
-    l2,
-    rate,
-    key,
-    first,
-    last,
-    stride,
-    offset,
-    measure_every,
-):
-    """SGD steps of ``per_step`` pairs each on the pairs at positions ``first..last-1`` of the order.
+def train_pairs(table, walks, drawing, per_step, negatives, stretch, tied):
+    """SGD steps of ``per_step`` pairs each on a stretch of the pairs.
 
     Args:
-        table, bias, negatives, l2, rate: as of :func:`update_pairs`.
+        table: float32 ``[n_nodes, dim]``, updated in place.
         walks: int32 ``[n_pairs, 2]``.
-        labels: float32 ``[n_pairs]``, or ``[0]`` where all are 1.
-        accept, alias: the noise table.
-        per_step, shared: pairs and negatives of a step; the last step may have fewer pairs.
-        key: of the random numbers of an epoch.
-        stride, offset: the order, see ``core.training.corpus.WalkOrder``.
-        measure_every: the loss is measured on one in so many steps.
+        drawing: a ``Drawing``, of which the noise alone is used.
+        per_step: pairs of a step; the last one may have fewer.
+        negatives: float32, negatives per pair in the objective.
+        stretch: a ``Stretch``.
+        tied: a ``Tied``, whose biases are updated in place.
 
     Returns:
         node occurrences read, summed loss and number of positive pairs, both directions, of the steps measured.
     """
+    first, last = stretch.first, stretch.last
+    bias, labels, shared = tied.bias, tied.labels, drawing.shared
     n_pairs = len(walks)
     dim = table.shape[1]
     flat = table.reshape(-1)
@@ -73,9 +56,9 @@ def train_pairs(
             new = step % 2
             start = first + step * per_step
             for p in range(min(per_step, last - start)):
-                pair = (int64(start + p) * stride + offset) % n_pairs
+                pair = (int64(start + p) * stretch.stride + stretch.offset) % n_pairs
                 if p == 0:
-                    draw_noise(walk_key(key, pair, 0), 0, accept, alias, noise[new])
+                    draw_noise(walk_key(stretch.key, pair, 0), 0, drawing.accept, drawing.alias, noise[new])
                 if len(labels) > 0:
                     label[new, p] = labels[pair]
                 for side in range(2):
@@ -91,10 +74,11 @@ def train_pairs(
             now = (step + 1) % 2
             start = first + (step - 1) * per_step
             count = min(per_step, last - start)
-            measure = start % (measure_every * per_step) < per_step
+            measure = start % (stretch.measure_every * per_step) < per_step
             step_loss, step_pairs = update_pairs(
-                table, bias, nodes[now][: 2 * count], label[now], noise[now], negatives, l2, rate, scratch, measure
-            )
+                table, bias, nodes[now][: 2 * count], label[now], noise[now], negatives, tied.l2, stretch.rate, scratch,
+                measure,
+            )  # fmt: skip
             loss += step_loss
             pairs += step_pairs
     return 2 * (last - first), loss, pairs

@@ -14,31 +14,22 @@ from core.training.kernels.skipgram import update_walk
 
 
 @compiled
-def train_walks(
-    center,
-    context,
-    walks,
-    keep,
-    accept,
-    alias,
-    window,
-    dynamic,
-    shared,
-    negatives,
-    rate,
-    key,
-    first,
-    last,
-    stride,
-    offset,
-    measure_every,
-    tied,
-):
-    """One SGD step per walk on the walks at positions ``first..last-1`` of the order ``(stride, offset)``.
+def train_walks(center, context, walks, drawing, negatives, stretch, tied):
+    """One SGD step per walk on a stretch of the walks.
 
-    ``tied`` is None for skip-gram's step, or for matrix factorization's the biases, the labels of the walks (both may
-    be empty) and l2. Numba compiles the two apart.
+    Args:
+        center, context: float32 ``[n_nodes, dim]``, updated in place; the same table for a tied objective.
+        walks: int32 ``[n_walks, length]``, -1 after a walk's end.
+        drawing: a ``Drawing``.
+        negatives: float32, negatives per positive pair in the objective.
+        stretch: a ``Stretch``.
+        tied: None for skip-gram's step, a ``Tied`` for matrix factorization's. Numba compiles the two apart.
+
+    Returns:
+        words read, summed loss and number of positive pairs of the steps on which the loss was measured.
     """
+    first, last, stride, offset = stretch.first, stretch.last, stretch.stride, stretch.offset
+    rate, shared = stretch.rate, drawing.shared
     n_walks, length = walks.shape
     dim = center.shape[1]
     flat_center, flat_context = center.reshape(-1), context.reshape(-1)
@@ -55,9 +46,7 @@ def train_walks(
         if position < last:
             new = position % 2
             walk = (int64(position) * stride + offset) % n_walks
-            read, count = _draw(
-                walks, walk, keep, accept, alias, window, dynamic, key, nodes[new], reach[new], noise[new]
-            )
+            read, count = _draw(walks, walk, drawing, stretch.key, nodes[new], reach[new], noise[new])
             words += read
             counts[new] = count
             for t in range(count):
@@ -68,30 +57,32 @@ def train_walks(
         now = (position + 1) % 2
         if position > first and counts[now] > 1:
             walk_nodes = nodes[now][: counts[now]]
-            measure = position % measure_every == 0
+            measure = position % stretch.measure_every == 0
             if tied is None:
                 walk_loss, walk_pairs = update_walk(
                     center, context, walk_nodes, reach[now], noise[now], negatives, rate, scratch, measure
                 )
             else:
-                bias, labels, l2 = tied
+                labels = tied.labels
                 trained = (int64(position - 1) * stride + offset) % n_walks
                 label = labels[trained] if len(labels) > 0 else float32(1)
                 walk_loss, walk_pairs = update_tied(
-                    center, bias, walk_nodes, reach[now], label, noise[now], negatives, l2, rate, scratch, measure
-                )
+                    center, tied.bias, walk_nodes, reach[now], label, noise[now], negatives, tied.l2, rate, scratch,
+                    measure,
+                )  # fmt: skip
             loss += walk_loss
             pairs += walk_pairs
     return words, loss, pairs
 
 
 @compiled
-def _draw(walks, walk, keep, accept, alias, window, dynamic, key, nodes, reach, noise):
+def _draw(walks, walk, drawing, key, nodes, reach, noise):
     """Make the step of one walk: fill ``nodes`` (what subsampling leaves), ``reach`` and ``noise``.
 
     Returns:
         number of nodes in the walk, and number of them left.
     """
+    keep, window = drawing.keep, drawing.window
     stream = walk_key(key, walk, 0)
     drawn = 0
     words = 0
@@ -109,8 +100,8 @@ def _draw(walks, walk, keep, accept, alias, window, dynamic, key, nodes, reach, 
         count += 1
     for t in range(count):
         reach[t] = window
-        if dynamic:
+        if drawing.dynamic:
             drawn += 1
             reach[t] = 1 + below(draw(stream, drawn), window)
-    draw_noise(stream, drawn, accept, alias, noise)
+    draw_noise(stream, drawn, drawing.accept, drawing.alias, noise)
     return words, count
