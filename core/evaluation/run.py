@@ -112,6 +112,8 @@ def evaluate(
         "unplaced": results.unplaced,
         "sources": {RANKING: len(task.sources)} | ({COLD_START: len(cold.sources)} if cold else {}),
     }
+    if "timing" in embeddings.info:
+        info["timing"] = embeddings.info["timing"]
     return Evaluation(*results.tables(), info)
 
 

@@ -11,6 +11,7 @@ import dagster as dg
 import pyarrow as pa
 
 from core import checks, paths
+from core.clock import Clock
 from core.evaluation.leaderboard import VERSION as LEADERBOARD_VERSION
 from core.evaluation.result import VERSION as EVALUATION_VERSION
 from core.graph import ProductGraph
@@ -70,6 +71,7 @@ def _embeddings(model: Model) -> dg.AssetsDefinition:
         split: PairSplit,
         **inputs: Any,
     ):
+        clock = Clock()
         settings = resolve(context, model.name, config)
         report = StepReport(context, settings)
         checkpoints = paths.checkpoint_dir() / context.partition_key / model.name
@@ -88,6 +90,7 @@ def _embeddings(model: Model) -> dg.AssetsDefinition:
                 keys=split.keys,
                 previous=_previous(model, settings, store, context.partition_key),
             ),
+            clock,
         )
         if "start" in trained.info:
             context.log.info(_start_line(trained.info["start"]))
@@ -129,6 +132,7 @@ def _probe(split: PairSplit) -> Any:
 def _facts(trained: Embeddings, checkpoints: Path) -> dict[str, Any]:
     curve = trained.learning_curve
     return {
+        **{f"{phase}_seconds": round(seconds, 3) for phase, seconds in trained.info["timing"].items()},
         "products_with_an_answer": int(trained.seen.sum()),
         "training": dg.MetadataValue.json({k: v for k, v in trained.info.items() if k != "config"}),
         "learning_curve": table(curve, limit=40) if curve.num_rows else "does not learn by steps",
@@ -234,7 +238,8 @@ def leaderboard(context: dg.AssetExecutionContext, **evaluations: Any) -> dg.Mat
     from core.evaluation.leaderboard import to_markdown
 
     report = StepReport(context)
-    long = combine({name: evaluations[name].metrics for name in MODELS}, context.partition_key)
+    timing = {name: evaluations[name].info.get("timing") for name in MODELS}
+    long = combine({name: evaluations[name].metrics for name in MODELS}, context.partition_key, timing)
     text = to_markdown(long)
     context.log.info(f"leaderboard of {context.partition_key}\n{text}")
     return report.output(long, models=len(evaluations), leaderboard=dg.MetadataValue.md(text))
