@@ -30,9 +30,10 @@ from core.errors import InputError
 from core.interfaces import Embeddings
 from core.models.product_fields import brands, categories, distinct, price_bands
 from core.models.side_info.fit import softmax
-from core.training.corpus import Objective, WalkCorpus, build_corpus, keep_probability, walk_order
+from core.training.corpus import WalkCorpus, build_corpus, keep_probability, walk_order
 from core.training.noise import noise_table
-from core.training.torch_batches import stable_batch, step
+from core.training.objectives import SkipGramObjective
+from core.training.torch_batches import step
 
 WINDOW, NEGATIVES, SHARED_NEGATIVES, BANDS, SEED = 5, 5.0, 16, 10, 42
 MODEL = "skipgram_side_info_mean"
@@ -132,8 +133,8 @@ def train(corpus: WalkCorpus, joint: Joint, epochs: int, learning_rate: float) -
     """Skip-gram with a linearly falling learning rate. Raises FloatingPointError where vectors grow out of bounds."""
     noise = noise_table(corpus.counts, 0.75)
     keep = keep_probability(corpus.counts, 0)
-    objective = Objective(keep, noise, WINDOW, True, NEGATIVES, SHARED_NEGATIVES)
-    size = stable_batch(1024, corpus, objective, learning_rate)
+    objective = SkipGramObjective(corpus, keep, noise, WINDOW, True, NEGATIVES, SHARED_NEGATIVES)
+    size = objective.stable_batch(1024, learning_rate)
     rng = np.random.default_rng(SEED)
     starts = range(0, corpus.n_walks, size)
     for epoch in range(epochs):

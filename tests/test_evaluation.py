@@ -373,8 +373,28 @@ def test_leaderboard_and_markdown():
     assert cells[0][-1] == "own" and cells[1][-1] == "median"
     assert set(cells[2][2:-1]) == {"–"}
     assert "1,234 + 99" in text
+    assert "seconds" not in text
     assert "unseen products" not in to_markdown(long)
     assert "article's" not in text
+
+
+def test_leaderboard_tells_the_seconds_of_each_phase():
+    a = [
+        row("a", "native", "published", "all", "roc_auc", 0.9),
+        row("a", "center_center", "published", "all", "mrr", 1),
+    ]
+    b = [row("b", "native", "published", "all", "roc_auc", 0.8)]
+    tables = {name: pa.Table.from_pylist(rows, schema=METRICS) for name, rows in (("a", a), ("b", b))}
+    timing = {"a": {"training": 2.0, "probing": 0.5, "setup": 1.25, "compilation": 0.04}, "b": None}
+    long = leaderboard(tables, "tiny", timing)
+    assert long.schema == LEADERBOARD
+    times = [r for r in long.to_pylist() if r["protocol"] == "time"]
+    assert {r["metric"]: r["value"] for r in times} == timing["a"]
+    assert all(r["model"] == "a" and r["subset"] == "all" and r["scoring"] is None for r in times)
+    table = [line for line in to_markdown(long).splitlines() if line.startswith("|")]
+    assert len({line.count("|") for line in table}) == 1 and len(table) == 2 + 3
+    assert table[0].endswith("| seconds: training + probing + set-up + compilation |")
+    assert [line.split("|")[-2].strip() for line in table[2:]] == ["2.0 + 0.5 + 1.2 + 0.0"] * 2 + ["–"]
 
 
 def test_leaderboard_says_whose_settings_are_the_articles():
