@@ -129,7 +129,8 @@ class Embeddings:
         parts: registry name → what a model learned that this one is built of.
         learning_curve: table of schema ``LEARNING_CURVE`` (empty for models that do not learn by steps).
         info: JSON-able facts: at least ``config``, ``device`` and the model's ``version``; for trained models
-            ``seconds`` (of training, those before an interruption included) and ``examples_per_second``; ``timing``: a
+            ``seconds`` (of training, those before an interruption included) and ``examples_per_second``; for models
+            that learn from walks ``found_pairs``, whether there was anything to learn from; ``timing``: a
             phase of ``core.clock.PHASES`` → seconds, whose sum is the time that the whole call took.
         keys: the ``keys`` of the training's context: by them the rows are found again when nodes are numbered anew.
     """

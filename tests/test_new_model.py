@@ -178,3 +178,23 @@ def test_phases_of_a_training_are_its_whole_time(task):
     assert set(timing) == set(PHASES) and sum(timing.values()) <= sum(clock.seconds().values())
     assert timing["training"] == pytest.approx(trained.info["seconds"], abs=0.05)
     assert timing["probing"] > 0 and dataclasses.asdict(ToyConfig(epochs=1)) == trained.info["config"]
+
+
+@pytest.mark.parametrize("damage", ["rows", "epoch", "shape"])
+def test_a_checkpoint_that_holds_something_else_is_a_training_from_the_beginning(task, tmp_path, damage, caplog):
+    inputs, probe = task
+    context = TrainContext(threads=1, probe=probe, checkpoints=tmp_path)
+    whole = ENTRY.fit(inputs, ToyConfig(epochs=2), context)
+    with np.load(tmp_path / "checkpoint.npz") as file:
+        members = {name: file[name] for name in file.files}
+    head = json.loads(str(members["__meta__"]))
+    if damage == "rows":
+        head["meta"]["curve"] = [1, 2]
+    elif damage == "epoch":
+        head["meta"]["epoch"] = 3
+    else:
+        members["module vectors"] = members["module vectors"][1:]
+    np.savez(tmp_path / "checkpoint.npz", **(members | {"__meta__": np.array(json.dumps(head))}))
+    again = ENTRY.fit(inputs, ToyConfig(epochs=2), context)
+    assert again.info["resumed_after_epoch"] == 0 and "starts from the beginning" in caplog.text
+    assert (again.center == whole.center).all()

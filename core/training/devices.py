@@ -32,7 +32,7 @@ def find_device(name: str) -> torch.device:
 def torch_settings(threads: int, precision: str) -> Iterator[None]:
     """Limit torch's CPU threads and set how exactly it multiplies; both are the process's, so they are put back."""
     if precision not in PRECISIONS:
-        raise InputError(f"precision {precision!r} is not one of {', '.join(PRECISIONS)}")
+        raise InputError(f"torch_device.precision: is not one of {', '.join(PRECISIONS)}")
     before = torch.get_num_threads(), torch.get_float32_matmul_precision()
     torch.set_num_threads(threads)
     torch.set_float32_matmul_precision(PRECISIONS[precision])

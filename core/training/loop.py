@@ -5,6 +5,7 @@ belong here: modules, objectives and gradient steps, which stand behind the inte
 """
 
 import dataclasses
+import logging
 import math
 import time
 from collections.abc import Iterator
@@ -22,6 +23,8 @@ from core.training.config import StepsConfig
 from core.training.devices import torch_settings
 from core.training.trainer import Objective, Trainer, Unit, VectorModel
 from core.training.warm_start import shortened
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,7 @@ def fit(
     used, part = shortened(config) if warm else (config, 1.0)
     trainer = objective.trainer(name, module, used, context)
     saved = _Checkpoints(name, module, trainer, context)
-    state = saved.find(config, objective, warm)
+    state = saved.find(config, used.epochs, objective, warm)
     resumed = state.epoch
     n_batches = max(1, round(part * trainer.n_batches))  # a part of the order is an even sample
     loop = _Loop(
@@ -102,6 +105,7 @@ def fit(
         **trainer.facts(),
         "resumed_after_epoch": resumed,
         unit.name: state.words // unit.words,
+        "found_pairs": any(row["loss"] is not None for row in state.curve),
         "seconds": state.seconds,
         "examples_per_second": state.words / unit.words / max(state.seconds, 1e-9),
     }
@@ -129,7 +133,7 @@ class _Checkpoints:
         self._name, self._module, self._trainer, self._context = name, module, trainer, context
         self._key = ""
 
-    def find(self, config: StepsConfig, objective: Objective, warm: bool) -> _State:
+    def find(self, config: StepsConfig, epochs: int, objective: Objective, warm: bool) -> _State:
         """Take up the checkpoint of the same training, if there is one."""
         if not self._context.checkpoints:
             return _State()
@@ -146,6 +150,9 @@ class _Checkpoints:
         found = checkpoint.load(self._context.checkpoints, self._key)
         if not found:
             return _State()
+        if not _is_state(found, values, epochs):
+            _LOG.warning("the checkpoint of this training holds something else: it starts from the beginning")
+            return _State()
         self._module.load_state_dict({name: torch.from_numpy(found.arrays[_MODULE + name]) for name in values})
         trainer = {k.removeprefix(_TRAINER): v for k, v in found.arrays.items() if k.startswith(_TRAINER)}
         self._trainer.restore(trainer)
@@ -161,6 +168,21 @@ class _Checkpoints:
 
 _MODULE, _TRAINER = "module ", "trainer "
 """Before the names of arrays in a checkpoint: whose they are."""
+_STATE = {"epoch": int, "batch": int, "words": int, "seconds": float, "curve": list}
+
+
+def _is_state(found: checkpoint.Checkpoint, module: dict[str, torch.Tensor], epochs: int) -> bool:
+    """Whether a checkpoint holds a state of the training of this module, and nothing else."""
+    meta = found.meta
+    arrays = {name: array for name, array in found.arrays.items() if not name.startswith(_TRAINER)}
+    return (
+        set(meta) == set(_STATE)
+        and all(type(meta[name]) is kind for name, kind in _STATE.items())
+        and all(isinstance(row, dict) and set(row) <= set(LEARNING_CURVE.names) for row in meta["curve"])
+        and 0 <= meta["epoch"] <= epochs
+        and {name: (array.shape, array.dtype) for name, array in arrays.items()}
+        == {_MODULE + name: (tuple(value.shape), value.cpu().numpy().dtype) for name, value in module.items()}
+    )
 
 
 @dataclass

@@ -70,7 +70,7 @@ def train(inputs: Inputs, config: GensimConfig, context: TrainContext) -> Embedd
             _write_text(file, corpus.walks, digits, inputs.n_nodes)
         watch.start()
         with context.clock.phase("training"):
-            model.train(
+            trained, _ = model.train(
                 corpus_file=str(path),
                 total_examples=corpus.n_walks,
                 total_words=corpus.words,
@@ -85,6 +85,7 @@ def train(inputs: Inputs, config: GensimConfig, context: TrainContext) -> Embedd
         "device": "cpu",
         "threads": context.threads,
         "words": words,
+        "found_pairs": trained > 0 and corpus.walks.shape[1] > 1,
         "seconds": watch.seconds,
         "examples_per_second": words / max(watch.seconds, 1e-9),
     } | start
