@@ -57,8 +57,8 @@ def walks(store: Store, args: argparse.Namespace) -> str:
 
 
 def embeddings(store: Store, args: argparse.Namespace) -> str:
+    from core.interfaces import Inputs, TrainContext
     from core.models import MODELS
-    from core.models.base import Inputs, TrainContext
 
     model = MODELS["node2vec"]
     inputs = Inputs(n_nodes=args.nodes, node2vec_walks=store.read("node2vec_walks", CATEGORY))

@@ -11,7 +11,7 @@ context vector; what the center is fitted to is varied:
 - neighbours: the mean center of its neighbours in the graph, less the mean over all edges;
 - whitened: the same, directions in which all centers vary turned down (a shrunk inverse second moment);
 - calibrated: whitened, then moved along the edges' mean until its cosine with the mean context is what ``own`` has;
-- drawn to the means: whitened, then placed as the package does (``core.models.newcomers``).
+- drawn to the means: whitened, then placed as the package does (``core.models.side_info.new_products``).
 
 ``alike`` and ``partners`` are what the package's own fit makes of the materialized skip-gram, by its two settings of
 ``new_products``. Beside cold-start AUC by both scorings stand three recalls@10 by center-context: of cold products'
@@ -29,17 +29,19 @@ import scipy.linalg as sl
 import scipy.sparse as sp
 from experiments import Category, category, markdown, parser
 
-from core.evaluation.ranking import cold_task, recall
+from core.evaluation.ranking import recall
 from core.graph import build_graph, transition_matrix
+from core.interfaces import CENTER_CONTEXT, Embeddings, Inputs, TrainContext
 from core.models import MODELS
-from core.models.base import CENTER_CONTEXT, Embeddings, Inputs, TrainContext
-from core.models.corpus import build_corpus
-from core.models.metadata import brands, categories, distinct
-from core.models.newcomers import partner_directions, place_newcomers
-from core.models.scorers import normalized, scorer
-from core.models.side_fields import side_fields
-from core.models.side_fit import fit_side_vectors
+from core.models.product_fields import brands, categories, distinct
+from core.models.side_info.fields import side_fields
+from core.models.side_info.fit import fit_side_vectors
+from core.models.side_info.new_products import partner_directions, place_newcomers
+from core.ranking_task import cold_task
+from core.scoring.factory import scorer
+from core.scoring.vectors import normalized
 from core.split import SplitConfig, split_pairs
+from core.training.corpus import build_corpus
 from core.walks import random_walks
 
 RIDGE, SHRINK, SEED = 2.0, 10.0, 42

@@ -24,8 +24,8 @@ import pyarrow as pa
 from measurements import Measurement, Run, in_process, parser, peak_gb, report, spread
 
 from core.evaluation import EvaluationConfig, evaluate
+from core.interfaces import CENTER_CENTER, CENTER_CONTEXT, Embeddings, Inputs, TrainContext
 from core.models import MODELS
-from core.models.base import CENTER_CENTER, CENTER_CONTEXT, Embeddings, Inputs, TrainContext
 from core.neighbours import NeighboursConfig, nearest
 from core.store import Store
 

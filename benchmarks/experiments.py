@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from core.evaluation import EvaluationConfig, evaluate
 from core.graph import ProductGraph
+from core.interfaces import CENTER_CENTER, CENTER_CONTEXT, Embeddings
 from core.models import MODELS
-from core.models.base import CENTER_CENTER, CENTER_CONTEXT, Embeddings
 from core.split import PairSplit
 from core.store import Store
 

@@ -40,8 +40,8 @@ from websockets.asyncio.client import connect
 
 from core.evaluation import CURVES, METRICS, SCORES, Evaluation
 from core.graph import ProductGraph, build_graph
+from core.interfaces import Embeddings
 from core.models import MODELS
-from core.models.base import Embeddings
 from core.neighbours import NEIGHBOURS, Neighbours
 from core.pairs import PairsConfig, build_pairs
 from core.projection import Projection, has_map

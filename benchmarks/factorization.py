@@ -43,7 +43,7 @@ from measurements import (
 )
 from word2vec import DIM, NEGATIVES, REPEAT_SECONDS, WINDOW, article_epoch, make_data
 
-from core.models.base import Embeddings
+from core.interfaces import Embeddings
 
 ARTICLE_PAIRS = 5_000
 ON_WALKS: dict[str, dict[str, Any]] = {
@@ -67,8 +67,8 @@ Data = dict[str, np.ndarray]
 def ours(name: str, data: Data, epochs: int, threads: int) -> tuple[Embeddings, float]:
     """Train a model of the registry; its vectors and how many positive pairs it learned from, both ways counted."""
     from core.graph import build_graph
+    from core.interfaces import Inputs, TrainContext
     from core.models import MODELS
-    from core.models.base import Inputs, TrainContext
 
     n_nodes, walks, train = int(data["n_nodes"]), data["walks"], data["train"]
     graph = build_graph(n_nodes, train[:, 0], train[:, 1], np.ones(len(train), np.float32))
@@ -148,9 +148,9 @@ def auc(trained: Embeddings, data: Data, threads: int) -> float:
     """ROC-AUC over pairs of seen products, by the model's last scoring (native, or center with context)."""
     from sklearn.metrics import roc_auc_score
 
+    from core.interfaces import CENTER_CONTEXT, NATIVE
     from core.models import MODELS
-    from core.models.base import CENTER_CONTEXT, NATIVE
-    from core.models.scorers import scorer
+    from core.scoring.factory import scorer
 
     model = MODELS[trained.model]
     one = scorer(model, trained, NATIVE if NATIVE in model.scorings else CENTER_CONTEXT, threads)

@@ -17,8 +17,8 @@ import pyarrow as pa
 from experiments import Category, category, markdown, parser
 
 from core.evaluation import auc_probe
+from core.interfaces import Inputs, TrainContext
 from core.models import MODELS as REGISTRY
-from core.models.base import Inputs, TrainContext
 
 MODELS = (
     "matrix_factorization",

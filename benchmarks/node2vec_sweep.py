@@ -10,8 +10,8 @@ from itertools import product
 
 from experiments import category, markdown, parser
 
+from core.interfaces import Inputs, TrainContext
 from core.models import MODELS
-from core.models.base import Inputs, TrainContext
 from core.walks import Node2VecConfig, node2vec_walks
 
 GRID = (0.5, 1.0, 2.0)

@@ -4,7 +4,7 @@
 
 A product is the average of a vector of its own and those of its brand, categories and price band, trained along with
 the walks, as in the article and in EGES. (The package's models fit the side vectors after the walks instead, in closed
-form; ``core.models.side_fit`` says why.) The first row does everything right, as far as training along allows; each
+form; the header of that module says why.) The first row does everything right, as far as training along allows; each
 other row undoes one thing:
 
 - tables shared: a value has one vector, as a center and as a context;
@@ -27,11 +27,13 @@ import torch
 from experiments import category, markdown, parser
 
 from core.errors import InputError
-from core.models.base import Embeddings
-from core.models.corpus import Objective, WalkCorpus, build_corpus, keep_probability, noise_table, walk_order
-from core.models.metadata import brands, categories, distinct, price_bands
-from core.models.sgns_torch import stable_batch, step
-from core.models.side_fit import softmax
+from core.interfaces import Embeddings
+from core.models.product_fields import brands, categories, distinct, price_bands
+from core.models.side_info.fit import softmax
+from core.training.corpus import WalkCorpus, build_corpus, keep_probability, walk_order
+from core.training.noise import noise_table
+from core.training.objectives import SkipGramObjective
+from core.training.torch_batches import step
 
 WINDOW, NEGATIVES, SHARED_NEGATIVES, BANDS, SEED = 5, 5.0, 16, 10, 42
 MODEL = "skipgram_side_info_mean"
@@ -50,7 +52,7 @@ class Variant:
 
 
 def side_shares(products: pa.Table, variant: Variant) -> list[sp.csr_matrix]:
-    """As ``core.models.side_fields``, with two switches."""
+    """As ``core.models.side_info.fields``, with two switches."""
     shares = []
     for field in (brands(products), categories(products), price_bands(products, BANDS)):
         node, number, idf = distinct(*field)
@@ -131,8 +133,8 @@ def train(corpus: WalkCorpus, joint: Joint, epochs: int, learning_rate: float) -
     """Skip-gram with a linearly falling learning rate. Raises FloatingPointError where vectors grow out of bounds."""
     noise = noise_table(corpus.counts, 0.75)
     keep = keep_probability(corpus.counts, 0)
-    objective = Objective(keep, noise, WINDOW, True, NEGATIVES, SHARED_NEGATIVES)
-    size = stable_batch(1024, corpus, objective, learning_rate)
+    objective = SkipGramObjective(corpus, keep, noise, WINDOW, True, NEGATIVES, SHARED_NEGATIVES)
+    size = objective.stable_batch(1024, learning_rate)
     rng = np.random.default_rng(SEED)
     starts = range(0, corpus.n_walks, size)
     for epoch in range(epochs):

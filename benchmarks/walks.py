@@ -95,8 +95,8 @@ def gather(file: Path, threads: int) -> Run:
 
     from numba import njit
 
+    from core.intrinsics import draw, multiply_wide, prefetch
     from core.walks.alias import RECORD, empty_table
-    from core.walks.intrinsics import draw, multiply_wide, prefetch
 
     @njit(nogil=True)
     def read(table, count, key):  # type: ignore[no-untyped-def]

@@ -26,10 +26,10 @@ from sklearn.metrics import roc_auc_score
 from core import paths
 from core.evaluation import EvaluationConfig, evaluate
 from core.graph import ProductGraph, build_graph, transition_matrix
+from core.interfaces import Embeddings, Inputs, Model, TrainContext
 from core.models import MODELS
-from core.models.base import Embeddings, Inputs, Model, TrainContext
-from core.models.scorers import scorer
 from core.pairs import ProductPairs, product_hashes
+from core.scoring.factory import scorer
 from core.settings import build
 from core.split import PairSplit, SplitConfig, split_pairs
 from core.store import Store

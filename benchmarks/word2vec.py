@@ -98,7 +98,7 @@ def ours(walks: np.ndarray, n_nodes: int, epochs: int, threads: int) -> Trained:
 
 
 def _fit(entry: Any, config: Any, walks: np.ndarray, n_nodes: int, threads: int) -> Trained:
-    from core.models.base import Inputs, TrainContext
+    from core.interfaces import Inputs, TrainContext
 
     started = time.perf_counter()
     trained = entry.fit(Inputs(n_nodes=n_nodes, walks=walks), config, TrainContext(threads=threads))

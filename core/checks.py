@@ -17,7 +17,7 @@ from core.evaluation.link import roc_auc, thresholds
 from core.evaluation.result import ALL, DEGREE_MATCHED, RANKING
 from core.graph import ProductGraph
 from core.id_clash import likely_clash
-from core.models.base import Embeddings
+from core.interfaces import Embeddings
 from core.pairs import ProductPairs
 from core.split import PairSplit, contains, pair_keys
 

@@ -1,22 +1,14 @@
 """Every hyperparameter of the pipeline, section by section, with its help text and bounds.
 
-Belongs here: the config dataclasses and the index of sections that categories.yaml and the launchpad use. Does not
-belong here: any code that uses them; this module stays light, because the Dagster definitions import it.
+Belongs here: the config dataclasses and the index of sections that categories.yaml and the launchpad use; those of the
+models follow from the registry. Does not belong here: any code that uses them; this module stays light, because the
+Dagster definitions import it.
 """
 
 from dataclasses import dataclass
 
 from core.evaluation.result import EvaluationConfig
-from core.models.baselines import AdamicAdarConfig, PopularityConfig
-from core.models.blend import BlendConfig
-from core.models.content_knn import ContentConfig
-from core.models.cooccurrence import CooccurrenceConfig
-from core.models.gensim_word2vec import GensimConfig
-from core.models.matrix_factorization import PairsFactorizationConfig, SequencesFactorizationConfig
-from core.models.pagerank import PageRankConfig
-from core.models.rp3beta import RP3BetaConfig
-from core.models.side_info import SideInfoConfig, WeightedSideInfoConfig
-from core.models.skipgram import SkipGramConfig
+from core.models import MODELS
 from core.neighbours import NeighboursConfig
 from core.pairs import PairsConfig
 from core.projection import ProjectionConfig
@@ -75,23 +67,9 @@ CONFIGS: dict[str, type] = {
     "split": SplitConfig,
     "walks": WalksConfig,
     "node2vec_walks": Node2VecConfig,
-    "blend": BlendConfig,
-    "popularity": PopularityConfig,
-    "adamic_adar": AdamicAdarConfig,
-    "rp3beta": RP3BetaConfig,
-    "personalized_pagerank": PageRankConfig,
-    "cooccurrence": CooccurrenceConfig,
-    "content_knn": ContentConfig,
-    "gensim_word2vec": GensimConfig,
-    "skipgram": SkipGramConfig,
-    "skipgram_side_info_mean": SideInfoConfig,
-    "skipgram_side_info_weighted": WeightedSideInfoConfig,
-    "node2vec": SkipGramConfig,
-    "matrix_factorization": PairsFactorizationConfig,
-    "matrix_factorization_bias": PairsFactorizationConfig,
-    "matrix_factorization_sequences": SequencesFactorizationConfig,
+    **{name: model.config_class for name, model in MODELS.items()},
     "evaluation": EvaluationConfig,
     "neighbours": NeighboursConfig,
     "projection": ProjectionConfig,
 }
-"""Section name → config class."""
+"""Section name → config class; the section of a model bears its name."""

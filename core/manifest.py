@@ -21,7 +21,7 @@ ARTEFACTS = {
     "ProductPairs": "core.pairs",
     "PairSplit": "core.split",
     "ProductGraph": "core.graph",
-    "Embeddings": "core.models.base",
+    "Embeddings": "core.interfaces",
     "Evaluation": "core.evaluation",
     "Neighbours": "core.neighbours",
     "Projection": "core.projection",

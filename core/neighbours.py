@@ -1,7 +1,7 @@
 """The list a shop shows: the nearest products of every product, by every scoring of a model.
 
 Belongs here: choosing exact or approximate search, measuring what the approximation misses, and the
-neighbours table. Does not belong here: exact search itself (``core.models.scorers``) and judging lists
+neighbours table. Does not belong here: exact search itself (``core.scoring.factory``) and judging lists
 (``core.evaluation``).
 """
 
@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from core.models.base import Embeddings, Model
+from core.interfaces import Embeddings, Model
 from core.progress import Progress, silent
 from core.settings import setting
 
 if TYPE_CHECKING:
-    from core.models.scorers import VectorScorer
+    from core.scoring.vectors import VectorScorer
 
 VERSION = "4"
 """Raised whenever the same model gets other lists."""
@@ -95,7 +95,8 @@ def nearest(
             Default: all.
     """
     # Numba comes with the scorers; whoever only reads neighbours (the explorer) need not wait for it.
-    from core.models.scorers import VectorScorer, scorer
+    from core.scoring.factory import scorer
+    from core.scoring.vectors import VectorScorer
 
     names = product_ids.cast(pa.string())
     tables, info = [], {}
@@ -151,7 +152,7 @@ def _approximate(
     """
     import faiss  # slow to import and needed for large categories only
 
-    from core.models.probed_lists import build_cells
+    from core.scoring.ivf_search import build_cells
 
     candidates = np.flatnonzero(one.seen).astype(np.int32)
     n_cells = max(1, round(_CELLS * np.sqrt(len(candidates))))

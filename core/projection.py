@@ -17,8 +17,8 @@ import numpy as np
 import scipy.sparse as sp
 
 from core.errors import InputError
+from core.interfaces import CENTER_CENTER, Embeddings, Model
 from core.models import MODELS
-from core.models.base import CENTER_CENTER, Embeddings, Model
 from core.progress import Progress, silent
 from core.settings import setting
 

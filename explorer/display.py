@@ -130,11 +130,12 @@ METRIC_TITLES = {
 
 
 def training_rows(facts: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
-    """Cost of every model: seconds, throughput, peak memory, device. ``facts``: model → embeddings info."""
+    """Cost of every model: seconds by phase, throughput, peak memory, device. ``facts``: model → embeddings info."""
     rows = [
         {
             "model": model,
             "seconds": _number(info.get("seconds")),
+            **{phase: _number((info.get("timing") or {}).get(phase)) for phase in ("probing", "setup", "compilation")},
             "examples_per_second": _number(info.get("examples_per_second")),
             "peak_memory": _number(info.get("peak_memory_mb")),
             "evaluation_seconds": _number(info.get("evaluation_seconds")),
@@ -144,7 +145,8 @@ def training_rows(facts: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
         for model, info in facts.items()
     ]
     columns = [
-        "model", "seconds", "examples_per_second", "peak_memory", "evaluation_seconds", "neighbours_seconds", "device",
+        "model", "seconds", "probing", "setup", "compilation", "examples_per_second", "peak_memory",
+        "evaluation_seconds", "neighbours_seconds", "device",
     ]  # fmt: skip
     return pd.DataFrame(rows, columns=columns)
 
@@ -155,6 +157,9 @@ def training_columns() -> dict[str, Any]:
     return {
         "model": column.TextColumn("Model"),
         "seconds": column.NumberColumn("Training", format="%.2f s", help="Wall time"),
+        "probing": column.NumberColumn("Probing", format="%.2f s", help="Measuring the learning curve"),
+        "setup": column.NumberColumn("Set-up", format="%.2f s", help="All that is neither of the others"),
+        "compilation": column.NumberColumn("Compilation", format="%.2f s", help="Kernels that were not cached yet"),
         "examples_per_second": column.NumberColumn("Examples / s", format="compact"),
         "peak_memory": column.NumberColumn("Peak memory", format="%.0f MB", help="Of the training process"),
         "evaluation_seconds": column.NumberColumn("Evaluation", format="%.1f s", help="Wall time of its metrics"),

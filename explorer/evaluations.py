@@ -80,7 +80,7 @@ def scores(category: str, model: str) -> pd.DataFrame | None:
 
 
 def learning_curves(category: str) -> pd.DataFrame:
-    """Rows of ``core.models.base.LEARNING_CURVE`` of all models, with the column model."""
+    """Rows of ``core.interfaces.LEARNING_CURVE`` of all models, with the column model."""
     frames = []
     for model in data.models_with("embeddings", category):
         table = data.table(f"embeddings/{model}", category, "learning_curve")

@@ -29,7 +29,7 @@ _INPUTS = {
     "walks": "walks",
     "node2vec_walks": "node2vec_walks",
 }
-"""Field of ``core.models.base.Inputs`` → asset."""
+"""Field of ``core.interfaces.Inputs`` → asset."""
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ import pyarrow as pa
 
 from core import baskets
 from core.errors import InputError
+from core.interfaces import CENTER_CENTER, CENTER_CONTEXT, NATIVE
 from core.models import MODELS
-from core.models.base import CENTER_CENTER, CENTER_CONTEXT, NATIVE
 from explorer import data, list_tables
 from explorer.neighbours import NeighbourFile, lists_holding
 from explorer.relations import Known, Relations

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import streamlit as st
 
-from core.models.base import CENTER_CENTER
+from core.interfaces import CENTER_CENTER
 from core.projection import Projection
 from explorer import data, data_charts, links, maps, views
 from explorer.search import ProductIndex

@@ -9,7 +9,7 @@ from typing import Any
 import dagster as dg
 
 from core.categories import Categories, load_categories, load_step_tags
-from core.models.base import Model
+from core.interfaces import Model
 from core.paths import categories_file
 
 CATEGORIES: Categories = load_categories(categories_file())

@@ -13,9 +13,9 @@ for _name in (
     "pandas",
     "pyarrow.dataset",  # to read Parquet
     "core.evaluation.run",
-    "core.models.blend_scorer",
-    "core.models.skipgram_training",  # and with it torch
-    "core.models.warm",
+    "core.models.blend.scorer",
+    "core.models.skipgram.train",  # and with it torch
+    "core.training.warm_start",
 ):
     import_module(_name)
 

@@ -131,7 +131,7 @@ class TorchDevice(dg.ConfigurableResource):
     Attributes:
         device: ``auto`` takes cuda, then mps, then cpu; ``cpu``, ``cuda``, ``cuda:N`` or ``mps`` demand one.
         precision: of matrix products of 32-bit numbers: ``float32`` (exact), ``tf32`` (TensorFloat-32 where the
-            device has it) or ``bf16``; see :data:`core.models.base.PRECISIONS`.
+            device has it) or ``bf16``; see :data:`core.interfaces.PRECISIONS`.
     """
 
     device: str = "auto"

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from core.evaluation.result import CURVES, METRICS, SCORES, Evaluation
 from core.graph import build_graph, transition_matrix
-from core.models.base import LEARNING_CURVE, Embeddings
+from core.interfaces import LEARNING_CURVE, Embeddings
 from core.neighbours import NEIGHBOURS, Neighbours
 from core.pairs import ProductPairs
 from core.projection import Projection, ProjectionConfig

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from core.graph import ProductGraph, build_graph
+from core.interfaces import NATIVE, Embeddings, Inputs
 from core.models import MODELS
-from core.models.base import NATIVE, Embeddings, Inputs
 from core.models.baselines import AdamicAdarConfig, PopularityConfig
-from core.models.scorers import scorer
+from core.scoring.factory import scorer
 
 
 def karate() -> tuple[nx.Graph, ProductGraph]:

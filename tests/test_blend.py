@@ -9,13 +9,13 @@ import torch
 from sklearn.metrics import roc_auc_score
 
 from core.graph import build_graph, transition_matrix
+from core.interfaces import NATIVE, Inputs, TrainContext
 from core.models import MODELS
-from core.models.base import NATIVE, Inputs, TrainContext
-from core.models.blend import BlendConfig
-from core.models.blend_ranker import Examples, _list_loss, predict, train_ranker
-from core.models.scorers import scorer
+from core.models.blend.config import BlendConfig
+from core.models.blend.ranker import Examples, _list_loss, predict, train_ranker
 from core.pairs import build_pairs
 from core.sample import sample_catalog
+from core.scoring.factory import scorer
 from core.split import SplitConfig, split_pairs
 from core.store import Store
 from core.walks import WalksConfig, random_walks
@@ -205,9 +205,9 @@ def test_ranker_learns_an_order_and_a_boundary():
     rng = np.random.default_rng(0)
     rows, starts, relevant = example_lists(rng)
     pairs = features_like(rng, 4000)
-    ranker, _ = train_ranker(
-        Examples(rows, starts, relevant, pairs, pairs[:, 0] + pairs[:, 1] > 0), 2, 16, 15, 0.02, 1, lambda *_: None
-    )
+    config = BlendConfig(networks=2, hidden=16, epochs=15, learning_rate=0.02)
+    examples = Examples(rows, starts, relevant, pairs, pairs[:, 0] + pairs[:, 1] > 0)
+    ranker, _ = train_ranker(examples, config, TrainContext(seed=1))
     fresh, _, wanted = example_lists(rng)
     chosen = predict(ranker, fresh).reshape(200, 12).argmax(axis=1)
     assert (wanted.reshape(200, 12)[np.arange(200), chosen]).mean() > 0.85
@@ -221,7 +221,8 @@ def test_ranker_does_not_depend_on_torch_threads():
     results = []
     for threads in (1, 2):
         torch.set_num_threads(threads)
-        results.append(train_ranker(examples, 2, 16, 2, 0.02, 1, lambda *_: None)[0])
+        config = BlendConfig(networks=2, hidden=16, epochs=2, learning_rate=0.02)
+        results.append(train_ranker(examples, config, TrainContext(seed=1, threads=threads))[0])
         assert torch.get_num_threads() == threads
     for name in results[0]:
         np.testing.assert_array_equal(results[0][name], results[1][name])
@@ -257,5 +258,5 @@ def test_list_loss_is_the_mean_cross_entropy_of_a_softmax():
 def test_without_examples_the_first_feature_decides():
     nothing = np.empty((0, 5), np.float32), np.zeros(1, np.int64), np.empty(0, bool)
     rows = features_like(np.random.default_rng(0), 30)
-    ranker, _ = train_ranker(Examples(*nothing, rows, np.zeros(30, bool)), 2, 16, 2, 0.02, 1, lambda *_: None)
+    ranker, _ = train_ranker(Examples(*nothing, rows, np.zeros(30, bool)), CONFIG, TrainContext(seed=1))
     np.testing.assert_allclose(predict(ranker, rows), rows[:, 0], rtol=1e-6)

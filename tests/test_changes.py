@@ -8,7 +8,7 @@ import pytest
 
 from core.changes import Expected, changes
 from core.graph import ProductGraph
-from core.models.base import Embeddings
+from core.interfaces import Embeddings
 from core.store import Manifest, Store
 
 SOURCE = {"source": {"path": "a.csv", "size": 5}}

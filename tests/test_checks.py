@@ -11,7 +11,7 @@ import scipy.sparse as sp
 from core import checks
 from core.evaluation.result import ALL, DEGREE_MATCHED, METRICS, RANKING
 from core.graph import build_graph, transition_matrix
-from core.models.base import Embeddings
+from core.interfaces import Embeddings
 from core.split import SplitConfig, split_pairs
 from core.walks import random_walks
 from core.walks.config import WalksConfig

@@ -6,12 +6,12 @@ import pytest
 
 from core.evaluation import EvaluationConfig, evaluate
 from core.graph import ProductGraph, build_graph
+from core.interfaces import NATIVE, Embeddings, Inputs, TrainContext
 from core.models import MODELS
-from core.models.base import NATIVE, Embeddings, Inputs, TrainContext
-from core.models.content_alike import features
-from core.models.content_knn import ContentConfig
-from core.models.scorers import scorer
+from core.models.content_knn.config import ContentConfig
+from core.models.content_knn.similarity import features
 from core.neighbours import NeighboursConfig, nearest
+from core.scoring.factory import scorer
 from core.split import SplitConfig, split_pairs
 
 MODEL = MODELS["content_knn"]

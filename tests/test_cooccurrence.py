@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from core.errors import InputError
+from core.interfaces import NATIVE, Embeddings, Inputs, TrainContext
 from core.models import MODELS
-from core.models.base import NATIVE, Embeddings, Inputs, TrainContext
-from core.models.cooccurrence import CooccurrenceConfig
-from core.models.scorers import scorer
+from core.models.cooccurrence.config import CooccurrenceConfig
+from core.scoring.factory import scorer
 
 MODEL = MODELS["cooccurrence"]
 N = 60

@@ -19,8 +19,8 @@ from core import artefact_files
 from core.changes import DAMAGED, Expected, changes
 from core.errors import InputError
 from core.graph import build_graph
+from core.interfaces import Embeddings
 from core.manifest import MANIFEST, parse
-from core.models.base import Embeddings
 from core.store import Store, earlier_manifest, read_artefact
 
 RNG = np.random.default_rng(0)

@@ -23,9 +23,10 @@ from core.evaluation import (
     summary_line,
     to_markdown,
 )
+from core.evaluation.probe import AucProbe
 from core.graph import ProductGraph, build_graph
+from core.interfaces import CENTER_CENTER, CENTER_CONTEXT, NATIVE, Embeddings, Inputs, Model
 from core.models import MODELS
-from core.models.base import CENTER_CENTER, CENTER_CONTEXT, NATIVE, Embeddings, Inputs, Model
 from core.split import PairSplit, SplitConfig, split_pairs
 
 N = 300
@@ -299,27 +300,45 @@ def test_probe_is_the_published_auc_of_seen_pairs():
     embeddings = make_vectors(graph)
     found = values(evaluate(VECTORS, embeddings, split, graph, FAST))
     probe = auc_probe(split, seed=0, size=10**6)
-    crossed = probe(embeddings.center, embeddings.context)
+    assert (np.diff(probe.nodes) > 0).all()
+    center, context = embeddings.center[probe.nodes], embeddings.context[probe.nodes]
+    crossed = probe(center, context)
     assert crossed == pytest.approx(found["published", "seen", CENTER_CONTEXT, "roc_auc"], abs=1e-4)
-    alone = probe(embeddings.center, None)
+    alone = probe(center, None)
     assert alone == pytest.approx(found["published", "seen", CENTER_CENTER, "roc_auc"], abs=1e-4)
+
+
+@pytest.mark.parametrize("crossed", [False, True])
+def test_probe_of_inner_products_against_scikit_learn(crossed):
+    rng = np.random.default_rng(0)
+    positive, negative = rng.integers(0, 90, (2, 2, 5000))
+    center, context = rng.normal(size=(2, 90, 6)).astype(np.float32) * rng.random((90, 1), np.float32)
+    probe = AucProbe(positive, negative)
+    other = context if crossed else center
+    a, b = np.concatenate([positive, negative], axis=1)
+    scores = (center[a] * other[b]).sum(1) + crossed * (center[b] * context[a]).sum(1)
+    expected = roc_auc_score(np.repeat([1, 0], 5000), scores)
+    rows = center[probe.nodes], context[probe.nodes] if crossed else None
+    assert probe(*rows, cosine=False) == pytest.approx(expected, abs=1e-5)
 
 
 def test_probe_is_fixed_small_and_harmless():
     split, graph = make_split()
     embeddings = make_vectors(graph)
     before = embeddings.center.copy()
-    probe = auc_probe(split, seed=0, size=50)
-    assert probe(embeddings.center, None) == probe(embeddings.center, None)
-    assert probe(embeddings.center, None) != auc_probe(split, seed=1, size=50)(embeddings.center, None)
+    probe, other = auc_probe(split, seed=0, size=50), auc_probe(split, seed=1, size=50)
+    rows = embeddings.center[probe.nodes]
+    assert probe(rows, None) == probe(rows, None) and len(probe.nodes) <= 200
+    assert probe(rows, None) != other(embeddings.center[other.nodes], None)
     assert np.array_equal(embeddings.center, before)
-    assert np.isnan(probe(np.full_like(before, np.nan), None))
+    assert np.isnan(probe(np.full_like(rows, np.nan), None))
 
 
 def test_probe_without_pairs_is_nan():
     one = np.ones(1, np.float32)
     split = split_pairs(3, np.array([0]), np.array([1]), one, np.zeros(3, bool), SplitConfig())
-    assert np.isnan(auc_probe(split)(np.ones((3, 2), np.float32), None))
+    probe = auc_probe(split)
+    assert np.isnan(probe(np.ones((3, 2), np.float32)[probe.nodes], None))
 
 
 def row(model: str, scoring: str, protocol: str, subset: str, metric: str, value: float | None) -> dict:
@@ -354,8 +373,28 @@ def test_leaderboard_and_markdown():
     assert cells[0][-1] == "own" and cells[1][-1] == "median"
     assert set(cells[2][2:-1]) == {"–"}
     assert "1,234 + 99" in text
+    assert "seconds" not in text
     assert "unseen products" not in to_markdown(long)
     assert "article's" not in text
+
+
+def test_leaderboard_tells_the_seconds_of_each_phase():
+    a = [
+        row("a", "native", "published", "all", "roc_auc", 0.9),
+        row("a", "center_center", "published", "all", "mrr", 1),
+    ]
+    b = [row("b", "native", "published", "all", "roc_auc", 0.8)]
+    tables = {name: pa.Table.from_pylist(rows, schema=METRICS) for name, rows in (("a", a), ("b", b))}
+    timing = {"a": {"training": 2.0, "probing": 0.5, "setup": 1.25, "compilation": 0.04}, "b": None}
+    long = leaderboard(tables, "tiny", timing)
+    assert long.schema == LEADERBOARD
+    times = [r for r in long.to_pylist() if r["protocol"] == "time"]
+    assert {r["metric"]: r["value"] for r in times} == timing["a"]
+    assert all(r["model"] == "a" and r["subset"] == "all" and r["scoring"] is None for r in times)
+    table = [line for line in to_markdown(long).splitlines() if line.startswith("|")]
+    assert len({line.count("|") for line in table}) == 1 and len(table) == 2 + 3
+    assert table[0].endswith("| seconds: training + probing + set-up + compilation |")
+    assert [line.split("|")[-2].strip() for line in table[2:]] == ["2.0 + 0.5 + 1.2 + 0.0"] * 2 + ["–"]
 
 
 def test_leaderboard_says_whose_settings_are_the_articles():

@@ -5,16 +5,14 @@ import pytest
 from sklearn.metrics import ndcg_score
 
 from core.evaluation.ranking import (
-    RankingTask,
-    cold_task,
     coverage,
     ndcg,
     popularity_bias,
-    ranking_task,
     recall,
     reciprocal_rank,
 )
 from core.graph import build_graph
+from core.ranking_task import RankingTask, cold_task, ranking_task
 from core.split import PairSplit, SplitConfig, split_pairs
 
 # Three lists of four places; 1 = a target stands there.

@@ -5,9 +5,10 @@ import pytest
 from gensim.models.word2vec import LineSentence, Word2Vec
 
 from core.errors import InputError
-from core.models import gensim_training
-from core.models.base import LEARNING_CURVE, Inputs, TrainContext
-from core.models.gensim_word2vec import GensimConfig, train
+from core.interfaces import LEARNING_CURVE, Inputs, TrainContext
+from core.models.gensim_word2vec import train as gensim_training
+from core.models.gensim_word2vec.config import GensimConfig
+from tests.probes import RecordingProbe
 
 N_NODES = 1_005  # ids of one to four digits
 SMALL = GensimConfig(dim=12, epochs=3, learning_rate=0.05)
@@ -25,7 +26,8 @@ def walks():
 
 
 def _fit(walks, config=SMALL, **context):
-    return train(Inputs(n_nodes=N_NODES, walks=walks), config, TrainContext(**({"threads": 1} | context)))
+    inputs = Inputs(n_nodes=N_NODES, walks=walks)
+    return gensim_training.train(inputs, config, TrainContext(**({"threads": 1} | context)))
 
 
 def test_gensim_reads_exactly_the_walks(walks, tmp_path, monkeypatch):
@@ -96,12 +98,7 @@ def test_every_word_is_trained_on(walks, monkeypatch, threads):
 
 def test_learning_curve_progress_and_facts(walks):
     reports = []
-    probed = []
-
-    def probe(center, context):
-        probed.append((center.copy(), context.copy()))
-        return 0.75
-
+    probe = RecordingProbe(np.arange(0, N_NODES, 3), lambda *_: 0.75)
     embeddings = _fit(walks, probe=probe, progress=lambda *report: reports.append(report))
     words = int((walks >= 0).sum())
     rows = embeddings.learning_curve.to_pandas()
@@ -112,7 +109,8 @@ def test_learning_curve_progress_and_facts(walks):
     assert rows["learning_rate"].iloc[-1] == pytest.approx(SMALL.min_learning_rate)
     assert rows["seconds"].is_monotonic_increasing
     assert reports[-1] == ("gensim_word2vec", 3 * words, 3 * words, "words") and len(reports) == 3
-    assert (probed[-1][0] == embeddings.center).all() and (probed[-1][1] == embeddings.context).all()
+    center, context = probe.shown[-1]
+    assert (center == embeddings.center[::3]).all() and (context == embeddings.context[::3]).all()
     assert embeddings.info["config"]["architecture"] == "cbow"
     assert embeddings.info["words"] == 3 * words and embeddings.info["device"] == "cpu"
     assert embeddings.info["seconds"] == rows["seconds"].iloc[-1]
@@ -126,6 +124,6 @@ def test_one_thread_repeats_itself_and_follows_the_seed(walks):
 
 def test_walks_of_another_graph_and_no_walks_are_refused(walks):
     with pytest.raises(InputError, match="another product graph"):
-        train(Inputs(n_nodes=100, walks=walks), SMALL, TrainContext())
+        gensim_training.train(Inputs(n_nodes=100, walks=walks), SMALL, TrainContext())
     with pytest.raises(InputError, match="there are none"):
-        train(Inputs(n_nodes=100), SMALL, TrainContext())
+        gensim_training.train(Inputs(n_nodes=100), SMALL, TrainContext())

@@ -1,13 +1,19 @@
 """The steps of matrix factorization on both back ends against autograd of the loss, pair by pair."""
 
+import functools
+
 import numpy as np
 import pytest
 import torch
 
-from core.models import pairs_cpu, sgns_cpu, sgns_torch
-from core.models.corpus import Objective, WalkCorpus, noise_table
-from core.models.row_kernels import make_scratch
-from core.models.tied_cpu import update_tied
+from core.training import torch_batches
+from core.training.compiled import CompiledTrainer
+from core.training.corpus import WalkCorpus
+from core.training.kernels import factorization_on_pairs
+from core.training.kernels.factorization_on_walks import update_tied
+from core.training.kernels.rows import make_scratch
+from core.training.noise import noise_table
+from core.training.objectives import PairFactorization, WalkFactorization
 
 N_NODES, DIM, RATE = 30, 20, np.float32(1e-3)
 
@@ -99,7 +105,7 @@ def test_torch_step_is_the_sum_of_the_plain_gradients_of_its_walks(with_bias):
     ]
     new, new_bias = torch.tensor(table), torch.tensor(bias) if with_bias else None
     drawn = torch.tensor(nodes), torch.tensor(reach), torch.tensor(noise)
-    loss, pairs = sgns_torch.tied_step(new, new_bias, torch.tensor(labels), 0.3, *drawn, 3.0, float(RATE))
+    loss, pairs = torch_batches.tied_step(new, new_bias, torch.tensor(labels), 0.3, *drawn, 3.0, float(RATE))
     assert float(loss) == pytest.approx(sum(e[0] for e in expected), rel=1e-4)
     assert int(pairs) == sum(e[1] for e in expected)
     gradients = [sum(e[part] for e in expected) for part in (2, 3)]
@@ -140,11 +146,11 @@ def test_compiled_step_on_pairs_is_the_gradient_of_the_plain_loss(per_step, shar
         bias[:] = 0
     loss, pairs, *gradients = _plain_pairs(table, bias, nodes, labels, noise, 5.0, 0.3)
     new, new_bias = table.copy(), bias.copy() if with_bias else np.empty(0, np.float32)
-    scratch = pairs_cpu.make_pairs_scratch(per_step + 5, shared, DIM)
+    scratch = factorization_on_pairs.make_pairs_scratch(per_step + 5, shared, DIM)
     for part in scratch:
         part[:] = 7.0  # what earlier steps leave there must not matter
     numbers = [np.float32(x) for x in (5.0, 0.3, RATE)]
-    got = pairs_cpu.update_pairs(new, new_bias, nodes, labels, noise, *numbers, scratch, True)
+    got = factorization_on_pairs.update_pairs(new, new_bias, nodes, labels, noise, *numbers, scratch, True)
     assert got == (pytest.approx(loss, rel=1e-4), pairs)
     _assert_gradients((table, bias), (new, new_bias), gradients)
 
@@ -161,7 +167,7 @@ def test_torch_step_on_pairs_is_the_sum_of_the_plain_gradients_of_its_rows(with_
     expected = [_plain_pairs(table, bias, pairs, label, noise, 3.0, 0.3) for pairs, noise, label in cases]
     new, new_bias = torch.tensor(table), torch.tensor(bias) if with_bias else None
     drawn = torch.tensor(nodes), torch.tensor(np.stack([noise for _, noise, _ in cases]))
-    loss, count = sgns_torch.pairs_step(new, new_bias, torch.tensor(labels), 0.3, *drawn, 3.0, float(RATE))
+    loss, count = torch_batches.pairs_step(new, new_bias, torch.tensor(labels), 0.3, *drawn, 3.0, float(RATE))
     assert float(loss) == pytest.approx(sum(e[0] for e in expected), rel=1e-4)
     assert int(count) == sum(e[1] for e in expected)
     gradients = [sum(e[part] for e in expected) for part in (2, 3)]
@@ -172,6 +178,24 @@ PER_STEP = pytest.mark.parametrize("per_step", [0, 1, 3])
 """A walk of two at a time, and steps of pairs, of which the last of a batch is not full."""
 
 
+def _objective(corpus, noise, negatives, shared, l2, per_step):
+    keep = np.ones(len(corpus.counts), np.float32)
+    if per_step:
+        return PairFactorization(corpus, keep, noise, 1, False, negatives, shared, l2, per_step)
+    return WalkFactorization(corpus, keep, noise, 1, False, negatives, shared, l2)
+
+
+def _trainer(backend, objective, table, bias, batch):
+    """Trains the table and the biases in place, one thread."""
+    corpus = objective.corpus
+    if backend == "compiled":
+        return CompiledTrainer(objective.kernel(table, table, bias), corpus.n_walks, batch, 1, 1)
+    on_torch = torch.from_numpy(table)
+    step = functools.partial(objective.step, on_torch, on_torch, None if bias is None else torch.from_numpy(bias))
+    cpu, rows = torch.device("cpu"), objective.pairs_per_row
+    return torch_batches.TorchTrainer(step, corpus, objective.drawing(), batch, 1, cpu, pairs_per_row=rows)
+
+
 @PER_STEP
 @pytest.mark.parametrize("backend", ["compiled", "torch"])
 def test_l2_touches_no_row_outside_the_steps(backend, per_step):
@@ -179,17 +203,10 @@ def test_l2_touches_no_row_outside_the_steps(backend, per_step):
     counts = np.r_[np.full(10, 5), np.zeros(N_NODES - 10, int)]
     walks = np.random.default_rng(0).permuted(np.tile(np.arange(10, dtype=np.int32), (200, 1)), axis=1)[:, :2].copy()
     corpus = WalkCorpus(walks, counts, np.full(len(walks), 0.5, np.float32))
-    objective = Objective(
-        np.ones(N_NODES, np.float32), noise_table(counts, 0.75), 1, False, 5.0, 5, True, 1.0, per_step
-    )
+    objective = _objective(corpus, noise_table(counts, 0.75), 5.0, 5, 1.0, per_step)
     table, bias = _tables()
     new, new_bias = table.copy(), bias.copy()
-    trainer: sgns_cpu.CompiledTrainer | sgns_torch.TorchTrainer
-    if backend == "compiled":
-        trainer = sgns_cpu.CompiledTrainer(new, new, corpus, objective, 20, 1, 1, new_bias)
-    else:
-        on_torch = torch.from_numpy(new)
-        trainer = sgns_torch.TorchTrainer(on_torch, on_torch, corpus, objective, 20, 1, torch.from_numpy(new_bias))
+    trainer = _trainer(backend, objective, new, new_bias, 20)
     list(trainer.batches(1, 0, 10, lambda batch: 0.02))
     assert (new[10:] == table[10:]).all() and (new_bias[10:] == bias[10:]).all()
     assert (new[:10] != table[:10]).all() and (new_bias[:10] != bias[:10]).all()
@@ -205,16 +222,9 @@ def test_each_pair_is_trained_with_its_own_label(backend, per_step):
     labels = np.linspace(0.1, 0.9, n_pairs).astype(np.float32)
     counts = np.ones(2 * n_pairs, int)
     corpus = WalkCorpus(walks, counts, labels)
-    objective = Objective(
-        np.ones(2 * n_pairs, np.float32), noise_table(counts, 0.0), 1, False, 1e-6, 1, True, 0.0, per_step
-    )
+    objective = _objective(corpus, noise_table(counts, 0.0), 1e-6, 1, 0.0, per_step)
     table = np.random.default_rng(0).normal(0, 0.3, (2 * n_pairs, 8)).astype(np.float32)
-    trainer: sgns_cpu.CompiledTrainer | sgns_torch.TorchTrainer
-    if backend == "compiled":
-        trainer = sgns_cpu.CompiledTrainer(table, table, corpus, objective, 7, 1, 1)
-    else:
-        on_torch = torch.from_numpy(table)
-        trainer = sgns_torch.TorchTrainer(on_torch, on_torch, corpus, objective, 7, 1)
+    trainer = _trainer(backend, objective, table, None, 7)
     for epoch in range(1, 301):
         list(trainer.batches(epoch, 0, 6, lambda batch: 0.2))
     score = np.einsum("ij,ij->i", table[::2], table[1::2])

@@ -6,12 +6,12 @@ import pytest
 import scipy.sparse as sp
 
 from core.graph import build_graph
+from core.interfaces import CENTER_CENTER, CENTER_CONTEXT, NATIVE, Embeddings, Inputs, Model
 from core.models import MODELS
-from core.models.base import CENTER_CENTER, CENTER_CONTEXT, NATIVE, Embeddings, Inputs, Model
-from core.models.probed_lists import Cells, Probe, build_cells
-from core.models.scorers import VectorScorer
 from core.neighbours import NEIGHBOURS, Neighbours, NeighboursConfig, nearest
 from core.progress import silent
+from core.scoring.ivf_search import Cells, Probe, build_cells
+from core.scoring.vectors import VectorScorer
 
 VECTORS = Model("vectors", "", "", "", (), (CENTER_CONTEXT, CENTER_CENTER))
 
@@ -214,7 +214,7 @@ def test_threads_and_blocks_do_not_change_what_is_found(monkeypatch):
     probe = plain_probe(cells, 3)
     whole = cells.top_k(one.queries, sources, 5, probe, 1, silent)
     for name, size in (("_BLOCK", 100), ("_WAVE", 250), ("_TILE", 500)):
-        monkeypatch.setattr(f"core.models.probed_lists.{name}", size)
+        monkeypatch.setattr(f"core.scoring.ivf_search.{name}", size)
     parts = cells.top_k(one.queries, sources, 5, probe, 3, silent)
     assert np.array_equal(whole[0], parts[0]) and np.allclose(whole[1], parts[1], atol=1e-6)
 
@@ -232,7 +232,7 @@ def test_search_stays_exact_where_an_index_cannot_help():
 
 def test_chain_models_are_listed_by_rows():
     chain = sp.csr_matrix(np.array([[0, 0.2, 0.8], [0, 0, 1.0], [0.5, 0.5, 0]], np.float32))
-    model = Model("chain", "", "", "", (), (NATIVE,))
+    model = Model("chain", "", "", "", (), (NATIVE,), "core.scoring.chains:chain")
     embeddings = Embeddings("chain", np.ones(3, bool), matrices={"chain_0": chain})
     found = lists(nearest(model, embeddings, product_ids(3), NeighboursConfig(k=2)), NATIVE)
     assert found == {"P000000": ["P000002", "P000001"], "P000001": ["P000002"], "P000002": ["P000000", "P000001"]}

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from core.graph import build_graph
-from core.models.newcomers import degree_mean, partner_directions, place_newcomers
-from core.models.scorers import normalized
+from core.models.side_info.new_products import degree_mean, partner_directions, place_newcomers
+from core.scoring.vectors import normalized
 
 N, DIM = 40, 5
 

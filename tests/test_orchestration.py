@@ -214,7 +214,7 @@ def test_an_unknown_precision_is_refused_before_training(built):
         store.root, "alpha", instance, run_config=config, asset_selection=[dg.AssetKey(["embeddings", "skipgram"])]
     )
     [failure] = [e.step_failure_data.error.cause for e in result.all_events if e.is_step_failure]
-    assert "torch_device.precision: is not one of float32, tf32, bf16" in failure.message
+    assert "torch_device.precision: the value is not one of float32, tf32, bf16" in failure.message
     assert store.manifest("embeddings/skipgram", "alpha") == before
 
 

@@ -10,10 +10,12 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from core.errors import InputError
-from core.models import sgns_torch
-from core.models.base import Inputs, TrainContext
-from core.models.blend_ranker import Examples, train_ranker
-from core.models.skipgram import SkipGramConfig, train
+from core.interfaces import Inputs, TrainContext
+from core.models.blend.config import BlendConfig
+from core.models.blend.ranker import Examples, train_ranker
+from core.models.skipgram.config import SkipGramConfig
+from core.models.skipgram.train import train
+from core.training import devices, torch_batches
 
 N_NODES, N_WALKS, LENGTH = 120, 3000, 10
 WALK_BYTES = N_WALKS * LENGTH * 4
@@ -59,7 +61,7 @@ def test_a_batch_that_does_not_fit_is_halved_and_said():
 
 
 def test_too_small_for_any_batch_is_a_sentence(monkeypatch):
-    monkeypatch.setattr(sgns_torch, "MOST_HALVINGS", 1)
+    monkeypatch.setattr(devices, "MOST_HALVINGS", 1)
     with pytest.raises(InputError, match="not enough memory even for steps of"):
         fit(WALK_BYTES)
 
@@ -77,9 +79,9 @@ def test_a_step_that_runs_out_of_memory_anywhere_has_changed_nothing(objective):
 
     def step(center, context, bias):
         if objective == "skip-gram":
-            sgns_torch.step(center, context, nodes, reach, noise, 5.0, 0.1)
+            torch_batches.step(center, context, nodes, reach, noise, 5.0, 0.1)
         else:
-            sgns_torch.tied_step(center, bias, None, 0.01, nodes, reach, noise, 5.0, 0.1)
+            torch_batches.tied_step(center, bias, None, 0.01, nodes, reach, noise, 5.0, 0.1)
 
     copies = [table.clone() for table in tables]
     with SmallMemory() as counter:
@@ -98,8 +100,8 @@ def ranker(limit=float("inf"), refuse=-1):
     relevant = np.arange(len(lists)) % 10 == lists[:, 0].reshape(80, 10).argmax(axis=1).repeat(10)
     examples = Examples(lists, np.arange(81) * 10, relevant, pairs, pairs[:, 0] > 0)
     with SmallMemory(limit, refuse) as memory:
-        found, halvings = train_ranker(examples, 2, 16, 2, 0.01, 0, lambda *_: None)
-    return found, halvings, memory.allocations
+        found, training = train_ranker(examples, BlendConfig(networks=2, hidden=16, epochs=2), TrainContext(seed=0))
+    return found, training.info["out_of_memory_halvings"], memory.allocations
 
 
 def test_the_blends_networks_take_a_step_in_parts():

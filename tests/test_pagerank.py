@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from core.graph import ProductGraph, build_graph
+from core.interfaces import NATIVE, Inputs, Scorer
 from core.models import MODELS
-from core.models.base import NATIVE, Inputs, Scorer
 from core.models.pagerank import PageRankConfig
-from core.models.scorers import scorer
+from core.scoring.factory import scorer
 
 MODEL = MODELS["personalized_pagerank"]
 N = 37

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.graph import build_graph, transition_matrix
-from core.models.path_features import PATH_FEATURES, path_features, reversed_features
+from core.models.blend.path_features import PATH_FEATURES, path_features, reversed_features
 
 edges = st.lists(
     st.tuples(st.integers(0, 9), st.integers(0, 9), st.sampled_from([0.5, 1.0, 1.2, 3.0])).filter(

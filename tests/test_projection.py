@@ -5,8 +5,8 @@ import pytest
 from sklearn.manifold import trustworthiness
 
 from core.errors import InputError
+from core.interfaces import Embeddings
 from core.models import MODELS
-from core.models.base import Embeddings
 from core.projection import ProjectionConfig, has_map, project, wanted
 from core.store import Store
 

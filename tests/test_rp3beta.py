@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from core.graph import ProductGraph, build_graph
+from core.interfaces import NATIVE, Inputs
 from core.models import MODELS
-from core.models.base import NATIVE, Inputs
 from core.models.rp3beta import RP3BetaConfig
-from core.models.scorers import scorer
+from core.scoring.factory import scorer
 
 MODEL = MODELS["rp3beta"]
 

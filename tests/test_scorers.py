@@ -6,15 +6,17 @@ import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.models import vector_lists
-from core.models.base import CENTER_CENTER, CENTER_CONTEXT, NATIVE, Embeddings, Model, Scorer
-from core.models.scorers import ChainScorer, DotScorer, RankOneScorer, VectorScorer, scorer
-from core.models.vector_lists import Search
+from core.interfaces import CENTER_CENTER, CENTER_CONTEXT, NATIVE, Embeddings, Model, Scorer
 from core.progress import silent
+from core.scoring import exact_search
+from core.scoring.chains import ChainScorer
+from core.scoring.exact_search import Search
+from core.scoring.factory import scorer
+from core.scoring.vectors import DotScorer, RankOneScorer, VectorScorer
 
 
-def model(*scorings: str) -> Model:
-    return Model("test", "", "", "", (), scorings)
+def model(*scorings: str, scorer: str = "core.scoring.vectors:scorer") -> Model:
+    return Model("test", "", "", "", (), scorings, scorer)
 
 
 def dense_top_k(
@@ -168,7 +170,7 @@ def lists_of_rows(dense: np.ndarray, allowed: np.ndarray, k: int) -> tuple[np.nd
 def test_lists_from_blocks_that_are_read_twice(crowd, monkeypatch, threads, sources, large):
     """Ten blocks of products (with large blocks: three), of which none is as long as the others."""
     seen, center, context, dense = crowd
-    monkeypatch.setattr(vector_lists, "_MANY", 1 if large else 1 << 30)
+    monkeypatch.setattr(exact_search, "_MANY", 1 if large else 1 << 30)
     n, k = len(seen), 20
     rng = np.random.default_rng(10)
     nodes = np.arange(n, dtype=np.int32)
@@ -217,7 +219,7 @@ def test_scores_that_are_not_symmetric_are_lists_of_rows():
 def test_rounds_compute_every_score_once_and_share_no_list(n_rows, n_others, shared):
     n_columns = n_rows + n_others if shared else n_others
     count = np.zeros((n_rows, n_columns), dtype=int)
-    for tasks in vector_lists._rounds(n_rows, n_rows if shared else 0, n_columns, 256):
+    for tasks in exact_search._rounds(n_rows, n_rows if shared else 0, n_columns, 256):
         written = np.zeros(n_rows, dtype=int)
         for rows, several, both in tasks:
             written[rows] += 1
@@ -253,7 +255,8 @@ def test_chains_are_products_of_matrices(length, k, seed):
     for i in range(length):
         product = product @ matrices[f"chain_{i}"].toarray()
     seen = rng.random(n) < 0.9
-    one = scorer(model(NATIVE), Embeddings("test", seen, matrices=matrices), NATIVE)
+    chains = model(NATIVE, scorer="core.scoring.chains:chain")
+    one = scorer(chains, Embeddings("test", seen, matrices=matrices), NATIVE)
     source, target = rng.integers(n, size=(2, 200)).astype(np.int32)
     assert np.array_equal(one.score_pairs(source, target), (product + product.T)[source, target] / 2)
     assert_lists_match(one, product, seen, k, seed, positive_only=True)
@@ -265,7 +268,8 @@ def test_gram_is_the_matrix_times_its_transpose(width, seed):
     rng = np.random.default_rng(seed)
     n = int(rng.integers(2, 30))
     dense = rng.integers(0, 3, (n, width)).astype(np.float32)
-    one = scorer(model(NATIVE), Embeddings("test", np.ones(n, bool), matrices={"gram": sp.csr_matrix(dense)}), NATIVE)
+    grams = model(NATIVE, scorer="core.scoring.chains:gram")
+    one = scorer(grams, Embeddings("test", np.ones(n, bool), matrices={"gram": sp.csr_matrix(dense)}), NATIVE)
     assert isinstance(one, ChainScorer)
     source, target = rng.integers(n, size=(2, 200)).astype(np.int32)
     assert np.array_equal(one.score_pairs(source, target), (dense @ dense.T)[source, target])
@@ -280,7 +284,8 @@ def test_rank_one_is_the_outer_product(k, seed):
     value = rng.integers(0, 5, n).astype(np.float32)
     seen = rng.random(n) < 0.8
     gram = sp.csr_matrix(value[:, None])
-    one = scorer(model(NATIVE), Embeddings("test", seen, matrices={"gram": gram}), NATIVE)
+    numbers = model(NATIVE, scorer="core.scoring.vectors:rank_one")
+    one = scorer(numbers, Embeddings("test", seen, matrices={"gram": gram}), NATIVE)
     assert isinstance(one, RankOneScorer)
     source, target = rng.integers(n, size=(2, 100)).astype(np.int32)
     assert np.array_equal(one.score_pairs(source, target), value[source] * value[target])

@@ -9,13 +9,13 @@ import scipy.sparse as sp
 
 from core.evaluation import EvaluationConfig, auc_probe, evaluate
 from core.graph import build_graph, transition_matrix
+from core.interfaces import CENTER_CENTER, CENTER_CONTEXT, Inputs, TrainContext
 from core.models import MODELS
-from core.models.base import CENTER_CENTER, CENTER_CONTEXT, Inputs, TrainContext
-from core.models.scorers import scorer
-from core.models.side_fields import side_fields
-from core.models.side_fit import fit_side_vectors, softmax
+from core.models.side_info.fields import side_fields
+from core.models.side_info.fit import fit_side_vectors, softmax
 from core.pairs import build_pairs
 from core.sample import sample_catalog
+from core.scoring.factory import scorer
 from core.split import SplitConfig, split_pairs
 from core.walks import random_walks
 
@@ -248,7 +248,9 @@ def test_the_learning_curve_ends_with_the_vectors_that_are_returned(sample, trai
     plain, ours = trained["skipgram"].learning_curve.to_pylist(), trained[MEAN.name].learning_curve.to_pylist()
     assert len(ours) == len(plain) + 1 and [r["examples"] for r in ours[:-1]] == [r["examples"] for r in plain]
     embeddings = trained[MEAN.name]
-    assert ours[-1]["roc_auc"] == pytest.approx(auc_probe(split)(embeddings.center, embeddings.context), abs=1e-6)
+    probe = auc_probe(split)
+    auc = probe(embeddings.center[probe.nodes], embeddings.context[probe.nodes])
+    assert ours[-1]["roc_auc"] == pytest.approx(auc, abs=1e-6)
     assert ours[-1]["examples"] == ours[-2]["examples"] and ours[-1]["loss"] is None
     assert embeddings.info["seconds"] == pytest.approx(ours[-1]["seconds"])
     assert embeddings.info["config"]["own_strength"] == 1.0

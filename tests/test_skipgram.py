@@ -10,11 +10,12 @@ from sklearn.metrics import roc_auc_score
 
 from core import checkpoint
 from core.errors import InputError
+from core.interfaces import LEARNING_CURVE, Inputs, TrainContext
 from core.models import MODELS
-from core.models.base import LEARNING_CURVE, Inputs, TrainContext
-from core.models.skipgram import SkipGramConfig, train
-from core.models.skipgram_training import SkipGram
+from core.models.skipgram.config import SkipGramConfig
+from core.models.skipgram.train import SkipGram, train
 from core.settings import build
+from tests.probes import RecordingProbe
 
 BLOCKS, SIZE = 6, 25
 N_NODES = BLOCKS * SIZE + 5  # the last five stand in no walk
@@ -105,12 +106,7 @@ def test_memory_mapped_walks_give_the_same_vectors(walks, tmp_path):
 
 
 def test_learning_curve_has_its_schema_and_counts_what_was_trained(walks):
-    seen = []
-
-    def probe(center, context):
-        seen.append((center.shape, context.shape))
-        return _block_auc(center, context)
-
+    probe = RecordingProbe(np.arange(N_NODES), _block_auc)
     done = []
     context = TrainContext(threads=1, probe=probe, progress=lambda *report: done.append(report))
     embeddings = _fit(walks, context, probes_per_epoch=3)
@@ -124,7 +120,8 @@ def test_learning_curve_has_its_schema_and_counts_what_was_trained(walks):
     assert rows["seconds"].is_monotonic_increasing and rows["examples"].is_monotonic_increasing
     assert rows["learning_rate"].is_monotonic_decreasing
     assert rows["loss"].iloc[-1] < rows["loss"].iloc[0] <= 6 * np.log(2) + 0.1
-    assert len(seen) == 12 and set(seen) == {((N_NODES, 16), (N_NODES, 16))}
+    assert len(probe.shown) == 12 and all(probe.cosine)
+    assert {(center.shape, context.shape) for center, context in probe.shown} == {((N_NODES, 16), (N_NODES, 16))}
     assert rows["roc_auc"].iloc[-1] == pytest.approx(_block_auc(embeddings.center, embeddings.context), abs=1e-6)
     assert done[-1] == ("skipgram", words * 4, words * 4, "words")
     assert embeddings.info["words"] == words * 4

@@ -5,7 +5,8 @@ import pytest
 from scipy.stats import chisquare
 
 from core.errors import InputError
-from core.models.corpus import build_corpus, keep_probability, noise_table, walk_order
+from core.training.corpus import build_corpus, keep_probability, walk_order
+from core.training.noise import noise_table
 
 WALKS = np.array([[0, 1, 0, 3], [3, -1, -1, -1], [1, 0, -1, -1]], np.int32)
 
@@ -19,7 +20,7 @@ def test_counts_ignore_padding_and_cover_nodes_that_were_never_visited():
 
 def test_counts_are_the_same_for_walks_longer_than_one_chunk(monkeypatch):
     whole = build_corpus(WALKS, 6).counts
-    monkeypatch.setattr("core.models.corpus._CHUNK", 2)
+    monkeypatch.setattr("core.training.corpus._CHUNK", 2)
     assert (build_corpus(WALKS, 6).counts == whole).all()
 
 

@@ -1,12 +1,20 @@
 """The gradient steps of both back ends against autograd of the plain negative-sampling loss, pair by pair."""
 
+import dataclasses
+import functools
+
 import numpy as np
 import pytest
 import torch
 from scipy.stats import chisquare
 
-from core.models import sgns_cpu, sgns_torch
-from core.models.corpus import NoiseTable, Objective, build_corpus, noise_table, walk_order
+from core.training import torch_batches
+from core.training.compiled import CompiledTrainer
+from core.training.corpus import build_corpus, walk_order
+from core.training.kernels import rows as row_kernels
+from core.training.kernels import skipgram
+from core.training.noise import NoiseTable, noise_table
+from core.training.objectives import SkipGramObjective
 
 N_NODES, RATE = 30, np.float32(0.25)
 
@@ -49,10 +57,10 @@ def test_compiled_step_is_the_gradient_of_the_plain_loss(length, shared, dim):
     center, context = _tables(dim)
     loss, pairs, center_gradient, context_gradient = _plain(center, context, nodes, reach, noise, 5.0)
     new_center, new_context = center.copy(), context.copy()
-    scratch = sgns_cpu.make_scratch(length + 3, shared, dim)
+    scratch = row_kernels.make_scratch(length + 3, shared, dim)
     for part in scratch:
         part[:] = 7.0  # what earlier walks leave there must not matter
-    got = sgns_cpu.update_walk(new_center, new_context, nodes, reach, noise, np.float32(5), RATE, scratch, True)
+    got = skipgram.update_walk(new_center, new_context, nodes, reach, noise, np.float32(5), RATE, scratch, True)
     assert got == (pytest.approx(loss, rel=1e-4), pairs)
     np.testing.assert_allclose((center - new_center) / RATE, center_gradient, atol=2e-4, rtol=1e-4)
     np.testing.assert_allclose((context - new_context) / RATE, context_gradient, atol=2e-4, rtol=1e-4)
@@ -70,7 +78,7 @@ def test_torch_step_is_the_sum_of_the_plain_gradients_of_its_walks():
     expected = [_plain(center, context, *case, 3.0) for case in cases if len(case[0]) > 1]
 
     new_center, new_context = torch.tensor(center), torch.tensor(context)
-    loss, pairs = sgns_torch.step(
+    loss, pairs = torch_batches.step(
         new_center, new_context, torch.tensor(nodes), torch.tensor(reach), torch.tensor(noise), 3.0, float(RATE)
     )
     assert float(loss) == pytest.approx(sum(e[0] for e in expected), rel=1e-4)
@@ -88,9 +96,9 @@ def test_both_back_ends_take_the_same_step(seed):
     center, context = _tables(40, seed)
     on_torch = torch.tensor(center), torch.tensor(context)
     rows = [torch.tensor(part)[None] for part in (nodes, reach, noise)]
-    sgns_torch.step(*on_torch, *rows, 5.0, float(RATE))
-    scratch = sgns_cpu.make_scratch(9, 8, 40)
-    sgns_cpu.update_walk(center, context, nodes, reach, noise, np.float32(5), RATE, scratch, False)
+    torch_batches.step(*on_torch, *rows, 5.0, float(RATE))
+    scratch = row_kernels.make_scratch(9, 8, 40)
+    skipgram.update_walk(center, context, nodes, reach, noise, np.float32(5), RATE, scratch, False)
     np.testing.assert_allclose(center, on_torch[0].numpy(), atol=1e-5)
     np.testing.assert_allclose(context, on_torch[1].numpy(), atol=1e-5)
 
@@ -99,24 +107,23 @@ def test_a_diverged_vector_shows_as_nan_in_the_loss():
     center, context = _tables(8)
     nodes, reach, noise = _case(6, 4, 0)
     center[nodes[0], 3] = np.nan
-    scratch = sgns_cpu.make_scratch(6, 4, 8)
-    loss, _ = sgns_cpu.update_walk(center, context, nodes, reach, noise, np.float32(5), RATE, scratch, True)
+    scratch = row_kernels.make_scratch(6, 4, 8)
+    loss, _ = skipgram.update_walk(center, context, nodes, reach, noise, np.float32(5), RATE, scratch, True)
     assert np.isnan(loss)
 
 
-def _objective(n_nodes, noise: NoiseTable, **changes):
+def _objective(corpus, noise: NoiseTable, **changes):
     base = {"window": 4, "dynamic_window": True, "negatives": 5.0, "shared_negatives": 4}
-    return Objective(keep=np.ones(n_nodes, np.float32), noise=noise, **(base | changes))
+    return SkipGramObjective(corpus, keep=np.ones(len(corpus.counts), np.float32), noise=noise, **(base | changes))
 
 
-def _trainers(corpus, objective, dim=4, seed=3):
-    n_nodes = len(corpus.counts)
-    cpu = sgns_cpu.CompiledTrainer(
-        np.zeros((n_nodes, dim), np.float32), np.zeros((n_nodes, dim), np.float32), corpus, objective, 50, seed, 1
-    )
-    on_torch = sgns_torch.TorchTrainer(
-        torch.zeros(n_nodes, dim), torch.zeros(n_nodes, dim), corpus, objective, 50, seed
-    )
+def _trainers(objective, dim=4, seed=3):
+    corpus = objective.corpus
+    tables = [np.zeros((len(corpus.counts), dim), np.float32) for _ in range(2)]
+    cpu = CompiledTrainer(objective.kernel(*tables, None), corpus.n_walks, 50, seed, 1)
+    tables = [torch.zeros(len(corpus.counts), dim) for _ in range(2)]
+    step = functools.partial(objective.step, *tables, None)
+    on_torch = torch_batches.TorchTrainer(step, corpus, objective.drawing(), 50, seed, torch.device("cpu"))
     return cpu, on_torch
 
 
@@ -124,7 +131,7 @@ def test_both_back_ends_read_every_word_and_draw_as_many_pairs():
     walks = np.random.default_rng(0).integers(0, 20, (3000, 8)).astype(np.int32)
     walks[::3, 5:] = -1
     corpus = build_corpus(walks, 20)
-    for trainer in _trainers(corpus, _objective(20, noise_table(corpus.counts, 0.75), dynamic_window=False)):
+    for trainer in _trainers(_objective(corpus, noise_table(corpus.counts, 0.75), dynamic_window=False)):
         tallies = list(trainer.batches(1, 0, 60, lambda batch: 0.0))
         words, loss, pairs = (sum(column) for column in zip(*tallies, strict=True))
         assert words == (walks >= 0).sum()
@@ -139,9 +146,9 @@ def test_subsampling_keeps_the_share_it_should():
     walks = np.tile(np.arange(6, dtype=np.int32), (40_000, 1))
     corpus = build_corpus(walks, 6)
     keep = np.array([1, 0.5, 0.2, 0.9, 0.05, 0.7], np.float32)
-    objective = Objective(keep, noise_table(corpus.counts, 0.75), 10, False, 5.0, 4)
+    objective = SkipGramObjective(corpus, keep, noise_table(corpus.counts, 0.75), 10, False, 5.0, 4)
     expected = sum(float(keep[a]) * float(keep[b]) for a in range(6) for b in range(6) if a != b)
-    for trainer, share in zip(_trainers(corpus, objective), (0.5, 1.0), strict=True):
+    for trainer, share in zip(_trainers(objective), (0.5, 1.0), strict=True):
         pairs = sum(tally[2] for tally in trainer.batches(1, 0, 800, lambda batch: 0.0))
         assert pairs / (40_000 * share) == pytest.approx(expected, rel=0.07)
 
@@ -152,11 +159,10 @@ def test_compiled_negatives_follow_the_noise_distribution():
     walks = np.zeros((60_000, 2), np.int32)
     walks[:, 1] = 1
     counts = np.array([1, 1, *range(10, 110, 10)])
-    objective = _objective(n_nodes, noise_table(counts, 0.75), shared_negatives=4)
-    corpus = build_corpus(walks, n_nodes)
+    objective = _objective(build_corpus(walks, n_nodes), noise_table(counts, 0.75), shared_negatives=4)
     center, context = np.zeros((n_nodes, 1), np.float32), np.zeros((n_nodes, 1), np.float32)
     center[:2] = 1e-3  # so short that scores stay near zero and every push is the same
-    trainer = sgns_cpu.CompiledTrainer(center, context, corpus, objective, 60_000, 5, 1)
+    trainer = CompiledTrainer(objective.kernel(center, context, None), 60_000, 60_000, 5, 1)
     rate = 1e-7
     list(trainer.batches(1, 0, 1, lambda batch: rate))
     push = rate * 2 * (5.0 / 4) * 0.5 * 1e-3  # rate × two centers × weight × sigmoid(0) × center
@@ -170,7 +176,7 @@ def test_compiled_negatives_follow_the_noise_distribution():
 def test_torch_batches_bring_the_walks_of_the_common_order():
     walks = np.arange(300, dtype=np.int32).reshape(100, 3)
     corpus = build_corpus(walks, 300)
-    _, trainer = _trainers(corpus, _objective(300, noise_table(corpus.counts, 0.75)))
+    _, trainer = _trainers(_objective(corpus, noise_table(corpus.counts, 0.75)))
     nodes, reach, noise, words = trainer._draw(2, 1)
     order = walk_order(100, 3, 2)
     assert (nodes.numpy() == walks[(np.arange(50, 100) * order.stride + order.offset) % 100]).all()
@@ -180,9 +186,9 @@ def test_torch_batches_bring_the_walks_of_the_common_order():
 
 def test_torch_batches_shrink_where_a_hub_would_take_too_long_a_step():
     star = np.array([[0, node, 0, node] for node in range(1, 400)], np.int32)
-    objective = _objective(400, noise_table(np.ones(400), 0.75), dynamic_window=False)
+    objective = _objective(build_corpus(star, 400), noise_table(np.ones(400), 0.75), dynamic_window=False)
     # The hub stands twice in a walk, each time in at most 4 pairs of 1 + 5 terms.
-    assert sgns_torch.stable_batch(1024, build_corpus(star, 400), objective, 0.01) == int(6 / (2 * 24 * 0.01))
-    assert sgns_torch.stable_batch(1024, build_corpus(star, 400), objective, 10.0) == 1
+    assert objective.stable_batch(1024, 0.01) == int(6 / (2 * 24 * 0.01))
+    assert objective.stable_batch(1024, 10.0) == 1
     wide = np.arange(40_000, dtype=np.int32).reshape(10_000, 4)
-    assert sgns_torch.stable_batch(1024, build_corpus(wide, 40_000), objective, 0.01) == 1024
+    assert dataclasses.replace(objective, corpus=build_corpus(wide, 40_000)).stable_batch(1024, 0.01) == 1024

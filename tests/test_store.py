@@ -17,7 +17,7 @@ from upath import UPath
 
 from core.errors import InputError
 from core.graph import build_graph
-from core.models.base import LEARNING_CURVE, Embeddings
+from core.interfaces import LEARNING_CURVE, Embeddings
 from core.store import MANIFEST, Store
 
 

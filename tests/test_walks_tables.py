@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from numba import njit
 
 from core.graph import ProductGraph, build_graph
+from core.intrinsics import draw, mix, multiply_wide, unit
 from core.walks import alias, neighbour_sets
-from core.walks.intrinsics import draw, mix, multiply_wide, unit
 
 
 def probabilities(rows: np.ndarray, records: np.ndarray) -> np.ndarray:

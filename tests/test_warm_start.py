@@ -9,13 +9,13 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from core.graph import build_graph
+from core.interfaces import Embeddings, Inputs, TrainContext
 from core.models import MODELS
-from core.models.base import Embeddings, Inputs, TrainContext
-from core.models.corpus import build_corpus
-from core.models.gensim_word2vec import GensimConfig
-from core.models.scorers import scorer
-from core.models.skipgram import SkipGramConfig
-from core.models.warm import find_start, shortened
+from core.models.gensim_word2vec.config import GensimConfig
+from core.models.skipgram.config import SkipGramConfig
+from core.scoring.factory import scorer
+from core.training.corpus import build_corpus
+from core.training.warm_start import find_start, shortened
 
 NAMES = [name for name, model in MODELS.items() if hasattr(model.config_class(), "warm_start")]
 TABLES = [name for name in NAMES if "side_info" not in name]
@@ -38,11 +38,11 @@ def earlier(center, context=None, seen=None, keys=None, model="skipgram", versio
     return Embeddings(model, seen, center, context, info=info, keys=keys)
 
 
-def start_of(walks, n_nodes, context, center=None, contexts=None, model="skipgram"):
+def start_of(walks, n_nodes, context, center=None, contexts=None):
     center = np.full((n_nodes, 2), 9, np.float32) if center is None else center
     contexts = np.full((n_nodes, 2), 8, np.float32) if contexts is None else contexts
     corpus = build_corpus(np.array(walks, np.int32), n_nodes)
-    return find_start(model, center, contexts, corpus, context)
+    return find_start(center, contexts, corpus, context)
 
 
 def test_rows_follow_their_products_through_new_numbers():

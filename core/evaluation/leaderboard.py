@@ -8,14 +8,15 @@ from typing import Any
 
 import pyarrow as pa
 
-from core.evaluation.result import ALL, COLD_START, DEGREE_MATCHED, METRICS, PUBLISHED, RANKING, SEEN
+from core.clock import PHASES
+from core.evaluation.result import ALL, COLD_START, DEGREE_MATCHED, METRICS, PUBLISHED, RANKING, SEEN, TIME
 from core.models import MODELS
 
-VERSION = "1"
+VERSION = "2"
 """Raised whenever the same metrics give another table."""
 
 LEADERBOARD = pa.schema([("category", pa.string()), *METRICS])
-"""``METRICS`` with the category in front."""
+"""``METRICS`` with the category in front, and seconds as metrics of the protocol ``time``."""
 
 _COLUMNS = (
     ("published AUC, all", PUBLISHED, ALL, "roc_auc"),
@@ -30,14 +31,31 @@ _COLUMNS = (
 )
 
 
-def leaderboard(evaluations: Mapping[str, pa.Table], category: str) -> pa.Table:
+_PHASES = {"training": "training", "probing": "probing", "setup": "set-up", "compilation": "compilation"}
+"""Phase → how it is called in the table's head."""
+
+
+def leaderboard(
+    evaluations: Mapping[str, pa.Table],
+    category: str,
+    timing: Mapping[str, Mapping[str, float] | None] | None = None,
+) -> pa.Table:
     """All metric tables of a category in one long table of schema ``LEADERBOARD``.
 
     Args:
         evaluations: model → table of schema ``METRICS``; their order is kept.
         category: name for the first column.
+        timing: model → phase → seconds of its training; models that are not there have no such rows.
     """
-    metrics = pa.concat_tables([METRICS.empty_table(), *evaluations.values()])
+    times = [
+        {"model": model, "protocol": TIME, "subset": ALL, "metric": phase, "value": seconds[phase]}
+        for model, seconds in (timing or {}).items()
+        if seconds
+        for phase in PHASES
+    ]
+    metrics = pa.concat_tables(
+        [METRICS.empty_table(), *evaluations.values(), pa.Table.from_pylist(times, schema=METRICS)]
+    )
     return metrics.add_column(0, LEADERBOARD.field(0), pa.repeat(category, len(metrics))).combine_chunks()
 
 
@@ -51,13 +69,16 @@ def to_markdown(long: pa.Table, info: Mapping[str, Mapping[str, Any]] | None = N
     cells = {
         (row["model"], row["scoring"], row["protocol"], row["subset"], row["metric"]): row for row in long.to_pylist()
     }
-    heads = ["model", "scoring", *(title for title, *_ in _COLUMNS)] + (["unseen products"] if info else [])
-    lines = [_line(heads), _line(["---", "---"] + ["---:"] * len(_COLUMNS) + (["---"] if info else []))]
-    for model, scoring in dict.fromkeys((key[0], key[1]) for key in cells):
+    timed = any(key[2] == TIME for key in cells)
+    heads = ["model", "scoring", *(title for title, *_ in _COLUMNS)]
+    heads += ([f"seconds: {' + '.join(_PHASES.values())}"] if timed else []) + (["unseen products"] if info else [])
+    lines = [_line(heads), _line(["---", "---"] + ["---:"] * (len(_COLUMNS) + timed) + (["---"] if info else []))]
+    for model, scoring in dict.fromkeys((key[0], key[1]) for key in cells if key[2] != TIME):
         values = [_cell(cells.get((model, scoring, *column))) for _, *column in _COLUMNS]
+        values += [_seconds(cells, model)] if timed else []
         fallback = [str(info.get(model, {}).get("fallback", "–"))] if info else []
         lines.append(_line([model, scoring, *values, *fallback]))
-    return "\n".join([*lines, "", *_notes([model for model, *_ in cells], info)]) + "\n"
+    return "\n".join([*lines, "", *_notes([model for model, *_ in cells], info, timed)]) + "\n"
 
 
 def summary_line(metrics: pa.Table) -> str:
@@ -82,12 +103,14 @@ def summary_line(metrics: pa.Table) -> str:
     return line if cold == "–" else f"{line}; cold-start ROC-AUC {cold}"
 
 
-def _notes(models: Sequence[str], info: Mapping[str, Mapping[str, Any]] | None) -> list[str]:
+def _notes(models: Sequence[str], info: Mapping[str, Mapping[str, Any]] | None, timed: bool) -> list[str]:
     notes = [
         "AUC is ROC-AUC; ± is half of the 95 % bootstrap interval over pairs (products, for the lists) and does not",
         "cover training again. *seen*: both products have a training pair. Published negatives are drawn uniformly and",
         "are easy: compare models by the degree-matched columns and the lists.",
     ]
+    if timed:
+        notes.append("The sum of the seconds is what the step that trains the model takes, whatever the scoring.")
     article = [name for name, model in MODELS.items() if model.article and name in models]
     if article:
         notes += [
@@ -116,6 +139,12 @@ def _cell(row: Mapping[str, Any] | None) -> str:
     if row["low"] is None or row["high"] is None:
         return f"{row['value']:.3f}"
     return f"{row['value']:.3f} ± {(row['high'] - row['low']) / 2:.3f}"
+
+
+def _seconds(cells: Mapping[Any, Mapping[str, Any]], model: str) -> str:
+    """The seconds of all phases, in the order of the head."""
+    rows = [cells.get((model, None, TIME, ALL, phase)) for phase in _PHASES]
+    return "–" if None in rows else " + ".join(f"{row['value']:.1f}" for row in rows if row)
 
 
 def _line(cells: Sequence[str]) -> str:

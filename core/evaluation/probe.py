@@ -7,44 +7,65 @@ that is ``core.evaluation.run``.
 import numpy as np
 
 from core.evaluation.link import roc_auc, thresholds
-from core.models.base import Probe
 from core.split import PairSplit
 
+_BLOCK = 2_048
+"""Pairs scored at a time: their rows stay in the processor's cache."""
 
-def auc_probe(split: PairSplit, seed: int = 42, size: int = 20_000) -> Probe:
-    """A probe on at most ``size`` held-out pairs and as many published negatives, both products in train.
 
-    Returns:
-        ``probe(center, context)``: ROC-AUC by center_context scoring if there is a context, else by
-        center_center; NaN if there are no such pairs or the vectors are not finite.
+class AucProbe:
+    """A fixed sample of pairs; see ``core.interfaces.Probe``.
+
+    Scores are center_context ones if there is a context, else center_center ones.
+
+    Args:
+        positive: int ``[2, p]``: source and target nodes of related pairs.
+        negative: int ``[2, n]``: of unrelated ones.
     """
+
+    def __init__(self, positive: np.ndarray, negative: np.ndarray) -> None:
+        pairs = np.concatenate([positive, negative], axis=1)
+        self.nodes, places = np.unique(pairs, return_inverse=True)
+        self._source, self._target = places.reshape(pairs.shape)
+        self._positives = positive.shape[1]
+
+    def __call__(self, center: np.ndarray, context: np.ndarray | None, cosine: bool = True) -> float:
+        """ROC-AUC; NaN if there are no pairs or the vectors are not finite."""
+        score = _cosine if cosine else _inner_product
+        other = center if context is None else context
+        scores = np.empty(len(self._source), np.float32)
+        for first in range(0, len(scores), _BLOCK):
+            block = slice(first, first + _BLOCK)
+            source, target = self._source[block], self._target[block]
+            scores[block] = score(center[source], other[target])
+            if context is not None:
+                scores[block] += score(center[target], other[source])
+        if not np.isfinite(scores).all():
+            return float("nan")
+        counts = thresholds(scores[: self._positives], scores[self._positives :])
+        return float(roc_auc(counts.true_positives, counts.false_positives))
+
+
+def auc_probe(split: PairSplit, seed: int = 42, size: int = 20_000) -> AucProbe:
+    """A probe on at most ``size`` held-out pairs and as many published negatives, both products in train."""
     in_train = np.zeros(split.n_nodes, dtype=bool)
     in_train[split.train_source] = in_train[split.train_target] = True
     rng = np.random.default_rng(seed)
 
-    def sample(source: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def sample(source: np.ndarray, target: np.ndarray) -> np.ndarray:
         known = np.flatnonzero(in_train[source] & in_train[target])
         if len(known) > size:
             known = np.sort(rng.choice(known, size=size, replace=False))
-        return np.array(source[known]), np.array(target[known])
+        return np.stack([source[known], target[known]])
 
     positive = sample(split.valid_source, split.valid_target)
-    negative = sample(split.published_source, split.published_target)
+    return AucProbe(positive, sample(split.published_source, split.published_target))
 
-    def probe(center: np.ndarray, context: np.ndarray | None) -> float:
-        other = center if context is None else context
 
-        def scores(source: np.ndarray, target: np.ndarray) -> np.ndarray:
-            forth = _cosine(center[source], other[target])
-            return forth if context is None else forth + _cosine(center[target], other[source])
-
-        a, b = scores(*positive), scores(*negative)
-        if not (np.isfinite(a).all() and np.isfinite(b).all()):
-            return float("nan")
-        counts = thresholds(a, b)
-        return float(roc_auc(counts.true_positives, counts.false_positives))
-
-    return probe
+def _inner_product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """float32 ``[m]``."""
+    product: np.ndarray = np.einsum("ij,ij->i", a, b)
+    return product
 
 
 def _cosine(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -1,58 +1,10 @@
 """Ranking: what a list of recommendations is worth to the one who sees it.
 
 Belongs here: whose lists are judged against which targets, and recall, NDCG, reciprocal rank, coverage and
-popularity bias of given lists. Does not belong here: making the lists (``core.models.scorers``).
+popularity bias of given lists. Does not belong here: making the lists (``core.scoring.factory``).
 """
 
-from dataclasses import dataclass
-
 import numpy as np
-
-from core.graph import ProductGraph
-from core.split import PairSplit, contains
-
-
-@dataclass(frozen=True)
-class RankingTask:
-    """Products whose lists are judged, and what should stand in them.
-
-    Attributes:
-        sources: int32 ``[s]`` node ids, ascending.
-        target_keys: int64, sorted: ``row of the source * n_nodes + target``.
-        n_targets: int64 ``[s]``: number of targets of each source, at least 1.
-        n_nodes: number of products.
-    """
-
-    sources: np.ndarray
-    target_keys: np.ndarray
-    n_targets: np.ndarray
-    n_nodes: int
-
-    def hits(self, lists: np.ndarray) -> np.ndarray:
-        """bool ``[s, k]``: which places of the lists (node ids, -1 = empty) hold a target."""
-        row = np.broadcast_to(np.arange(len(lists))[:, None], lists.shape)
-        return self.is_target(row.ravel(), lists.ravel()).reshape(lists.shape) & (lists >= 0)
-
-    def is_target(self, row: np.ndarray, node: np.ndarray) -> np.ndarray:
-        """bool ``[m]``: whether ``node`` is a target of the source in ``row`` of :attr:`sources`."""
-        return contains(self.target_keys, row * np.int64(self.n_nodes) + node)
-
-
-def ranking_task(split: PairSplit, graph: ProductGraph, limit: int, seed: int) -> RankingTask:
-    """At most ``limit`` random products that have a training and a held-out pair; targets: their held-out
-    partners.
-
-    A held-out partner that has no training pair is a target too: a model that cannot know it misses it.
-    """
-    source = np.concatenate([split.valid_source, split.valid_target])
-    target = np.concatenate([split.valid_target, split.valid_source])
-    known = graph.degree[source] > 0
-    return _task(split.n_nodes, source[known], target[known], limit, seed)
-
-
-def cold_task(split: PairSplit, limit: int, seed: int) -> RankingTask:
-    """At most ``limit`` random cold products; targets: their partners with a training pair."""
-    return _task(split.n_nodes, split.cold_source, split.cold_target, limit, seed)
 
 
 def recall(hits: np.ndarray, n_targets: np.ndarray, k: int) -> np.ndarray:
@@ -100,15 +52,3 @@ def popularity_bias(lists: np.ndarray, degree: np.ndarray) -> np.ndarray:
     total = np.where(listed, percentile[lists], 0.0).sum(axis=1)
     count = listed.sum(axis=1)
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
-
-
-def _task(n_nodes: int, source: np.ndarray, target: np.ndarray, limit: int, seed: int) -> RankingTask:
-    sources, n_targets = np.unique(source, return_counts=True)
-    if len(sources) > limit:
-        chosen = np.sort(np.random.default_rng(seed).choice(len(sources), size=limit, replace=False))
-        sources, n_targets = sources[chosen], n_targets[chosen]
-    row = np.full(n_nodes, -1, dtype=np.int64)
-    row[sources] = np.arange(len(sources))
-    wanted = row[source] >= 0
-    keys = np.sort(row[source[wanted]] * n_nodes + target[wanted])
-    return RankingTask(sources.astype(np.int32), keys, n_targets, n_nodes)

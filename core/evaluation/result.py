@@ -22,6 +22,8 @@ RANKING = "ranking"
 """Top-k lists of products with a training pair, against their held-out pairs."""
 COLD_START = "cold_start"
 """Pairs of products that were held out whole."""
+TIME = "time"
+"""Seconds that the model's training step took, a metric for every phase of ``core.clock.PHASES``; in leaderboards."""
 ALL, SEEN = "all", "seen"
 """Subsets of the pairs: all of them, or those whose two products both have a training pair."""
 
@@ -89,7 +91,7 @@ class Evaluation:
         info: JSON-able: ``seconds``; ``fallback`` (``median`` or ``own``: how pairs the model cannot place
             are scored); ``pairs``: protocol → subset → numbers of ``positives`` and ``negatives``;
             ``unplaced``: protocol → share of its pairs that the model cannot place; ``sources``: protocol →
-            number of lists judged.
+            number of lists judged; ``timing``: phase → seconds of the training, if it is known.
     """
 
     metrics: pa.Table

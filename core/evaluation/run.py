@@ -3,7 +3,7 @@
 Belongs here: which pairs and lists are scored under which protocol, what a pair scores that the model cannot
 place,
 and collecting the results in tables. Does not belong here: the formulas (``core.evaluation.link``,
-``ranking``, ``bootstrap``) and the scores (``core.models.scorers``).
+``ranking``, ``bootstrap``) and the scores (``core.scoring.factory``).
 """
 
 import time
@@ -17,16 +17,7 @@ import pyarrow as pa
 from core.errors import InputError
 from core.evaluation.bootstrap import Interval, link_intervals, mean_intervals
 from core.evaluation.link import average_precision, histogram, operating_points, roc_auc, thresholds
-from core.evaluation.ranking import (
-    RankingTask,
-    cold_task,
-    coverage,
-    ndcg,
-    popularity_bias,
-    ranking_task,
-    recall,
-    reciprocal_rank,
-)
+from core.evaluation.ranking import coverage, ndcg, popularity_bias, recall, reciprocal_rank
 from core.evaluation.result import (
     ALL,
     COLD_START,
@@ -41,8 +32,9 @@ from core.evaluation.result import (
     EvaluationConfig,
 )
 from core.graph import ProductGraph
-from core.models.base import NATIVE, Embeddings, Model, Scorer
+from core.interfaces import NATIVE, Embeddings, Model, Scorer
 from core.progress import Progress, silent
+from core.ranking_task import RankingTask, cold_task, ranking_task
 from core.split import PairSplit
 
 _LONGEST_LIST = 20
@@ -89,7 +81,7 @@ def evaluate(
         InputError: the model's scores are not finite (its training diverged).
     """
     # Numba comes with the scorers; whoever only reads evaluations (the explorer) need not wait for it.
-    from core.models.scorers import scorer
+    from core.scoring.factory import scorer
 
     started = time.perf_counter()
     results = _Results(model.name, config.bootstrap, np.random.default_rng(seed))
@@ -120,6 +112,8 @@ def evaluate(
         "unplaced": results.unplaced,
         "sources": {RANKING: len(task.sources)} | ({COLD_START: len(cold.sources)} if cold else {}),
     }
+    if "timing" in embeddings.info:
+        info["timing"] = embeddings.info["timing"]
     return Evaluation(*results.tables(), info)
 
 

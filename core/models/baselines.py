@@ -1,18 +1,17 @@
 """Models that learn nothing: popularity and Adamic-Adar, the floor every trained model has to clear.
 
 Belongs here: pair scores that follow from the training graph by a formula. Does not belong here: how such
-scores are computed for pairs and lists (``core.models.scorers`` does it from the matrix left here) and
+scores are computed for pairs and lists (``core.scoring.factory`` does it from the matrix left here) and
 rankers with parameters.
 """
 
-import time
 from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
 
 from core.graph import ProductGraph
-from core.models.base import Embeddings, Inputs, TrainContext
+from core.interfaces import Embeddings, Inputs, TrainContext
 from core.settings import setting
 
 
@@ -42,10 +41,10 @@ def train_popularity(inputs: Inputs, config: PopularityConfig, context: TrainCon
     Returns:
         Embeddings whose ``gram`` matrix is the smoothed degree as one column, float32 ``[n_nodes, 1]``.
     """
-    started = time.perf_counter()
-    graph = _graph(inputs)
-    column = sp.csr_matrix((graph.degree + config.smoothing).astype(np.float32)[:, None])
-    return _embeddings("popularity", graph, column, {"smoothing": config.smoothing}, started)
+    with context.clock.phase("training"):
+        graph = _graph(inputs)
+        column = sp.csr_matrix((graph.degree + config.smoothing).astype(np.float32)[:, None])
+    return _embeddings("popularity", graph, column, {"smoothing": config.smoothing})
 
 
 def train_adamic_adar(inputs: Inputs, config: AdamicAdarConfig, context: TrainContext) -> Embeddings:
@@ -58,15 +57,15 @@ def train_adamic_adar(inputs: Inputs, config: AdamicAdarConfig, context: TrainCo
     Returns:
         Embeddings whose ``gram`` matrix is B, float32 ``[n_nodes, n_nodes]``.
     """
-    started = time.perf_counter()
-    graph = _graph(inputs)
-    weight = np.zeros(graph.n_nodes, dtype=np.float32)
-    shared = graph.degree > 1
-    weight[shared] = 1 / np.sqrt(np.log(graph.degree[shared]))
-    n = graph.n_nodes
-    matrix = sp.csr_matrix((weight[graph.indices], graph.indices, graph.indptr), shape=(n, n), copy=True)
-    matrix.eliminate_zeros()
-    return _embeddings("adamic_adar", graph, matrix, {}, started)
+    with context.clock.phase("training"):
+        graph = _graph(inputs)
+        weight = np.zeros(graph.n_nodes, dtype=np.float32)
+        shared = graph.degree > 1
+        weight[shared] = 1 / np.sqrt(np.log(graph.degree[shared]))
+        n = graph.n_nodes
+        matrix = sp.csr_matrix((weight[graph.indices], graph.indices, graph.indptr), shape=(n, n), copy=True)
+        matrix.eliminate_zeros()
+    return _embeddings("adamic_adar", graph, matrix, {})
 
 
 def _graph(inputs: Inputs) -> ProductGraph:
@@ -75,12 +74,10 @@ def _graph(inputs: Inputs) -> ProductGraph:
     return inputs.graph
 
 
-def _embeddings(
-    model: str, graph: ProductGraph, gram: sp.csr_matrix, config: dict[str, float], started: float
-) -> Embeddings:
+def _embeddings(model: str, graph: ProductGraph, gram: sp.csr_matrix, config: dict[str, float]) -> Embeddings:
     return Embeddings(
         model=model,
         seen=graph.degree > 0,
         matrices={"gram": gram},
-        info={"config": config, "device": "cpu", "seconds": time.perf_counter() - started},
+        info={"config": config, "device": "cpu"},
     )

@@ -1,13 +1,12 @@
 """Personalized PageRank on the training graph: its settings and what is stored for scoring.
 
 Belongs here: the settings and the matrix. Does not belong here: the computation, which happens when a score is asked
-for (``core.models.scorers.PageRankScorer``), because all scores together would be n_nodes² numbers.
+for (``core.scoring.factory.PageRankScorer``), because all scores together would be n_nodes² numbers.
 """
 
-import time
 from dataclasses import asdict, dataclass
 
-from core.models.base import Embeddings, Inputs, TrainContext
+from core.interfaces import Embeddings, Inputs, TrainContext
 from core.settings import setting
 
 
@@ -38,10 +37,9 @@ def train(inputs: Inputs, config: PageRankConfig, context: TrainContext) -> Embe
     """
     if inputs.graph is None:
         raise ValueError("personalized_pagerank needs the training graph")
-    started = time.perf_counter()
     return Embeddings(
         model="personalized_pagerank",
         seen=inputs.graph.degree > 0,
         matrices={"pagerank": inputs.graph.adjacency()},
-        info={"config": asdict(config), "device": "cpu", "seconds": time.perf_counter() - started},
+        info={"config": asdict(config), "device": "cpu"},
     )

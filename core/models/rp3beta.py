@@ -1,17 +1,16 @@
 """RP3β: three steps of a random walk on the training graph, with popular targets held back.
 
 Belongs here: its setting and the three factors of its score. Does not belong here: how a product of sparse matrices
-is scored and listed without being built (``core.models.scorers``).
+is scored and listed without being built (``core.scoring.factory``).
 """
 
-import time
 from dataclasses import asdict, dataclass
 
 import numpy as np
 import scipy.sparse as sp
 
 from core.graph import transition_matrix
-from core.models.base import Embeddings, Inputs, TrainContext
+from core.interfaces import Embeddings, Inputs, TrainContext
 from core.settings import setting
 
 
@@ -37,16 +36,16 @@ def train(inputs: Inputs, config: RP3BetaConfig, context: TrainContext) -> Embed
     """
     if inputs.graph is None:
         raise ValueError("rp3beta needs the training graph")
-    started = time.perf_counter()
-    graph = inputs.graph
-    step = transition_matrix(graph).astype(np.float32)
-    held_back = np.maximum(graph.degree, 1.0) ** -config.beta  # of isolated products no step leads to
-    last = sp.csr_matrix(
-        ((step.data * held_back[graph.indices]).astype(np.float32), graph.indices, graph.indptr), shape=step.shape
-    )
+    with context.clock.phase("training"):
+        graph = inputs.graph
+        step = transition_matrix(graph).astype(np.float32)
+        held_back = np.maximum(graph.degree, 1.0) ** -config.beta  # of isolated products no step leads to
+        last = sp.csr_matrix(
+            ((step.data * held_back[graph.indices]).astype(np.float32), graph.indices, graph.indptr), shape=step.shape
+        )
     return Embeddings(
         model="rp3beta",
         seen=graph.degree > 0,
         matrices={"chain_0": step, "chain_1": step, "chain_2": last},
-        info={"config": asdict(config), "device": "cpu", "seconds": time.perf_counter() - started},
+        info={"config": asdict(config), "device": "cpu"},
     )

@@ -11,8 +11,8 @@ announced by a prefetch one pass before it is made: the waiting times overlap.
 import numpy as np
 from numba import njit, types
 
+from core.intrinsics import draw, multiply_wide, prefetch, walk_key
 from core.walks.alias import INT32S, RECORDS, ROWS
-from core.walks.intrinsics import draw, multiply_wide, prefetch, walk_key
 
 _LANES = 256
 

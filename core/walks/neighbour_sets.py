@@ -13,8 +13,8 @@ several lines one after the other.
 import numpy as np
 from numba import njit, types
 
+from core.intrinsics import Int, mix
 from core.walks.alias import FLOAT32S, INT32S, INT64S
-from core.walks.intrinsics import Int, mix
 
 EMPTY = -1
 _S32 = np.uint64(32)

@@ -204,7 +204,7 @@ def _prepared(out: np.ndarray | None, n_walks: int, walk_length: int) -> np.ndar
 
 
 def _seed_key(seed: int) -> Any:
-    from core.walks.intrinsics import mix
+    from core.intrinsics import mix
 
     return mix(np.uint64(seed & 0xFFFFFFFFFFFFFFFF))
 

@@ -28,8 +28,8 @@ from typing import Any
 import numpy as np
 from numba import njit, types
 
+from core.intrinsics import Int, draw, multiply_wide, prefetch, unit, walk_key
 from core.walks.alias import INT32S, WEIGHTED_RECORDS, WEIGHTED_ROWS
-from core.walks.intrinsics import Int, draw, multiply_wide, prefetch, unit, walk_key
 from core.walks.neighbour_sets import contains, home
 
 _LANES = 128

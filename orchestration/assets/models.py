@@ -11,11 +11,12 @@ import dagster as dg
 import pyarrow as pa
 
 from core import checks, paths
+from core.clock import Clock
 from core.evaluation.leaderboard import VERSION as LEADERBOARD_VERSION
 from core.evaluation.result import VERSION as EVALUATION_VERSION
 from core.graph import ProductGraph
+from core.interfaces import Embeddings, Inputs, Model, TrainContext
 from core.models import MODELS
-from core.models.base import Embeddings, Inputs, Model, TrainContext
 from core.neighbours import VERSION as NEIGHBOURS_VERSION
 from core.pairs import ProductPairs
 from core.split import PairSplit
@@ -71,6 +72,7 @@ def _embeddings(model: Model) -> dg.AssetsDefinition:
         split: PairSplit,
         **inputs: Any,
     ):
+        clock = Clock()
         settings = resolve(context, model.name, config)
         report = StepReport(context, settings)
         checkpoints = paths.checkpoint_dir() / context.partition_key / model.name
@@ -89,6 +91,7 @@ def _embeddings(model: Model) -> dg.AssetsDefinition:
                 keys=split.keys,
                 previous=_previous(model, settings, store, context.partition_key),
             ),
+            clock,
         )
         if "start" in trained.info:
             context.log.info(_start_line(trained.info["start"]))
@@ -130,6 +133,7 @@ def _probe(split: PairSplit) -> Any:
 def _facts(trained: Embeddings, checkpoints: Path) -> dict[str, Any]:
     curve = trained.learning_curve
     return {
+        **{f"{phase}_seconds": round(seconds, 3) for phase, seconds in trained.info["timing"].items()},
         "products_with_an_answer": int(trained.seen.sum()),
         "training": dg.MetadataValue.json({k: v for k, v in trained.info.items() if k != "config"}),
         "learning_curve": table(curve, limit=40) if curve.num_rows else "does not learn by steps",
@@ -235,7 +239,8 @@ def leaderboard(context: dg.AssetExecutionContext, **evaluations: Any) -> dg.Mat
     from core.evaluation.leaderboard import to_markdown
 
     report = StepReport(context)
-    long = combine({name: evaluations[name].metrics for name in MODELS}, context.partition_key)
+    timing = {name: evaluations[name].info.get("timing") for name in MODELS}
+    long = combine({name: evaluations[name].metrics for name in MODELS}, context.partition_key, timing)
     text = to_markdown(long)
     context.log.info(f"leaderboard of {context.partition_key}\n{text}")
     return report.output(long, models=len(evaluations), leaderboard=dg.MetadataValue.md(text))

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import dagster as dg
 
+from core.interfaces import Embeddings, Model
 from core.models import MODELS
-from core.models.base import Embeddings, Model
 from core.projection import VERSION as PROJECTION_VERSION
 from core.projection import Projection, has_map, project, wanted
 from orchestration.inputs import settings as settings_of

@@ -1,0 +1,1 @@
+"""The blend: several models' candidates and scores, ranked by small supervised networks."""

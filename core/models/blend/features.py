@@ -1,0 +1,112 @@
+"""What the blend knows about a pair of products: one row of numbers per pair, in both directions.
+
+Belongs here: collecting scores of other models, path features and metadata agreement as columns. Does not belong here:
+training the ranker (``core.models.blend.ranker``) and how the other models score.
+"""
+
+import numpy as np
+import pyarrow as pa
+import scipy.sparse as sp
+
+from core.graph import ProductGraph
+from core.interfaces import NATIVE, Embeddings
+from core.models import MODELS
+from core.models.blend.path_features import path_features, reversed_features
+from core.models.content_knn.similarity import features
+from core.models.product_fields import brands
+from core.scoring.chains import ChainScorer
+from core.scoring.factory import scorer
+
+_FLOORS = (1e-8, 1e-8, 1e-8, 1e-3)
+"""Added to path features before the logarithm: below what a single path usually brings."""
+_SCORE_FLOOR = 1e-4
+
+
+def described(products: pa.Table) -> tuple[sp.csr_matrix, dict[str, np.ndarray]]:
+    """What of the products' metadata is kept for scoring.
+
+    Returns:
+        float32 CSR ``[n_nodes, n_features]`` of :func:`core.models.content_knn.similarity.features`; int32 ``brand``
+        ``[n_nodes]``, -1 = none; float32 ``log_price`` ``[n_nodes]``, NaN = none.
+    """
+    _, brand = brands(products)
+    codes = brand.dictionary_encode().indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int32)
+    price = products["price"].combine_chunks().to_numpy(zero_copy_only=False).astype(np.float32)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        log_price = np.where(price > 0, np.log(price), np.float32("nan")).astype(np.float32)
+    return features(products), {"brand": codes, "log_price": log_price}
+
+
+class PairFeatures:
+    """Features of pairs under one graph and the models that were trained on it.
+
+    Args:
+        graph: of the pairs that the models were trained on.
+        content: of :func:`described`.
+        facts: of :func:`described`.
+        parts: registry name → what that model learned on ``graph``; all of their scorings become columns.
+        threads: CPU threads; they do not change the result.
+    """
+
+    def __init__(
+        self,
+        graph: ProductGraph,
+        content: sp.csr_matrix,
+        facts: dict[str, np.ndarray],
+        parts: dict[str, Embeddings],
+        threads: int = 2,
+    ) -> None:
+        self._graph, self._facts, self._threads = graph, facts, threads
+        self._content = ChainScorer(np.ones(graph.n_nodes, dtype=bool), [content, content.T.tocsr()], True, threads)
+        self.models = {
+            f"{name} {scoring}": scorer(MODELS[name], part, scoring, threads)
+            for name, part in parts.items()
+            for scoring in MODELS[name].scorings
+        }
+        """The scorers whose scores are columns, by column name."""
+        weights = graph.adjacency()
+        self._strength = np.asarray(weights.sum(axis=1, dtype=np.float64)).ravel()
+        degree = np.maximum(graph.degree, 1).astype(np.float64)
+        plain = sp.csr_matrix((np.ones(len(graph.indices)), graph.indices, graph.indptr), shape=weights.shape)
+        self._ends = np.column_stack(
+            [np.log1p(graph.degree), np.log1p(self._strength), (plain @ np.log(degree)) / degree]
+        ).astype(np.float32)
+        """Per node: its degree, its strength and the mean degree of its neighbours, all as logarithms."""
+
+    def both_ways(self, source: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """float32 ``[m, f]`` twice: the features of the pairs, and of the pairs turned round."""
+        paths = path_features(self._graph, source, target, self._threads)
+        strength, degree = self._strength, self._graph.degree
+        turned = reversed_features(paths, (strength[source], degree[source]), (strength[target], degree[target]))
+        same = self._same_both_ways(source, target)
+        ends = self._ends[source], self._ends[target]
+        return np.hstack([_logs(paths), *ends, same]), np.hstack([_logs(turned), *ends[::-1], same])
+
+    def forth(self, source: np.ndarray, target: np.ndarray) -> np.ndarray:
+        """float32 ``[m, f]``: the features of the pairs in the given direction."""
+        paths = path_features(self._graph, source, target, self._threads)
+        return np.hstack([_logs(paths), self._ends[source], self._ends[target], self._same_both_ways(source, target)])
+
+    def _same_both_ways(self, source: np.ndarray, target: np.ndarray) -> np.ndarray:
+        brand, price = self._facts["brand"], self._facts["log_price"]
+        known = (brand[source] >= 0) & (brand[target] >= 0)
+        apart = np.abs(price[source] - price[target])
+        columns = [
+            self._content.score_pairs(source, target),
+            known,
+            known & (brand[source] == brand[target]),
+            np.isfinite(apart),
+            np.nan_to_num(apart),
+        ]
+        for name, one in self.models.items():
+            placed = one.seen[source] & one.seen[target]
+            score = one.score_pairs(source, target)
+            # Native scores spread over orders of magnitude, unless they are inner products, which may be negative.
+            if name.endswith(NATIVE) and isinstance(one, ChainScorer):
+                score = np.log(score + _SCORE_FLOOR)
+            columns += [placed, np.where(placed, score, 0)]
+        return np.column_stack(columns).astype(np.float32)
+
+
+def _logs(paths: np.ndarray) -> np.ndarray:
+    return np.log(paths + np.array(_FLOORS, dtype=np.float32))

@@ -1,0 +1,141 @@
+"""Training the blend: the inner split, the models on its training part, examples for the ranker from its held-out part.
+
+Belongs here: the model that the registry names, and what the ranker is shown. Does not belong here: features and the
+networks.
+
+The ranker must see scores of pairs that the models were not trained on, or it would learn to trust what they know by
+heart. So the training pairs are split once more, as the category's were; the models are trained again on the inner
+training part, and the inner held-out pairs (and inner cold products) are the ranker's examples. Afterwards it is
+applied to the scores of the models that were trained on all training pairs. Held-out pairs of the category itself are
+not among its inputs.
+"""
+
+import dataclasses
+import time
+from dataclasses import asdict
+
+import numpy as np
+import scipy.sparse as sp
+
+from core.graph import ProductGraph, build_graph, transition_matrix
+from core.interfaces import LEARNING_CURVE, Embeddings, Inputs, TrainContext
+from core.models import MODELS
+from core.models.blend.candidates import Candidates
+from core.models.blend.config import BlendConfig
+from core.models.blend.features import PairFeatures, described
+from core.models.blend.ranker import Examples, train_ranker
+from core.ranking_task import cold_task, ranking_task
+from core.split import PairSplit, SplitConfig, split_pairs
+from core.walks import WalksConfig, random_walks, walk_starts
+
+
+def train(inputs: Inputs, config: BlendConfig, context: TrainContext) -> Embeddings:
+    """Train the ranker; see this module's header.
+
+    Returns:
+        Embeddings with ``parts``: what the blended models learned from all training pairs; ``matrices``: ``pairs`` (the
+        adjacency) and ``content``; ``arrays``: ``brand``, ``log_price`` and the networks, ``ranker.*``. ``seen`` are
+        the products that any part has seen. The learning curve holds the ranker's loss per epoch.
+
+    Raises:
+        InputError: as of the blended models.
+    """
+    if inputs.products is None or inputs.graph is None or inputs.walks is None or not inputs.models:
+        raise ValueError("blend needs products, the training graph, walks and trained models")
+    started = time.perf_counter()
+    content, described_as = described(inputs.products)
+    inner = _inner_split(inputs.graph, inputs.products["has_metadata"].to_numpy(), config, context.seed)
+    graph = build_graph(inner.n_nodes, inner.train_source, inner.train_target, inner.train_weight)
+    transition = transition_matrix(graph)
+    walks = _walks_like(inputs.walks, inputs.graph, transition, context)
+    inner_inputs = Inputs(inputs.n_nodes, inputs.products, graph, transition, walks)
+    parts = _inner_models(inputs.models, inner_inputs, context)
+    features = PairFeatures(graph, content, described_as, parts, context.threads)
+    examples = _examples(inner, graph, features, config, context)
+    ranker, training = train_ranker(examples, config, context)
+    return Embeddings(
+        model="blend",
+        seen=np.logical_or.reduce([part.seen for part in inputs.models.values()]),
+        parts=inputs.models,
+        matrices={"pairs": inputs.graph.adjacency(), "content": content},
+        arrays={**described_as, **{f"ranker.{name}": value for name, value in ranker.items()}},
+        learning_curve=training.curve if training else LEARNING_CURVE.empty_table(),
+        info={
+            "device": context.device,
+            "precision": context.precision,
+            "out_of_memory_halvings": 0,
+            **(training.info if training else {}),
+            "threads": context.threads,
+            "config": asdict(config),
+            "lists": len(examples.starts) - 1,
+            "pairs": len(examples.pairs),
+            "features": examples.pairs.shape[1],
+            "seconds": time.perf_counter() - started,
+        },
+    )
+
+
+def _inner_split(graph: ProductGraph, has_metadata: np.ndarray, config: BlendConfig, seed: int) -> PairSplit:
+    """The training pairs, split like the category's pairs but by another seed."""
+    source = np.repeat(np.arange(graph.n_nodes, dtype=np.int32), graph.degree)
+    once = source < graph.indices
+    shares = SplitConfig(validation_share=config.held_back_share, cold_share=config.cold_share)
+    return split_pairs(
+        graph.n_nodes, source[once], graph.indices[once], graph.weights[once], has_metadata, shares, seed + 1
+    )
+
+
+def _walks_like(walks: np.ndarray, graph: ProductGraph, inner: sp.csr_matrix, context: TrainContext) -> np.ndarray:
+    """Walks on the inner graph, as many from a node and as long as those on the whole graph."""
+    per_node = max(1, round(len(walks) / max(1, len(walk_starts(graph)))))
+    shape = WalksConfig(walks_per_node=per_node, walk_length=walks.shape[1])
+    return random_walks(inner, shape, context.seed, context.threads, progress=context.progress)
+
+
+def _inner_models(models: dict[str, Embeddings], inputs: Inputs, context: TrainContext) -> dict[str, Embeddings]:
+    """The blended models, with the settings they were trained with, on the inner training part."""
+    quiet = dataclasses.replace(context, probe=None, checkpoints=None)
+    return {
+        name: MODELS[name].fit(inputs, MODELS[name].config_class(**part.info["config"]), quiet, context.clock)
+        for name, part in models.items()
+    }
+
+
+def _examples(
+    inner: PairSplit, graph: ProductGraph, features: PairFeatures, config: BlendConfig, context: TrainContext
+) -> Examples:
+    rng = np.random.default_rng(context.seed)
+    lists, starts, relevant = [], [np.zeros(1, dtype=np.int64)], []
+    candidates = Candidates(graph, features, config.candidates, context.threads)
+    tasks = [ranking_task(inner, graph, config.lists, context.seed)]
+    if len(inner.cold_source):
+        tasks.append(cold_task(inner, max(1, config.lists // 10), context.seed))
+    for task in tasks:
+        row, node = candidates(task.sources, graph.adjacency()[task.sources], 1)
+        wanted = task.is_target(row, node)
+        useful = np.bincount(row, wanted, minlength=len(task.sources)) > 0
+        row, node, wanted = (part[useful[row]] for part in (row, node, wanted))
+        lists.append(features.forth(task.sources[row], node))
+        starts.append(starts[-1][-1] + np.cumsum(np.bincount(row, minlength=len(task.sources))[useful]))
+        relevant.append(wanted)
+
+    related = ((inner.valid_source, inner.valid_target), (inner.cold_source, inner.cold_target))
+    matched, uniform = inner.cold_matched_target, inner.cold_uniform_target
+    unrelated = (
+        (inner.published_source, inner.published_target),
+        (inner.matched_source, inner.matched_target),
+        (inner.cold_source[matched >= 0], matched[matched >= 0]),
+        (inner.cold_source[uniform >= 0], uniform[uniform >= 0]),
+    )
+    pairs, labels = [], []
+    for label, kinds in ((True, related), (False, unrelated)):
+        for source, target in kinds:
+            chosen = rng.permutation(len(source))[: config.pairs]
+            turn = rng.random(len(chosen)) < 0.5
+            source, target = source[chosen], target[chosen]
+            pairs.append(features.forth(np.where(turn, source, target), np.where(turn, target, source)))
+            labels.append(np.full(len(chosen), label))
+    return Examples(
+        np.concatenate(lists), np.concatenate(starts), np.concatenate(relevant),
+        np.concatenate(pairs), np.concatenate(labels),
+    )  # fmt: skip

@@ -1,0 +1,46 @@
+"""Cold start by content: a product goes with what products of its brand and categories go with.
+
+Belongs here: what is stored for scoring. Does not belong here: which products are alike, and how a product of two
+matrices is scored.
+"""
+
+from dataclasses import asdict
+
+from core.interfaces import Embeddings, Inputs, TrainContext
+from core.models.content_knn.config import ContentConfig
+from core.models.content_knn.similarity import alike, features
+
+
+def train(inputs: Inputs, config: ContentConfig, context: TrainContext) -> Embeddings:
+    """Score of a list entry = sum over products k alike i of cos(i, k) ** power * w[k, j].
+
+    The cosine is that of brand and categories weighted by inverse document frequency
+    (:func:`core.models.content_knn.similarity.features`); w is the weight of the training pair. A product counts as
+    alike itself, with weight 1. So a product without any pair is placed by the pairs of those that are like it, and a
+    product without metadata by its own pairs: k-nearest-neighbour collaborative filtering in which content chooses the
+    neighbours.
+
+    Returns:
+        Embeddings with ``chain_0`` = alike products and ``chain_1`` = training pairs, float32 ``[n_nodes, n_nodes]``.
+        ``seen`` are products with a training pair or with at least one alike product that has one.
+    """
+    if inputs.products is None or inputs.graph is None:
+        raise ValueError("content_knn needs the products and the training graph")
+    with context.clock.phase("training"):
+        described = features(inputs.products)
+        matrix = alike(
+            described, inputs.graph.degree, config.floor, config.power, config.keep, config.fan_out,
+            context.threads, context.progress,
+        )  # fmt: skip
+        pairs = inputs.graph.adjacency()
+    return Embeddings(
+        model="content_knn",
+        seen=(matrix.indptr[1:] > matrix.indptr[:-1]),
+        matrices={"chain_0": matrix, "chain_1": pairs},
+        info={
+            "config": asdict(config),
+            "device": "cpu",
+            "stored": int(matrix.nnz),
+            "values": described.shape[1],
+        },
+    )

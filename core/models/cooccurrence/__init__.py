@@ -1,0 +1,1 @@
+"""Item-item co-occurrence on the walks."""

@@ -1,0 +1,145 @@
+"""Counting which products stand near each other on walks, one product at a time.
+
+Belongs here: the model that the registry names, the index from products to their places on the walks, and the kernel
+that turns the places of one product into one row of the cosine matrix. Does not belong here: the settings, and scores
+of pairs and lists.
+
+A row needs the places of its product only, so that memory is the walks, one place number per word and the rows kept;
+the pairs themselves, ten times as many as words, are never stored. Blocks of products are independent of each other.
+"""
+
+from dataclasses import asdict
+
+import numpy as np
+import scipy.sparse as sp
+from numba import njit
+
+from core.interfaces import Embeddings, Inputs, TrainContext
+from core.models.cooccurrence.config import CooccurrenceConfig
+from core.models.sparse_rows import Rows, matrix_by_blocks
+from core.progress import Progress, silent
+from core.training.corpus import WalkCorpus, build_corpus
+
+_BLOCK = 2_048
+
+
+def train(inputs: Inputs, config: CooccurrenceConfig, context: TrainContext) -> Embeddings:
+    """Score of a list entry = C[i, j] / sqrt(C[i] C[j]): the cosine of item-item collaborative filtering.
+
+    C[i, j] counts how often i and j (two different products) stand at most ``window`` steps apart on a walk, and
+    C[i] is the sum of its row; so the score is the cosine of two products' occurrences in the pairs that skip-gram
+    with the same window would train on (Ochiai's coefficient). Sarwar, Karypis, Konstan and Riedl, "Item-based
+    collaborative filtering recommendation algorithms" (WWW 2001), section 3.1.1, with pairs on walks for users.
+
+    A row keeps its ``keep`` best entries; a pair scores the mean of both directions.
+
+    Returns:
+        Embeddings with ``chain_0``, float32 ``[n_nodes, n_nodes]``.
+
+    Raises:
+        InputError: no walks, or walks of another graph.
+    """
+    with context.clock.phase("training"):
+        corpus = build_corpus(inputs.walks, inputs.n_nodes)
+        matrix = cosine(corpus, config.window, config.keep, context.threads, context.progress)
+    return Embeddings(
+        model="cooccurrence",
+        seen=corpus.seen,
+        matrices={"chain_0": matrix},
+        info={
+            "config": asdict(config),
+            "device": "cpu",
+            "stored": int(matrix.nnz),
+        },
+    )
+
+
+def cosine(corpus: WalkCorpus, window: int, keep: int, threads: int = 2, progress: Progress = silent) -> sp.csr_matrix:
+    """float32 CSR ``[n_nodes, n_nodes]``: C[i, j] / sqrt(C[i] C[j]), the ``keep`` best of every row.
+
+    Of equal entries those of the smaller column stay. Threads do not change the result.
+
+    Args:
+        corpus: the walks.
+        window: most steps between two occurrences that count as together.
+        keep: most entries per row.
+        threads: CPU threads.
+        progress: reports products done.
+    """
+    walks, n_nodes = corpus.walks, len(corpus.counts)
+    starts = np.concatenate([[0], np.cumsum(corpus.counts)])
+    places, total = _places(walks, window, starts)
+
+    def rows(first: int, last: int) -> Rows:
+        return _rows(walks, window, starts, places, total, first, last, keep)
+
+    return matrix_by_blocks(n_nodes, _BLOCK, rows, threads, "co-occurrences", progress)
+
+
+@njit(nogil=True, cache=True)
+def _places(walks, window, starts):
+    """Where every node stands, and in how many pairs.
+
+    Returns:
+        int64 ``[words]``: flat places in ``walks``, those of node i in ``starts[i]:starts[i + 1]``, ascending; and
+        int64 ``[n_nodes]``: C[i], the number of other products' occurrences near its own.
+    """
+    next_place = starts[:-1].copy()
+    places = np.empty(starts[-1], np.int64)
+    total = np.zeros(len(starts) - 1, np.int64)
+    length = walks.shape[1]
+    for row in range(len(walks)):
+        for column in range(length):
+            node = walks[row, column]
+            if node < 0:
+                continue
+            places[next_place[node]] = row * length + column
+            next_place[node] += 1
+            for other in range(max(column - window, 0), min(column + window + 1, length)):
+                if walks[row, other] >= 0 and walks[row, other] != node:
+                    total[node] += 1
+    return places, total
+
+
+@njit(nogil=True, cache=True)
+def _rows(walks, window, starts, places, total, first, last, keep):
+    """Rows ``first..last-1``: int64 lengths ``[last - first]``, int32 columns (ascending in a row), float32 values."""
+    count = np.zeros(len(total), np.int64)
+    found = np.empty(len(total), np.int32)
+    lengths = np.zeros(last - first, np.int64)
+    capacity = 1024
+    indices, values = np.empty(capacity, np.int32), np.empty(capacity, np.float32)
+    used = 0
+    length = walks.shape[1]
+    for node in range(first, last):
+        n_found = 0
+        for p in range(starts[node], starts[node + 1]):
+            row, column = places[p] // length, places[p] % length
+            for other in range(max(column - window, 0), min(column + window + 1, length)):
+                neighbour = walks[row, other]
+                if neighbour < 0 or neighbour == node:
+                    continue
+                if count[neighbour] == 0:
+                    found[n_found] = neighbour
+                    n_found += 1
+                count[neighbour] += 1
+        columns = np.sort(found[:n_found])
+        scores = np.empty(n_found, np.float32)
+        for f in range(n_found):
+            scores[f] = count[columns[f]] / np.sqrt(float(total[node]) * float(total[columns[f]]))
+            count[columns[f]] = 0
+        if n_found > keep:
+            # Stable, so that of equal scores the smaller columns stay; then back into the order of columns.
+            best = np.sort(np.argsort(-scores, kind="mergesort")[:keep])
+            columns, scores = columns[best], scores[best]
+        n_kept = len(columns)
+        if used + n_kept > capacity:
+            capacity = max(2 * capacity, used + n_kept)
+            more_indices, more_values = np.empty(capacity, np.int32), np.empty(capacity, np.float32)
+            more_indices[:used], more_values[:used] = indices[:used], values[:used]
+            indices, values = more_indices, more_values
+        indices[used : used + n_kept] = columns
+        values[used : used + n_kept] = scores
+        lengths[node - first] = n_kept
+        used += n_kept
+    return lengths, indices[:used].copy(), values[:used].copy()

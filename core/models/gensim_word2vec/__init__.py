@@ -1,0 +1,1 @@
+"""word2vec by gensim, the article's model."""

@@ -1,0 +1,160 @@
+"""word2vec on the walks with gensim (Řehůřek and Sojka 2010).
+
+Belongs here: handing walks to gensim and bringing its vectors back into node order. Does not belong here: the
+settings and anything gensim does itself.
+
+gensim reads sentences of strings. The walks go to it as a temporary text file (its ``corpus_file`` mode), written with
+array operations: ten million Python strings would take a gigabyte and minutes, and the Python iterator mode also
+drops words silently once ``batch_words`` exceeds 10,000.
+"""
+
+import dataclasses
+import tempfile
+import time
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import pyarrow as pa
+from gensim.models.callbacks import CallbackAny2Vec
+from gensim.models.word2vec import Word2Vec
+
+from core.interfaces import LEARNING_CURVE, Embeddings, Inputs, TrainContext
+from core.models.gensim_word2vec.config import GensimConfig
+from core.training.corpus import WalkCorpus, build_corpus
+from core.training.warm_start import find_start, shortened
+
+_CHUNK = 1 << 16
+"""Walks turned into text in one go."""
+
+
+def train(inputs: Inputs, config: GensimConfig, context: TrainContext) -> Embeddings:
+    """Train gensim's Word2Vec on ``inputs.walks``; ``center`` is its ``wv``, ``context`` its ``syn1neg``.
+
+    With more than one thread gensim's result differs a little from run to run. Learning-curve rows come once per epoch,
+    without a loss (gensim's running loss loses precision by design).
+
+    Raises:
+        InputError: no walks, or walks of another graph.
+    """
+    corpus = build_corpus(inputs.walks, inputs.n_nodes)
+    vocabulary = np.flatnonzero(corpus.counts)
+    digits = len(str(inputs.n_nodes))
+    model = Word2Vec(
+        sg=int(config.architecture == "skip-gram"),
+        vector_size=config.dim,
+        window=config.window,
+        negative=config.negatives,
+        ns_exponent=config.noise_power,
+        sample=config.subsample,
+        min_count=1,
+        workers=context.threads,
+        seed=context.seed % 2**32,
+    )
+    model.build_vocab_from_freq(
+        {f"{node:0{digits}d}": int(corpus.counts[node]) for node in vocabulary}, corpus_count=corpus.n_walks
+    )
+    nodes = np.array(model.wv.index_to_key, dtype=np.int64)  # gensim's row → node
+    used, start = config, {}
+    if config.warm_start:
+        found = find_start(*_in_node_order(model, nodes, inputs.n_nodes), corpus, context)
+        start = {"start": found.facts}
+        if found.center is not None and found.context is not None:
+            used = dataclasses.replace(shortened(config)[0], epochs=max(1, int(config.warm_share * config.epochs)))
+            model.wv.vectors[:] = found.center[nodes]
+            model.syn1neg[:] = found.context[nodes]
+    watch = _Watch(nodes, corpus, used, context)
+    with tempfile.TemporaryDirectory(prefix="alsobought-") as folder:
+        path = Path(folder) / "walks.txt"
+        with path.open("wb") as file:
+            _write_text(file, corpus.walks, digits, inputs.n_nodes)
+        watch.start()
+        with context.clock.phase("training"):
+            trained, _ = model.train(
+                corpus_file=str(path),
+                total_examples=corpus.n_walks,
+                total_words=corpus.words,
+                epochs=used.epochs,
+                start_alpha=used.learning_rate,
+                end_alpha=used.min_learning_rate,
+                callbacks=[watch],
+            )
+    words = corpus.words * used.epochs
+    info = {
+        "config": dataclasses.asdict(config),
+        "device": "cpu",
+        "threads": context.threads,
+        "words": words,
+        "found_pairs": trained > 0 and corpus.walks.shape[1] > 1,
+        "seconds": watch.seconds,
+        "examples_per_second": words / max(watch.seconds, 1e-9),
+    } | start
+    center, contexts = _in_node_order(model, nodes, inputs.n_nodes)
+    curve = pa.Table.from_pylist(watch.rows, schema=LEARNING_CURVE)
+    return Embeddings("gensim_word2vec", corpus.seen, center, contexts, learning_curve=curve, info=info)
+
+
+def _in_node_order(model: Word2Vec, nodes: np.ndarray, n_nodes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Center and context vectors, float32 ``[n_nodes, dim]``; zero for unseen nodes."""
+    center, contexts = np.zeros((2, n_nodes, model.vector_size), np.float32)
+    center[nodes] = model.wv.vectors
+    contexts[nodes] = model.syn1neg
+    return center, contexts
+
+
+def _write_text(file: BinaryIO, walks: np.ndarray, digits: int, n_nodes: int) -> None:
+    """One walk a line, nodes as decimal numbers of ``digits`` digits between spaces; padding becomes spaces."""
+    text = "".join(f"{node:0{digits}d} " for node in range(n_nodes)) + " " * (digits + 1)
+    words = np.frombuffer(text.encode(), dtype=f"V{digits + 1}")  # the last word, found by -1, is blank
+    for first in range(0, len(walks), _CHUNK):
+        lines = words[walks[first : first + _CHUNK]].view(np.uint8).reshape(-1, walks.shape[1] * (digits + 1))
+        lines[:, -1] = ord("\n")
+        file.write(lines.data)
+
+
+class _Watch(CallbackAny2Vec):
+    """Hears from gensim after every epoch: keeps time, reports progress and measures the learning curve."""
+
+    def __init__(self, nodes: np.ndarray, corpus: WalkCorpus, config: GensimConfig, context: TrainContext) -> None:
+        self.rows: list[dict[str, Any]] = []
+        self.seconds = 0.0
+        self._row = np.full(len(corpus.counts), -1)  # node → gensim's row
+        self._row[nodes] = np.arange(len(nodes))
+        self._corpus = corpus
+        self._config = config
+        self._context = context
+        self._resumed = 0.0
+
+    def start(self) -> None:
+        """Start the clock."""
+        self._resumed = time.perf_counter()
+
+    def on_epoch_end(self, model: Word2Vec) -> None:
+        self.seconds += time.perf_counter() - self._resumed
+        config, epoch = self._config, len(self.rows) + 1
+        words = self._corpus.words
+        span = config.learning_rate - config.min_learning_rate
+        self.rows.append(
+            {
+                "epoch": epoch,
+                "batch": epoch * self._corpus.n_walks,
+                "examples": epoch * words,
+                "seconds": self.seconds,
+                "learning_rate": config.learning_rate - span * epoch / config.epochs,
+                "loss": None,
+                "roc_auc": self._probe(model),
+            }
+        )
+        self._context.progress("gensim_word2vec", epoch * words, config.epochs * words, "words")
+        self.start()
+
+    def _probe(self, model: Word2Vec) -> float | None:
+        probe = self._context.probe
+        if probe is None:
+            return None
+        with self._context.clock.phase("probing"):
+            wanted = self._row[probe.nodes]
+            seen = wanted >= 0
+            center, contexts = np.zeros((2, len(wanted), model.vector_size), np.float32)
+            center[seen], contexts[seen] = model.wv.vectors[wanted[seen]], model.syn1neg[wanted[seen]]
+            return probe(center, contexts)

@@ -1,0 +1,1 @@
+"""Matrix factorization on pairs or on walks."""

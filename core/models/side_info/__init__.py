@@ -1,0 +1,1 @@
+"""Skip-gram with side information: brands, categories and price bands."""

@@ -1,0 +1,102 @@
+"""Skip-gram with negative sampling on the walks: its module and its objective.
+
+Belongs here: the PyTorch module, what it minimizes, and the two models that the registry names. Does not belong here:
+the settings, how pairs are scored, and the training loop.
+
+The model is that of Mikolov et al. 2013, "Distributed Representations of Words and Phrases and their
+Compositionality", with products for words and walks for sentences (DeepWalk, Perozzi et al. 2014).
+"""
+
+import numpy as np
+import torch
+
+from core.interfaces import Embeddings, Inputs, TrainContext
+from core.models.skipgram.config import SkipGramConfig
+from core.training.corpus import build_corpus, keep_probability
+from core.training.loop import check_rates, train_vectors
+from core.training.noise import noise_table
+from core.training.objectives import SkipGramObjective, TableModel
+
+
+class SkipGram(TableModel):
+    """Two vectors for every node: one as a center, one as the context of others.
+
+    Centers start uniform in ±1/(2 dim) and contexts at zero, as in word2vec.
+
+    Args:
+        seen: bool ``[n_nodes]``; the rows of other nodes start and stay at zero.
+        dim: length of the vectors.
+        seed: seed of the start values.
+    """
+
+    def __init__(self, seen: np.ndarray, dim: int, seed: int) -> None:
+        super().__init__()
+        self.seen = seen
+        start = np.random.default_rng(seed).random((len(seen), dim), dtype=np.float32)
+        start -= 0.5
+        start /= dim
+        start[~seen] = 0
+        self.center = torch.nn.Embedding.from_pretrained(torch.from_numpy(start), freeze=False)
+        self.context = torch.nn.Embedding.from_pretrained(torch.zeros(len(seen), dim), freeze=False)
+
+    def forward(self, source: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        """Logits ``[...]`` that ``target`` (int64 ``[...]``) stands near ``source`` on a walk."""
+        return (self.center(source) * self.context(target)).sum(-1)
+
+    def tables(self) -> tuple[torch.Tensor, torch.Tensor, None]:
+        return self.center.weight.detach(), self.context.weight.detach(), None
+
+    def rows(self, nodes: np.ndarray | slice) -> tuple[np.ndarray, np.ndarray]:
+        """Center and context vectors; on a CPU those of all nodes share the module's memory."""
+        center, context = self.center.weight.detach(), self.context.weight.detach()
+        return center[nodes].cpu().numpy(), context[nodes].cpu().numpy()
+
+    def restore(self, center: np.ndarray, contexts: np.ndarray | None) -> None:
+        self.center.weight.data.copy_(torch.from_numpy(center))
+        if contexts is not None:
+            self.context.weight.data.copy_(torch.from_numpy(contexts))
+
+
+def train(inputs: Inputs, config: SkipGramConfig, context: TrainContext) -> Embeddings:
+    """Train on ``inputs.walks``.
+
+    The learning curve counts words (node occurrences read, before subsampling) as examples; its loss is the mean over
+    positive pairs, each with its share of the negatives. Repeatable bit for bit with one thread on a CPU.
+
+    Raises:
+        InputError: no walks, walks of another graph, settings that contradict each other, a device that is not
+            there, or a learning rate at which training diverges.
+    """
+    return train_on_walks("skipgram", inputs.walks, inputs.n_nodes, config, context)
+
+
+def train_node2vec(inputs: Inputs, config: SkipGramConfig, context: TrainContext) -> Embeddings:
+    """The same on ``inputs.node2vec_walks``, which makes it node2vec (Grover and Leskovec, KDD 2016)."""
+    return train_on_walks("node2vec", inputs.node2vec_walks, inputs.n_nodes, config, context)
+
+
+def train_on_walks(
+    name: str, walks: np.ndarray | None, n_nodes: int, config: SkipGramConfig, context: TrainContext
+) -> Embeddings:
+    """Train on whichever walks are given; see :func:`train`.
+
+    Args:
+        name: registry name of the model, under which it reports, names its settings and keeps checkpoints.
+        walks: int32 ``[n_walks, walk_length]``, padded with -1.
+        n_nodes: number of products.
+        config: settings.
+        context: circumstances.
+    """
+    check_rates(name, config)
+    corpus = build_corpus(walks, n_nodes)
+    objective = SkipGramObjective(
+        corpus,
+        keep_probability(corpus.counts, config.subsample),
+        noise_table(corpus.counts, config.noise_power),
+        config.window,
+        config.dynamic_window,
+        config.negatives,
+        config.shared_negatives,
+    )
+    model = SkipGram(corpus.seen, config.dim, context.seed % 2**64)
+    return train_vectors(name, model, objective, config, context)

@@ -1,0 +1,21 @@
+"""From a trained model to its scores, by the scorer that its registry entry names.
+
+Belongs here: finding that scorer. Does not belong here: any form of score; the modules beside this one hold those that
+several models share, and a model's own folder what it alone needs.
+
+A source that the model has not seen gets an empty list.
+"""
+
+from core.interfaces import Embeddings, Model, Scorer, load
+
+
+def scorer(model: Model, embeddings: Embeddings, scoring: str, threads: int = 2) -> Scorer:
+    """The scorer for one of the model's scorings.
+
+    Raises:
+        ValueError: the model does not score that way or its embeddings lack what the scoring needs.
+    """
+    if scoring not in model.scorings:
+        raise ValueError(f"{model.name} scores by {', '.join(model.scorings)}, not by {scoring}")
+    made: Scorer = load(model.scorer)(embeddings, scoring, threads)
+    return made

@@ -1,0 +1,216 @@
+"""Matrix factorization on pairs, compiled: a few pairs make one step and share its negatives.
+
+Belongs here: that step and the kernel that draws it. Does not belong here: the step on walks, threads, the form for
+accelerators and what the settings mean.
+
+With negatives of its own a pair reads and writes 2 + 5 rows, and most of the time goes into that. A step of P pairs and
+K negatives reads 2 P + K rows and meets in one matrix product, as a walk does in skip-gram's step.
+"""
+
+import numpy as np
+from numba import float32, int64
+
+from core.intrinsics import prefetch, walk_key
+from core.training.kernels.draws import draw_noise
+from core.training.kernels.rows import (
+    compiled,
+    copy_row,
+    dot_rows,
+    fetch_row,
+    sigmoid,
+    softplus,
+)
+
+
+@compiled
+def train_pairs(table, walks, drawing, per_step, negatives, stretch, tied):
+    """SGD steps of ``per_step`` pairs each on a stretch of the pairs.
+
+    Args:
+        table: float32 ``[n_nodes, dim]``, updated in place.
+        walks: int32 ``[n_pairs, 2]``.
+        drawing: a ``Drawing``, of which the noise alone is used.
+        per_step: pairs of a step; the last one may have fewer.
+        negatives: float32, negatives per pair in the objective.
+        stretch: a ``Stretch``.
+        tied: a ``Tied``, whose biases are updated in place.
+
+    Returns:
+        node occurrences read, summed loss and number of positive pairs, both directions, of the steps measured.
+    """
+    first, last = stretch.first, stretch.last
+    bias, labels, shared = tied.bias, tied.labels, drawing.shared
+    n_pairs = len(walks)
+    dim = table.shape[1]
+    flat = table.reshape(-1)
+    # Two of each: while one step is taken, the next is drawn and its rows are on their way from memory.
+    nodes = np.empty((2, 2 * per_step), np.int64)
+    label = np.ones((2, per_step), np.float32)
+    noise = np.empty((2, shared), np.int64)
+    scratch = make_pairs_scratch(per_step, shared, dim)
+    loss = 0.0
+    pairs = 0
+    n_steps = (last - first + per_step - 1) // per_step
+    for step in range(n_steps + 1):
+        if step < n_steps:
+            new = step % 2
+            start = first + step * per_step
+            for p in range(min(per_step, last - start)):
+                pair = (int64(start + p) * stretch.stride + stretch.offset) % n_pairs
+                if p == 0:
+                    draw_noise(walk_key(stretch.key, pair, 0), 0, drawing.accept, drawing.alias, noise[new])
+                if len(labels) > 0:
+                    label[new, p] = labels[pair]
+                for side in range(2):
+                    nodes[new, 2 * p + side] = walks[pair, side]
+                    fetch_row(flat, nodes[new, 2 * p + side], dim)
+                    if len(bias) > 0:
+                        prefetch(bias, nodes[new, 2 * p + side])
+            for k in range(shared):
+                fetch_row(flat, noise[new, k], dim)
+                if len(bias) > 0:
+                    prefetch(bias, noise[new, k])
+        if step > 0:
+            now = (step + 1) % 2
+            start = first + (step - 1) * per_step
+            count = min(per_step, last - start)
+            measure = start % (stretch.measure_every * per_step) < per_step
+            step_loss, step_pairs = update_pairs(
+                table, bias, nodes[now][: 2 * count], label[now], noise[now], negatives, tied.l2, stretch.rate, scratch,
+                measure,
+            )  # fmt: skip
+            loss += step_loss
+            pairs += step_pairs
+    return 2 * (last - first), loss, pairs
+
+
+@compiled
+def make_pairs_scratch(per_step, shared, dim):
+    """Working memory of :func:`update_pairs` for up to ``per_step`` pairs."""
+    return (
+        np.zeros((_eights(2 * per_step), dim), np.float32),
+        np.zeros((_eights(shared), dim), np.float32),
+        np.zeros((_eights(2 * per_step), _eights(shared)), np.float32),
+        np.zeros(per_step, np.float32),
+        np.zeros(_eights(2 * per_step), np.float32),
+        np.zeros(_eights(shared), np.float32),
+    )
+
+
+@compiled
+def update_pairs(table, bias, nodes, label, noise, negatives, l2, rate, scratch, measure):
+    """One SGD step on the loss of a few pairs, all gradients taken before any update.
+
+    With z(i, j) = v_i . v_j + b_i + b_j, P pairs (u_p, w_p) of labels y_p, K noise nodes n_k and the cross-entropy
+    H(y, z) = log(1 + e^z) - y z the loss is
+
+        sum_p [ 2 H(y_p, z(u_p, w_p)) + negatives / K sum_k ( H(0, z(u_p, n_k)) + H(0, z(w_p, n_k)) ) ]
+        + l2 / 2 ( sum_p |v_{u_p}|^2 + |v_{w_p}|^2 + negatives P / K sum_k |v_{n_k}|^2 ), and the same of b
+
+    which for one pair is ``update_tied``'s of a walk of two nodes with K = ``negatives``. The expectation does not
+    depend on P and K: a noise node stands for negatives P / K draws, so that l2 pulls at it that often. What would pair
+    a product with itself is left out.
+
+    Args:
+        table: float32 ``[n_nodes, dim]``, updated in place.
+        bias: float32 ``[n_nodes]``, updated in place, or ``[0]`` for none.
+        nodes: int64 ``[2 P]``, P >= 1: u_1, w_1, u_2, w_2, …; the two of a pair differ.
+        label: float32 ``[>= P]`` in 0..1.
+        noise: int64 ``[K]``.
+        negatives, l2, rate: float32.
+        scratch: from :func:`make_pairs_scratch`.
+        measure: whether to compute the loss.
+
+    Returns:
+        the loss before the step, without its l2 part, and its number of positive pairs, 2 P; zeros unless ``measure``.
+    """
+    left, right, score, pull, bias_left, bias_right = scratch
+    m, shared, dim = len(nodes), len(noise), table.shape[1]
+    for t in range(m):
+        copy_row(left, t, table, nodes[t])
+    for k in range(shared):
+        copy_row(right, k, table, noise[k])
+    for t in range(0, m, 2):
+        for r in range(0, shared, 4):
+            dot_rows(left, t, right, r, score)
+        z = float32(0)
+        for d in range(dim):
+            z += left[t, d] * left[t + 1, d]
+        pull[t // 2] = z
+    if len(bias) > 0:
+        for k in range(shared):
+            bias_right[k] = bias[noise[k]]
+        for t in range(m):
+            bias_left[t] = bias[nodes[t]]
+            pull[t // 2] += bias_left[t]
+            for k in range(shared):
+                score[t, k] += bias_left[t] + bias_right[k]
+
+    weight = negatives / float32(shared)
+    loss = 0.0
+    if measure:
+        for p in range(m // 2):
+            loss += 2.0 * (softplus(pull[p]) - label[p] * pull[p])
+        for t in range(m):
+            for k in range(shared):
+                if noise[k] != nodes[t]:
+                    loss += weight * softplus(score[t, k])
+    for p in range(m // 2):
+        pull[p] = float32(2) * rate * (label[p] - sigmoid(pull[p]))
+    for t in range(m):
+        node = nodes[t]
+        for k in range(shared):  # without branches, so that it is vectorized
+            score[t, k] = -rate * weight * sigmoid(score[t, k]) * float32(noise[k] != node)
+        for k in range(shared, _eights(shared)):
+            score[t, k] = float32(0)
+    for t in range(m, _eights(m)):
+        for k in range(shared):
+            score[t, k] = float32(0)
+
+    shrink = rate * l2
+    shrink_noise = shrink * weight * float32(m // 2)
+    if len(bias) > 0:
+        for k in range(shared):
+            bias_right[k] *= -shrink_noise
+        for t in range(m):
+            step = pull[t // 2] - shrink * bias_left[t]
+            for k in range(shared):
+                step += score[t, k]
+                bias_right[k] += score[t, k]
+            bias[nodes[t]] += step
+        for k in range(shared):
+            bias[noise[k]] += bias_right[k]
+    for t in range(m):
+        _move_row(table, nodes[t], left, t, t ^ 1, pull[t // 2], shrink, right, score, t, _eights(shared))
+    for k in range(shared):
+        _move_row(table, noise[k], right, k, k, float32(0), shrink_noise, left, score.T, k, _eights(m))
+    return loss, (m if measure else 0)
+
+
+@compiled
+def _move_row(table, node, rows, own, partner, pull, shrink, others, weight, row, n):
+    """Add to row ``node`` what its partner, its own length and n others, weighted by ``weight[row]``, make of it.
+
+    Every pass over a row loads and stores it, so that eight others in one are quicker than ``row_kernels.add_rows``'
+    fours.
+    """
+    w0, w1, w2, w3 = weight[row, 0], weight[row, 1], weight[row, 2], weight[row, 3]
+    w4, w5, w6, w7 = weight[row, 4], weight[row, 5], weight[row, 6], weight[row, 7]
+    for d in range(table.shape[1]):
+        table[node, d] += (
+            (pull * rows[partner, d] - shrink * rows[own, d])
+            + (w0 * others[0, d] + w1 * others[1, d] + w2 * others[2, d] + w3 * others[3, d])
+            + (w4 * others[4, d] + w5 * others[5, d] + w6 * others[6, d] + w7 * others[7, d])
+        )
+    for r in range(8, n, 8):
+        w0, w1, w2, w3 = weight[row, r], weight[row, r + 1], weight[row, r + 2], weight[row, r + 3]
+        w4, w5, w6, w7 = weight[row, r + 4], weight[row, r + 5], weight[row, r + 6], weight[row, r + 7]
+        for d in range(table.shape[1]):
+            table[node, d] += (
+                w0 * others[r, d] + w1 * others[r + 1, d] + w2 * others[r + 2, d] + w3 * others[r + 3, d]
+            ) + (w4 * others[r + 4, d] + w5 * others[r + 5, d] + w6 * others[r + 6, d] + w7 * others[r + 7, d])
+
+
+@compiled
+def _eights(n):
+    return (n + 7) // 8 * 8

@@ -1,0 +1,107 @@
+"""The kernel that draws one step after the other from the walks, and takes it.
+
+Belongs here: subsampling, reach, noise and the order of the walks. Does not belong here: the steps themselves.
+"""
+
+import numpy as np
+from numba import float32, int64
+
+from core.intrinsics import draw, unit, walk_key
+from core.training.kernels.draws import below, draw_noise
+from core.training.kernels.factorization_on_walks import update_tied
+from core.training.kernels.rows import compiled, fetch_row, make_scratch
+from core.training.kernels.skipgram import update_walk
+
+
+@compiled
+def train_walks(center, context, walks, drawing, negatives, stretch, tied):
+    """One SGD step per walk on a stretch of the walks.
+
+    Args:
+        center, context: float32 ``[n_nodes, dim]``, updated in place; the same table for a tied objective.
+        walks: int32 ``[n_walks, length]``, -1 after a walk's end.
+        drawing: a ``Drawing``.
+        negatives: float32, negatives per positive pair in the objective.
+        stretch: a ``Stretch``.
+        tied: None for skip-gram's step, a ``Tied`` for matrix factorization's. Numba compiles the two apart.
+
+    Returns:
+        words read, summed loss and number of positive pairs of the steps on which the loss was measured.
+    """
+    first, last, stride, offset = stretch.first, stretch.last, stretch.stride, stretch.offset
+    rate, shared = stretch.rate, drawing.shared
+    n_walks, length = walks.shape
+    dim = center.shape[1]
+    flat_center, flat_context = center.reshape(-1), context.reshape(-1)
+    # Two of each: while one walk is trained on, the next is drawn and its rows are on their way from memory.
+    nodes = np.empty((2, length), np.int64)
+    reach = np.empty((2, length), np.int64)
+    noise = np.empty((2, shared), np.int64)
+    counts = np.zeros(2, np.int64)
+    scratch = make_scratch(length, shared, dim)
+    words = 0
+    loss = 0.0
+    pairs = 0
+    for position in range(first, last + 1):
+        if position < last:
+            new = position % 2
+            walk = (int64(position) * stride + offset) % n_walks
+            read, count = _draw(walks, walk, drawing, stretch.key, nodes[new], reach[new], noise[new])
+            words += read
+            counts[new] = count
+            for t in range(count):
+                fetch_row(flat_center, nodes[new, t], dim)
+                fetch_row(flat_context, nodes[new, t], dim)
+            for k in range(shared):
+                fetch_row(flat_context, noise[new, k], dim)
+        now = (position + 1) % 2
+        if position > first and counts[now] > 1:
+            walk_nodes = nodes[now][: counts[now]]
+            measure = position % stretch.measure_every == 0
+            if tied is None:
+                walk_loss, walk_pairs = update_walk(
+                    center, context, walk_nodes, reach[now], noise[now], negatives, rate, scratch, measure
+                )
+            else:
+                labels = tied.labels
+                trained = (int64(position - 1) * stride + offset) % n_walks
+                label = labels[trained] if len(labels) > 0 else float32(1)
+                walk_loss, walk_pairs = update_tied(
+                    center, tied.bias, walk_nodes, reach[now], label, noise[now], negatives, tied.l2, rate, scratch,
+                    measure,
+                )  # fmt: skip
+            loss += walk_loss
+            pairs += walk_pairs
+    return words, loss, pairs
+
+
+@compiled
+def _draw(walks, walk, drawing, key, nodes, reach, noise):
+    """Make the step of one walk: fill ``nodes`` (what subsampling leaves), ``reach`` and ``noise``.
+
+    Returns:
+        number of nodes in the walk, and number of them left.
+    """
+    keep, window = drawing.keep, drawing.window
+    stream = walk_key(key, walk, 0)
+    drawn = 0
+    words = 0
+    count = 0
+    for t in range(walks.shape[1]):
+        node = walks[walk, t]
+        if node < 0:
+            break
+        words += 1
+        if keep[node] < float32(1):
+            drawn += 1
+            if unit(draw(stream, drawn)) >= keep[node]:
+                continue
+        nodes[count] = node
+        count += 1
+    for t in range(count):
+        reach[t] = window
+        if drawing.dynamic:
+            drawn += 1
+            reach[t] = 1 + below(draw(stream, drawn), window)
+    draw_noise(stream, drawn, drawing.accept, drawing.alias, noise)
+    return words, count
