@@ -19,6 +19,7 @@ def _without(pattern: str) -> _Change:
     return lambda ids: pc.replace_substring_regex(ids, pattern, "")
 
 
+# Where several explain as much, the first one is named: the narrow ones come first.
 _CHANGES: Mapping[str, _Change] = {
     "one side writes capital letters where the other has small ones": pc.utf8_lower,
     "one side has floating-point numbers, such as 1000.0 for 1000": _without(r"\.0*$"),
@@ -26,10 +27,10 @@ _CHANGES: Mapping[str, _Change] = {
     "one side has white space or invisible marks inside its ids": _without(r"[\s\p{Z}\p{Cf}]+"),
     "one side has quotes or an equals sign around its ids": _without(r"""^[="'`]+|["'`]+$"""),
     "one side writes dashes, points or underscores where the other does not": _without(r"[-_./ ]+"),
-    "one side has something before the number": _without(r"^[^0-9]+"),
     "one side has something before the last colon, slash or bar": _without(r"^.*[:/|#]"),
     "one side has something behind a colon, slash, bar or at sign": _without(r"[:/|#@].*$"),
     "the two sides write the same characters in different ways (Unicode)": lambda ids: pc.utf8_normalize(ids, "NFKC"),
+    "one side has something before the number": _without(r"^[^0-9]+"),
 }
 _ENOUGH = 0.1
 """Share of the smaller side's ids that must meet once both sides are changed alike, for this to be a likely reason."""

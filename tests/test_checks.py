@@ -58,6 +58,41 @@ def test_pairs(weight, not_empty, positive):
     assert {f.name for f in found} == {rule.name for rule in checks.PAIRS}
 
 
+@pytest.mark.parametrize(
+    ("paired", "known", "reason"),
+    [
+        ("sku-{}", "SKU-{}", "capital letters"),
+        ("1{:03}.0", "1{:03}", "floating-point"),
+        ("{}", "000{}", "leading zeros"),
+        ("A {}", "A{}", "white space"),
+        ("'{}", "{}", "quotes"),
+        ("A-{}-B", "A{}B", "dashes"),
+        ("prod{}", "{}", "before the number"),
+        ("shop:x{}", "x{}", "before the last colon"),
+        ("x{}@eu", "x{}", "behind a colon"),
+        ("\uff21{}", "A{}", "Unicode"),
+        ("left{}", "RIGHT{}x", None),
+    ],
+)
+def test_ids_that_never_meet_are_a_warning_with_an_id_of_each_side_and_the_reason(paired, known, reason):
+    ours, theirs = ([pattern.format(i) for i in range(1, 101)] for pattern in (paired, known))
+    found = one(checks.check_pairs(Pairs([1.0] * 99, ours + theirs, set(theirs))), "ids_meet")
+    assert not found.passed and found.sentence.startswith("0 of the 100 products that have pairs have metadata")
+    assert found.facts["paired_id"] in ours and found.facts["metadata_id"] in theirs
+    assert repr(found.facts["paired_id"]) in found.sentence and repr(found.facts["metadata_id"]) in found.sentence
+    assert (found.facts["reason"] is None) if reason is None else (reason in found.facts["reason"])
+    assert not {rule.name: rule for rule in checks.PAIRS}["ids_meet"].blocking
+
+
+def test_ids_that_meet_or_need_not_are_no_warning():
+    ids = [f"p{i}" for i in range(100)]
+    for known in (set(), set(ids), set(ids[:5])):
+        assert one(checks.check_pairs(Pairs([1.0] * 99, ids, known)), "ids_meet").passed
+    only_one = Pairs([1.0] * 999, [f"p{i}" for i in range(1000)], {"p7"})
+    found = one(checks.check_pairs(only_one), "ids_meet")
+    assert not found.passed and found.facts["reason"] is None and found.facts["paired_with_metadata"] == 1
+
+
 def test_a_pair_on_both_sides_is_found_in_either_direction(split):
     assert one(checks.check_split(split), "no_leak").passed
     leak = dataclasses.replace(
@@ -136,6 +171,32 @@ def test_vectors_finite_and_complete():
     hole.center[[6, 7]] = 0  # seen, but never trained
     assert one(checks.check_vectors(hole, N), "complete").facts == {"empty": 2}
     assert not one(checks.check_vectors(embeddings(), N + 1), "complete").passed
+
+
+@pytest.mark.parametrize(
+    ("name", "config"),
+    [
+        ("skipgram", {}),
+        ("skipgram", {"backend": "batched"}),
+        ("gensim_word2vec", {}),
+        ("matrix_factorization_sequences", {}),
+    ],
+)
+@pytest.mark.parametrize("walk_length", [1, 5])
+def test_walks_that_give_no_examples_are_a_warning(graph, name, config, walk_length):
+    from core.configs import CONFIGS
+    from core.models import MODELS
+    from core.models.base import Inputs, TrainContext
+
+    walks = np.array(random_walks(transition_matrix(graph), WalksConfig(walk_length=walk_length), seed=1))
+    model = MODELS[name]
+    settings = CONFIGS[name](**{"dim": 4, "epochs": 1, **config})
+    given = {"walks": walks, "graph": graph, "transition": transition_matrix(graph)}
+    inputs = Inputs(n_nodes=N, **{key: given[key] for key in model.inputs})
+    found = one(checks.check_vectors(model.fit(inputs, settings, TrainContext(seed=1)), N), "learned")
+    assert found.passed == (walk_length > 1)
+    assert found.passed or "0 examples" in found.sentence
+    assert not {rule.name: rule for rule in checks.VECTORS}["learned"].blocking
 
 
 def test_sparse_models_are_looked_at_too():

@@ -341,4 +341,7 @@ def clean_image(value: Any, note: Note = _ignore) -> str | None:
 def excerpt(value: str | bytes) -> str:
     """At most 200 printable characters that show a user what stood there."""
     text = value[:800].decode("utf-8", "replace") if isinstance(value, bytes) else value[:200]
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text.strip()[:200])
+    text = text.strip()[:200]
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)

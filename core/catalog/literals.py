@@ -27,6 +27,9 @@ deep as Python's recursion limit."""
 MAX_SLOW_CHARACTERS = 4 << 20
 """Longest line the slow road takes: ``ast`` needs some hundred bytes for every token."""
 MAX_SLOW_TOKENS = 500_000
+MAX_HUGE_NUMBERS = 1_000
+"""Most whole numbers beyond 2^60 in a line of the slow road: as keys of one dict they can be made to collide."""
+_HUGE_DIGITS = 16  # of the shortest of them, in any base
 
 _decode = msgspec.json.Decoder().decode
 
@@ -143,7 +146,7 @@ def _check_tokens(text: str) -> None:
     """
     if len(text) > MAX_SLOW_CHARACTERS:
         raise LiteralError(f"unusual literal longer than {MAX_SLOW_CHARACTERS:,} characters")
-    position = depth = tokens = 0
+    position = depth = tokens = huge = 0
     expects_value, after_string = True, False
     while position < len(text):
         match = _TOKEN.match(text, position)
@@ -161,9 +164,15 @@ def _check_tokens(text: str) -> None:
                 raise LiteralError(f"nested deeper than {MAX_DEPTH}")
         elif kind == "close":
             depth -= 1
+        elif kind == "atom" and match.end() - position > _HUGE_DIGITS and "." not in match[0]:
+            huge += 1
+            if huge > MAX_HUGE_NUMBERS:
+                raise LiteralError(f"more than {MAX_HUGE_NUMBERS:,} huge numbers")
         if kind != "space":
             expects_value, after_string = kind in ("open", "separator"), kind == "string"
         position = match.end()
+    if depth:  # the parser's search for what to say of unclosed brackets may take time exponential in their depth
+        raise LiteralError(f"broken literal: {depth} brackets never closed" if depth > 0 else "broken literal")
 
 
 def _parse_slowly(line: bytes) -> Any:

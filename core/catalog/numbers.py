@@ -45,6 +45,7 @@ _PART = rf"(?:{_CURRENCY} ?)?({_DIGITS})(?: ?{_CURRENCY})?"
 _USUAL = re.compile(r"(\$?)([0-9]{1,9}\.[0-9]{1,2})")
 _PRICE = re.compile(rf"{_PART}(?: ?(?:-|to|bis) ?{_PART})?", re.IGNORECASE)
 _NO_FRACTION = re.compile(rf"(?<=[0-9])(?: ?[.,])? ?-{{1,2}}(?= ?{_CURRENCY}?$)", re.IGNORECASE)
+_USUAL_RANK = re.compile(r"(?:>#)?([1-9][0-9]{0,2}(?:,[0-9]{3}){0,4}+)(?<!,000)(?: in | \(|$)")
 _RANK = re.compile(rf"[>#\s]*+({_DIGITS})(?:\s+in\s|\s*\(|\s*$)")
 
 _GROUPED = "|".join(
@@ -113,6 +114,9 @@ def _price(text: str) -> Number:
 
 def read_rank(text: str) -> Number:
     """A whole number, alone or as Amazon writes a place: ``2,345 in Beauty (``, ``>#154 in Kitchen``, ``123.0``."""
+    if usual := _USUAL_RANK.match(text):
+        rank = int(usual[1].replace(",", ""))
+        return Number(rank, None if "," in usual[1] else rank)
     match = _RANK.match(_plain(text[:_LONGEST]) if len(text) <= _LONGEST else text[:_LONGEST].translate(_ALIKE))
     if match is None:
         return NO_NUMBER
