@@ -1,7 +1,7 @@
 """The list a shop shows: the nearest products of every product, by every scoring of a model.
 
 Belongs here: choosing exact or approximate search, measuring what the approximation misses, and the
-neighbours table. Does not belong here: exact search itself (``core.scoring.factory``) and judging lists
+neighbours table. Does not belong here: exact search itself (``core.scoring``) and judging lists
 (``core.evaluation``).
 """
 

@@ -1,7 +1,7 @@
 """Ranking: what a list of recommendations is worth to the one who sees it.
 
 Belongs here: whose lists are judged against which targets, and recall, NDCG, reciprocal rank, coverage and
-popularity bias of given lists. Does not belong here: making the lists (``core.scoring.factory``).
+popularity bias of given lists. Does not belong here: making the lists (``core.scoring``).
 """
 
 import numpy as np

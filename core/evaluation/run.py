@@ -3,7 +3,7 @@
 Belongs here: which pairs and lists are scored under which protocol, what a pair scores that the model cannot
 place,
 and collecting the results in tables. Does not belong here: the formulas (``core.evaluation.link``,
-``ranking``, ``bootstrap``) and the scores (``core.scoring.factory``).
+``ranking``, ``bootstrap``) and the scores (``core.scoring``).
 """
 
 import time

@@ -1,6 +1,6 @@
 """Exact top-k lists by inner products: which blocks of scores to compute, and who keeps what of them.
 
-Belongs here: blocks, threads and selection. Does not belong here: what the vectors are (``core.scoring.factory``) and
+Belongs here: blocks, threads and selection. Does not belong here: what the vectors are (``core.scoring``) and
 approximate search (``core.neighbours``).
 
 Most of the time goes into the matrix products, so a block of symmetric scores is computed once and read twice: its

@@ -1,7 +1,7 @@
 """Random numbers of the compiled training steps, by the streams of ``core.intrinsics``.
 
-Belongs here: whole numbers and noise nodes. Does not belong here: what a step is made of (``core.training.compiled``,
-``core.training.kernels.factorization_on_pairs``) and how the noise table is built (``core.training.corpus``).
+Belongs here: whole numbers and noise nodes. Does not belong here: what a step is made of, and how the noise table is
+built.
 """
 
 from numba import int64, uint64
