@@ -185,8 +185,8 @@ def test_vectors_finite_and_complete():
 @pytest.mark.parametrize("walk_length", [1, 5])
 def test_walks_that_give_no_examples_are_a_warning(graph, name, config, walk_length):
     from core.configs import CONFIGS
+    from core.interfaces import Inputs, TrainContext
     from core.models import MODELS
-    from core.models.base import Inputs, TrainContext
 
     walks = np.array(random_walks(transition_matrix(graph), WalksConfig(walk_length=walk_length), seed=1))
     model = MODELS[name]
