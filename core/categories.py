@@ -98,6 +98,12 @@ def load_step_tags(path: Path) -> dict[str, dict[str, Any]]:
     return tags
 
 
+def check_name(name: str, where: str) -> None:
+    """Refuse what cannot be a category's name, which is a folder's name too. Raises InputError, led by ``where``."""
+    if not _NAME.fullmatch(name):
+        raise InputError(f"{where}: a name is 1 to 63 lower-case letters, digits and underscores")
+
+
 def _document(path: Path) -> dict[str, Any]:
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -110,8 +116,7 @@ def _document(path: Path) -> dict[str, Any]:
 
 def _category(path: Path, name: str, entry: Any) -> Category:
     where = f"{path}: categories.{name}"
-    if not _NAME.fullmatch(name):
-        raise InputError(f"{where}: a name is 1 to 63 lower-case letters, digits and underscores")
+    check_name(name, where)
     if not isinstance(entry, dict) or not isinstance(entry.get("source"), str):
         raise InputError(f"{where}: needs at least 'source: PATH or URL'")
     unknown = sorted(set(entry) - _KEYS)
