@@ -24,7 +24,7 @@ def choose_device(device: str, where: str) -> ChosenDevice:
 
     Args:
         device: ``auto`` takes cuda, then mps, then cpu; ``cpu``, ``cuda``, ``cuda:N`` or ``mps`` demand one.
-        where: what the user set, named in errors, e.g. "the resource 'torch_device'".
+        where: what the user set, named in errors, e.g. "torch_device.device".
 
     Raises:
         InputError: the device is demanded and this machine does not have it, or the name is no device's.
@@ -38,7 +38,8 @@ def choose_device(device: str, where: str) -> ChosenDevice:
         why = f"auto; this machine has no {' and no '.join(missing)}" if chosen == "cpu" else "auto"
         return ChosenDevice(chosen, why)
     if not re.fullmatch(r"cpu|mps|cuda(:\d+)?", device):
-        raise InputError(f"{where}: {device!r} is not one of auto, cpu, cuda, cuda:N, mps")
+        # The value is not repeated: the launchpad may take it from any variable of the environment.
+        raise InputError(f"{where}: is not one of auto, cpu, cuda, cuda:N, mps")
     kind, _, number = device.partition(":")
     if int(number or 0) >= present[kind]:
         raise InputError(

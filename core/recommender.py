@@ -13,35 +13,31 @@ function of ``core`` that the asset graph calls, with the same settings, checks 
 
 import dataclasses
 import sys
-import tempfile
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from core import checks, paths
 from core import settings as settings_module
-from core.catalog import Catalog, Source, read_catalog
+from core.caller_tables import id_texts, read_tables, two_columns
+from core.catalog import Catalog
 from core.categories import check_name
 from core.configs import CONFIGS
-from core.devices import choose_device
 from core.errors import InputError
 from core.evaluation import evaluate as measure
 from core.evaluation import leaderboard
-from core.graph import ProductGraph, build_graph, transition_matrix
+from core.graph import build_graph
 from core.models import MODELS
-from core.models.base import CENTER_CENTER, CENTER_CONTEXT, Embeddings, Model, Scorer, TrainContext
+from core.models.base import CENTER_CENTER, CENTER_CONTEXT, Embeddings, Model, Scorer
 from core.pairs import ProductPairs, build_pairs
 from core.progress import Progress, ProgressLine, silent
 from core.split import PairSplit, split_product_pairs
 from core.store import Manifest, Store
-from core.training_inputs import model_inputs
+from core.training_inputs import Stages, section_config
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -144,7 +140,11 @@ class Recommender:
         entry = _known(model)
         given = _checked_settings(entry, settings or {}, model_settings)
         report = _reporter(progress)
-        catalog = pairs if isinstance(pairs, Catalog) else _read(pairs, products, given, report)
+        catalog = (
+            pairs
+            if isinstance(pairs, Catalog)
+            else read_tables(pairs, products, section_config("catalog", given).max_bad_share, report)
+        )
         if isinstance(pairs, Catalog) and products is not None:
             raise InputError("products: a catalogue has its own products; leave the argument out")
         if bad := catalog.quarantine.num_rows:
@@ -153,9 +153,9 @@ class Recommender:
                 "quarantine lists them with their reasons",
                 stacklevel=2,
             )
-        numbered = build_pairs(catalog.products, catalog.relationships, _config("pairs", given))
+        numbered = build_pairs(catalog.products, catalog.relationships, section_config("pairs", given))
         graph = build_graph(numbered.products.num_rows, numbered.source, numbered.target, numbered.weight)
-        stages = _Stages(numbered, graph, given, seed, threads or _cores(), device, report)
+        stages = Stages(numbered, graph, given, seed, threads or _cores(), device, report)
         trained = stages.trained(entry)
         return cls(
             entry, numbered, trained,
@@ -229,13 +229,13 @@ class Recommender:
                 "category's name or into another folder"
             )
         trained_on = "all pairs" if self._split is None else "training pairs"
-        info = {_WRITER: {"settings": self.settings, "seed": self.seed, "trained_on": trained_on}}
+        info: dict[str, Any] = {_WRITER: {"settings": self.settings, "seed": self.seed, "trained_on": trained_on}}
         written = store.write("product_pairs", category, self.pairs, info)
-        inputs = {"product_pairs": written.digest}
+        info |= {"products": written.digest, "inputs": {"product_pairs": written.digest}}
         if self._split is not None:
-            written = store.write("pair_split", category, self._split, info | {"inputs": inputs})
-            inputs = {"pair_split": written.digest}
-        store.write(f"embeddings/{self.model}", category, self.trained, info | {"inputs": inputs})
+            written = store.write("pair_split", category, self._split, info)
+            info["inputs"] = {"pair_split": written.digest}
+        store.write(f"embeddings/{self.model}", category, self.trained, info)
 
     @property
     def products(self) -> "pd.DataFrame":
@@ -285,7 +285,7 @@ class Recommender:
             InputError: an id that is not in the table.
         """
         scorer, entry = self._scorer(CENTER_CONTEXT)
-        source, target = (self._nodes(column) for column in _two_columns(pairs))
+        source, target = (self._nodes(column) for column in two_columns(pairs))
         scores = np.array(scorer.score_pairs(source, target), dtype=np.float32)
         if entry.fallback != "own":
             scores[~(scorer.seen[source] & scorer.seen[target])] = np.nan
@@ -313,13 +313,11 @@ class Recommender:
         report = _reporter(progress)
         split = self._split
         if split is None:
-            split = split_product_pairs(self.pairs, _config("split", self.settings), self.seed)
+            split = split_product_pairs(self.pairs, section_config("split", self.settings), self.seed)
         graph = build_graph(split.n_nodes, split.train_source, split.train_target, split.train_weight)
         trained = self.trained
         if self._split is None:
-            stages = _Stages(
-                self.pairs, graph, self.settings, self.seed, self.threads, self._device, report, split.keys
-            )
+            stages = Stages(self.pairs, graph, self.settings, self.seed, self.threads, self._device, report, split.keys)
             trained = stages.trained(self._entry)
         found = measure(
             self._entry, trained, split, graph, config, seed=self.seed, threads=self.threads, progress=report
@@ -375,7 +373,7 @@ class Recommender:
 
     def _nodes(self, ids: Any) -> np.ndarray:
         """int32 ``[m]`` nodes of ids. Raises InputError that names those that are unknown."""
-        asked = _texts(ids)
+        asked = id_texts(ids)
         nodes = pc.index_in(pa.array(asked, pa.string()), value_set=self._ids)
         if nodes.null_count:
             found = nodes.is_valid().to_pylist()
@@ -387,66 +385,6 @@ class Recommender:
                 "recommender.products lists them"
             )
         return nodes.to_numpy(zero_copy_only=False).astype(np.int32)
-
-
-class _Stages:
-    """What models learn from, of one graph, each made when it is first asked for: the asset graph in this process.
-
-    The attributes that a registry entry asks for bear the names of the fields of ``core.models.base.Inputs``.
-    """
-
-    def __init__(
-        self,
-        pairs: ProductPairs,
-        graph: ProductGraph,
-        settings: Mapping[str, Mapping[str, Any]],
-        seed: int,
-        threads: int,
-        device: str,
-        progress: Progress,
-        keys: np.ndarray | None = None,
-    ) -> None:
-        self.products = pairs
-        self.graph = graph
-        self._settings = settings
-        self._seed, self._threads, self._device, self._progress, self._keys = seed, threads, device, progress, keys
-        self._trained: dict[str, Embeddings] = {}
-
-    @cached_property
-    def transition(self) -> Any:
-        return transition_matrix(self.graph)
-
-    @cached_property
-    def walks(self) -> np.ndarray:
-        from core.walks import random_walks
-
-        return random_walks(self.transition, _config("walks", self._settings), **self._circumstances)
-
-    @cached_property
-    def node2vec_walks(self) -> np.ndarray:
-        from core.walks import node2vec_walks
-
-        return node2vec_walks(self.graph, _config("node2vec_walks", self._settings), **self._circumstances)
-
-    @property
-    def _circumstances(self) -> dict[str, Any]:
-        return {"seed": self._seed, "threads": self._threads, "progress": self._progress}
-
-    def trained(self, model: Model) -> Embeddings:
-        """What the model learns, after the models that it is built of. Raises InputError if its training diverged."""
-        if model.name not in self._trained:
-            given: dict[str, Any] = {name: getattr(self, name) for name in model.inputs}
-            given |= {name: self.trained(MODELS[name]) for name in model.models}
-            device = choose_device(self._device, "device").name if model.gpu else "cpu"
-            context = TrainContext(device=device, keys=self._keys, **self._circumstances)
-            inputs = model_inputs(model, self.graph.n_nodes, given)
-            found = model.fit(inputs, _config(model.name, self._settings), context)
-            wrong = [f for f in checks.check_vectors(found, self.graph.n_nodes) if not f.passed]
-            if wrong:
-                what = "; ".join(f"{finding.name}: {finding.sentence}" for finding in wrong)
-                raise InputError(f"the training of {model.name} failed its checks ({what}); lower its learning rate")
-            self._trained[model.name] = found
-        return self._trained[model.name]
 
 
 def _known(model: str) -> Model:
@@ -478,12 +416,8 @@ def _checked_settings(
         else:
             add(model.name, {name: value})
     for section in given:
-        _config(section, given)
+        section_config(section, given)
     return given
-
-
-def _config(section: str, given: Mapping[str, Mapping[str, Any]]) -> Any:
-    return settings_module.build(CONFIGS[section], given.get(section, {}), section)
 
 
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -506,97 +440,6 @@ def _cores() -> int:
     from joblib import cpu_count  # scikit-learn brings it
 
     return int(cpu_count())
-
-
-def _read(pairs: Any, products: Any, given: Mapping[str, Mapping[str, Any]], progress: Progress) -> Catalog:
-    """Read tables as if they were files: columns, ids and cleaning are then those of every other source."""
-    with tempfile.TemporaryDirectory(prefix="alsobought-") as folder:
-        source = Source(
-            _file_of(pairs, "pairs", Path(folder)),
-            products=None if products is None else _file_of(products, "products", Path(folder)),
-        )
-        share = _config("catalog", given).max_bad_share
-        return read_catalog(source, Path(folder), paths.download_dir(), share, progress)
-
-
-def _file_of(table: Any, name: str, folder: Path) -> str:
-    """The path of a file, or a table written into ``folder`` and called by its argument's name in errors."""
-    if isinstance(table, str | Path):
-        if "://" in str(table):
-            return str(table)
-        path = Path(table).expanduser().absolute()
-        if not path.is_file():
-            what = "is a folder, not a file" if path.is_dir() else "does not exist"
-            raise InputError(f"{name}: {path} {what}; give the path of a file, a URL or a table")
-        return str(path)
-    rows = _arrow(table, name)
-    if not rows.num_rows:
-        raise InputError(f"{name}: the table has no rows")
-    pq.write_table(rows, folder / name)
-    return name
-
-
-def _arrow(table: Any, name: str) -> pa.Table:
-    """Any table as Arrow's. Raises InputError for what is none."""
-    try:
-        if isinstance(table, pa.Table):
-            return table
-        if hasattr(table, "iloc"):
-            return pa.Table.from_pandas(table, preserve_index=False)
-        if hasattr(table, "__arrow_c_stream__"):
-            return _without_views(pa.table(table))
-    except (pa.ArrowException, TypeError, ValueError) as error:
-        raise InputError(f"{name}: the table cannot be read ({error}); give each column one type") from error
-    raise InputError(
-        f"{name}: expected a pandas or polars DataFrame, a pyarrow Table or a file's path, not {type(table).__name__}"
-    )
-
-
-def _without_views(table: pa.Table) -> pa.Table:
-    """Dictionaries of string views, which polars makes of categories, as dictionaries of strings: Parquet has none."""
-    for place, field in enumerate(table.schema):
-        if pa.types.is_dictionary(field.type) and pa.types.is_string_view(field.type.value_type):
-            chunks = [
-                pa.DictionaryArray.from_arrays(chunk.indices.cast(pa.int32()), chunk.dictionary.cast(pa.large_string()))
-                for chunk in table.column(place).chunks
-            ]
-            kind = pa.dictionary(pa.int32(), pa.large_string())
-            table = table.set_column(place, field.name, pa.chunked_array(chunks, kind))
-    return table
-
-
-def _texts(ids: Any) -> list[str]:
-    """Product ids as text: one, or each of several. Raises InputError for what is neither text nor a whole number."""
-    values: Iterable[Any]
-    if isinstance(ids, str | int | np.integer):
-        values = [ids]
-    elif isinstance(ids, pa.Array | pa.ChunkedArray):
-        values = ids.to_pylist()
-    else:
-        try:
-            values = list(ids)
-        except TypeError:
-            values = [ids]
-    texts = []
-    for value in values:
-        if isinstance(value, bool) or not isinstance(value, str | int | np.integer):
-            raise InputError(f"a product id is text or a whole number, not {value!r}")
-        texts.append(str(value))
-    return texts
-
-
-def _two_columns(pairs: Any) -> tuple[list[Any], list[Any]]:
-    if isinstance(pairs, pa.Table) or hasattr(pairs, "__arrow_c_stream__") or hasattr(pairs, "iloc"):
-        table = _arrow(pairs, "pairs")
-        named = {"product1", "product2"} <= set(table.column_names)
-        if table.num_columns < 2:
-            raise InputError("pairs: expected two columns of product ids, product1 and product2")
-        first, second = (table[c] for c in (("product1", "product2") if named else (0, 1)))
-        return first.to_pylist(), second.to_pylist()
-    rows = [tuple(pair) if not isinstance(pair, str) else (pair,) for pair in pairs]
-    if wrong := next((row for row in rows if len(row) != 2), None):
-        raise InputError(f"pairs: expected pairs of product ids, not {wrong!r}")
-    return [a for a, _ in rows], [b for _, b in rows]
 
 
 def _pick(what: str, asked: str | None, there: list[str], where: str) -> str:

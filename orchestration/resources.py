@@ -105,7 +105,7 @@ class TorchDevice(dg.ConfigurableResource):
 
     def resolve(self) -> ChosenDevice:
         """The device to use. Raises InputError when it is demanded and not there, or is no device's name."""
-        return choose_device(self.device, "the resource 'torch_device'")
+        return choose_device(self.device, "torch_device.device")
 
 
 class Machine(dg.ConfigurableResource):
