@@ -108,7 +108,10 @@ def _document(path: Path) -> dict[str, Any]:
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise InputError(f"{path} does not exist; run from the project folder or set ALSOBOUGHT_CATEGORIES") from error
+        raise InputError(
+            f"{path} does not exist; run from the project folder, make one with `alsobought init FOLDER`, or set "
+            "ALSOBOUGHT_CATEGORIES"
+        ) from error
     except yaml.YAMLError as error:
         raise InputError(f"{path} is not valid YAML: {error}") from error
     return document if isinstance(document, dict) else {}

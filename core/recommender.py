@@ -140,13 +140,12 @@ class Recommender:
         entry = _known(model)
         given = _checked_settings(entry, settings or {}, model_settings)
         report = _reporter(progress)
-        catalog = (
-            pairs
-            if isinstance(pairs, Catalog)
-            else read_tables(pairs, products, section_config("catalog", given).max_bad_share, report)
-        )
-        if isinstance(pairs, Catalog) and products is not None:
-            raise InputError("products: a catalogue has its own products; leave the argument out")
+        if isinstance(pairs, Catalog):
+            catalog = pairs
+            if products is not None:
+                raise InputError("products: a catalogue has its own products; leave the argument out")
+        else:
+            catalog = read_tables(pairs, products, section_config("catalog", given).max_bad_share, report)
         if bad := catalog.quarantine.num_rows:
             warnings.warn(
                 f"{bad:,} rows of {catalog.info['source']} could not be used; the attribute "

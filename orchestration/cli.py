@@ -10,6 +10,7 @@ import os
 import sys
 import time
 import warnings
+from pathlib import Path
 from typing import Any
 
 from core import paths
@@ -42,6 +43,10 @@ def _parser() -> argparse.ArgumentParser:
     board.add_argument("category")
     board.add_argument("--format", choices=("markdown", "json"), default="markdown")
     board.set_defaults(run=_leaderboard)
+
+    start = commands.add_parser("init", help="write categories.yaml, dagster.yaml and workspace.yaml into a folder")
+    start.add_argument("folder", type=Path)
+    start.set_defaults(run=_init)
 
     for name, help_text, run in (
         ("demo", "materialize 'sample', then serve the Dagster UI and the explorer", _demo),
@@ -141,6 +146,12 @@ def _leaderboard(arguments: argparse.Namespace) -> None:
         print(orjson.dumps(long.to_pylist(), option=orjson.OPT_INDENT_2).decode())
     else:
         print(to_markdown(long))
+
+
+def _init(arguments: argparse.Namespace) -> None:
+    from orchestration.init_project import init
+
+    print("\n".join(init(arguments.folder)))
 
 
 def _demo(arguments: argparse.Namespace) -> int:
