@@ -35,17 +35,18 @@ def resolve(extras: list[str], pins: str, folder: Path) -> dict[str, str]:
     return {re.split(r"[\[=\s]", entry, maxsplit=1)[0]: entry for entry in entries}
 
 
-def pins_of(entries: dict[str, str]) -> str:
-    return "\n".join(re.sub(r"\[.*?\]", "", entry.split()[0]) for entry in entries.values())
+def pins_of(text: str) -> str:
+    """The versions of a lock file, one a line."""
+    return "\n".join(map("==".join, PIN.findall(text)))
 
 
 def main() -> None:
     present = "".join(path.read_text() for path in (RUN, DEV, TORCH) if path.exists())
-    pins = "" if "--upgrade" in sys.argv else "\n".join(map("==".join, PIN.findall(present)))
+    pins = "" if "--upgrade" in sys.argv else pins_of(present)
     torch = re.findall(r"^torch==.*", present, re.MULTILINE)
     with tempfile.TemporaryDirectory() as folder:
         everything = resolve(["deploy", "dev"], "\n".join([pins, *torch]), Path(folder))
-        runs = resolve(["deploy"], pins_of(everything), Path(folder))
+        runs = resolve(["deploy"], pins_of("\n".join(everything.values())), Path(folder))
     for path, entries in ((RUN, runs), (DEV, {n: e for n, e in everything.items() if n not in runs})):
         kept = [entry for name, entry in entries.items() if not WITH_TORCH.fullmatch(name)]
         path.write_text("\n".join([HEADS[path], *kept]) + "\n")
