@@ -184,7 +184,7 @@ def test_a_demanded_device_that_is_not_there_is_a_clear_failure():
     import torch
 
     assert TorchDevice(device="cpu").resolve() == ("cpu", "demanded")
-    with pytest.raises(InputError, match="is not one of auto, cpu, cuda"):
+    with pytest.raises(InputError, match=r"torch_device\.device: is not one of auto, cpu, cuda"):
         TorchDevice(device="gpu").resolve()
     with pytest.raises(InputError, match=re.escape("'cuda:99' was demanded")):
         TorchDevice(device="cuda:99").resolve()
