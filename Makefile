@@ -4,40 +4,49 @@ CATEGORY ?= sample
 FORMAT ?= markdown
 SELECT ?= *
 BENCH ?=
+LOCK ?=
 KILLS ?= 50
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+TESTS := $(VENV)/.installed-dev
+PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check
 PEERS := .venv-peers
+LOCKS := .venv-lock
 export DAGSTER_HOME := $(CURDIR)
 export ALSOBOUGHT_HOME := $(CURDIR)
 export RAW_DIR ?= data/raw
 export DAGSTER_DISABLE_TELEMETRY := yes
 
-.PHONY: help demo test faults bench bench-large lint format materialize leaderboard ui clean
+.PHONY: help demo test faults bench bench-large lint format materialize leaderboard ui lock clean
 .DEFAULT_GOAL := help
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
-$(STAMP): requirements.lock pyproject.toml
+$(STAMP): requirements.lock requirements-torch.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON=python3.11")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "installing into $(VENV) (once) ..."
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check -r requirements.lock
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --editable .
+	@$(PIP) --no-deps --require-hashes -r requirements.lock
+	@$(PIP) -r requirements-torch.lock
+	@$(PIP) --no-deps --editable .
+	@touch $@
+
+$(TESTS): $(STAMP) requirements-dev.lock
+	@$(PIP) --no-deps --require-hashes -r requirements-dev.lock
 	@touch $@
 
 demo: $(STAMP)  ## materialize the sample category, then serve the Dagster UI and the explorer
 	@$(BIN)/alsobought demo
 
-test: $(STAMP)  ## lint, type-check and run the whole test suite
+test: $(TESTS)  ## lint, type-check and run the whole test suite
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/pytest -n 2
 
-faults: $(STAMP)  ## [KILLS=50]: kill rebuilds at random points with SIGKILL; says how many survived and how many lost
+faults: $(TESTS)  ## [KILLS=50]: kill rebuilds at random points with SIGKILL; says how many survived and how many lost
 	@$(BIN)/python -m tests.faults --kills $(KILLS)
 
 $(PEERS)/.installed: benchmarks/peers.lock
@@ -45,16 +54,16 @@ $(PEERS)/.installed: benchmarks/peers.lock
 	@$(PEERS)/bin/python -m pip install -qq --disable-pip-version-check -r benchmarks/peers.lock
 	@touch $@
 
-bench: $(STAMP) $(PEERS)/.installed  ## every part beside its peers
+bench: $(TESTS) $(PEERS)/.installed  ## every part beside its peers
 	@$(BIN)/python benchmarks/run.py short --peer-python $(PEERS)/bin/python $(BENCH)
 
-bench-large: $(STAMP) $(PEERS)/.installed  ## the same at books scale, and the whole pipeline up to 2M products
+bench-large: $(TESTS) $(PEERS)/.installed  ## the same at books scale, and the whole pipeline up to 2M products
 	@$(BIN)/python benchmarks/run.py large --peer-python $(PEERS)/bin/python $(BENCH)
 
-lint: $(STAMP)  ## check style and types only
+lint: $(TESTS)  ## check style and types only
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
-format: $(STAMP)  ## format the code
+format: $(TESTS)  ## format the code
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
 
 materialize: $(STAMP)  ## CATEGORY=beauty RAW_DIR=... [SELECT='*neighbours/skipgram']: materialize a category, or a part
@@ -66,5 +75,9 @@ leaderboard: $(STAMP)  ## CATEGORY=beauty [FORMAT=json]: print its leaderboard
 ui: $(STAMP)  ## the Dagster UI and its daemon and the explorer, without materializing anything first
 	@$(BIN)/alsobought serve
 
+lock:  ## [LOCK=--upgrade]: make the lock files anew after a change of the dependencies in pyproject.toml
+	@test -x $(LOCKS)/bin/uv || { $(PYTHON) -m venv $(LOCKS) && $(LOCKS)/bin/python -m pip install -qq uv; }
+	@$(LOCKS)/bin/python .ci/lock.py $(LOCK)
+
 clean:  ## remove the environment and caches; keeps data/ and .dagster/
-	rm -rf $(VENV) $(PEERS) .pytest_cache .mypy_cache .ruff_cache *.egg-info
+	rm -rf $(VENV) $(PEERS) $(LOCKS) .pytest_cache .mypy_cache .ruff_cache *.egg-info

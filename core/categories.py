@@ -147,12 +147,21 @@ def load_step_tags(path: Path) -> dict[str, dict[str, Any]]:
     return tags
 
 
+def check_name(name: str, where: str) -> None:
+    """Refuse what cannot be a category's name, which is a folder's name too. Raises InputError, led by ``where``."""
+    if not NAME.fullmatch(name):
+        raise InputError(f"{where}: {NAME_RULE}")
+
+
 def _part(path: Path, name: str) -> yaml.Node | None:
     """What the file says under a name; None if nothing."""
     try:
         document = strict_yaml.read(path)
     except FileNotFoundError as error:
-        raise InputError(f"{path} does not exist; run from the project folder or set ALSOBOUGHT_CATEGORIES") from error
+        raise InputError(
+            f"{path} does not exist; run from the project folder, make one with `alsobought init FOLDER`, or set "
+            "ALSOBOUGHT_CATEGORIES"
+        ) from error
     found = [value for key, value in strict_yaml.entries(document) or () if key.value == name]
     if len(found) > 1:
         raise InputError(
@@ -169,8 +178,7 @@ def _value(where: str, node: yaml.Node) -> Any:
 
 
 def _category(where: str, name: str, entry: Any) -> Category:
-    if not NAME.fullmatch(name):
-        raise InputError(f"{where}: {NAME_RULE}")
+    check_name(name, where)
     if not isinstance(entry, dict):
         raise InputError(f"{where}: needs at least 'source: PATH or URL'")
     unknown = sorted(str(key)[:40] for key in entry if key not in _KEYS)

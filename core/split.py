@@ -20,6 +20,7 @@ import numpy as np
 
 from core.arrays import distinct
 from core.errors import InputError
+from core.pairs import ProductPairs, product_hashes
 from core.settings import setting
 
 VERSION = "2"
@@ -90,6 +91,15 @@ class PairSplit:
     cold_matched_target: np.ndarray
     cold_uniform_target: np.ndarray
     keys: np.ndarray | None = None
+
+
+def split_product_pairs(pairs: ProductPairs, config: SplitConfig, seed: int = 42) -> PairSplit:
+    """The split of a category's pairs; see :func:`split_pairs`. Each product keeps its side by its id."""
+    has_metadata = pairs.products["has_metadata"].to_numpy()
+    return split_pairs(
+        len(has_metadata), pairs.source, pairs.target, pairs.weight, has_metadata, config, seed,
+        product_hashes(pairs.products),
+    )  # fmt: skip
 
 
 def split_pairs(

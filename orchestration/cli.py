@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core import paths
@@ -70,6 +71,9 @@ def _parser() -> argparse.ArgumentParser:
     sums = commands.add_parser("verify", help="compare everything that is stored with its manifests, byte for byte")
     sums.add_argument("category", nargs="?", help="only this one (default: all)")
     sums.set_defaults(run=_verify)
+    start = commands.add_parser("init", help="write categories.yaml, dagster.yaml and workspace.yaml into a folder")
+    start.add_argument("folder", type=Path)
+    start.set_defaults(run=_init)
 
     for name, help_text, run in (
         ("demo", "materialize 'sample', then serve the Dagster UI and the explorer", _demo),
@@ -170,6 +174,12 @@ def _verify(arguments: argparse.Namespace) -> int:
         raise InputError(f"nothing{which} is materialized in {paths.store_root()}")
     print(f"{found.artefacts} artefacts, {len(found.damage)} damaged; {found.bytes / 1e6:,.1f} MB are as written")
     return 1 if found.damage else 0
+
+
+def _init(arguments: argparse.Namespace) -> None:
+    from orchestration.init_project import init
+
+    print("\n".join(init(arguments.folder)))
 
 
 def _demo(arguments: argparse.Namespace) -> int:

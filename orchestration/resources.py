@@ -6,15 +6,15 @@ to compute.
 
 import contextlib
 import json
-import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import dagster as dg
 from upath import UPath
 
 from core import paths
+from core.devices import ChosenDevice, choose_device
 from core.errors import InputError
 from core.manifest import Manifest
 from core.store import Store, read_artefact, read_manifest, store_path, write_artefact
@@ -115,16 +115,6 @@ class StoreResource(dg.ConfigurableIOManagerFactory):
         return StoreIOManager(store_path(paths.store_root()))
 
 
-class ChosenDevice(NamedTuple):
-    """A torch device and why it was taken."""
-
-    name: str
-    why: str
-
-    def __str__(self) -> str:
-        return f"{self.name} ({self.why})"
-
-
 class TorchDevice(dg.ConfigurableResource):
     """The device on which torch models train, and how exactly it multiplies matrices.
 
@@ -139,24 +129,7 @@ class TorchDevice(dg.ConfigurableResource):
 
     def resolve(self) -> ChosenDevice:
         """The device to use. Raises InputError when it is demanded and not there, or is no device's name."""
-        import torch
-
-        present = {"cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available()), "cpu": 1}
-        if self.device == "auto":
-            found = next(kind for kind, number in present.items() if number)
-            missing = [kind for kind in ("cuda", "mps") if not present[kind]]
-            why = f"auto; this machine has no {' and no '.join(missing)}" if found == "cpu" else "auto"
-            return ChosenDevice(found, why)
-        kind, _, number = self.device.partition(":")
-        if not re.fullmatch(r"cpu|mps|cuda(:\d+)?", self.device):
-            # The value is not repeated: the launchpad may take it from any variable of the environment.
-            raise InputError("torch_device.device: is not one of auto, cpu, cuda, cuda:N, mps")
-        if int(number or 0) >= present[kind]:
-            raise InputError(
-                f"the torch device {self.device!r} was demanded but this machine has {present[kind]} of kind {kind}; "
-                "set the resource 'torch_device' to 'auto' or 'cpu'"
-            )
-        return ChosenDevice(self.device, "demanded")
+        return choose_device(self.device, "torch_device.device")
 
 
 class Machine(dg.ConfigurableResource):

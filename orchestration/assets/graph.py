@@ -12,9 +12,9 @@ from core.graph import VERSION as GRAPH_VERSION
 from core.graph import ProductGraph, build_graph
 from core.graph import transition_matrix as normalize
 from core.pairs import VERSION as PAIRS_VERSION
-from core.pairs import ProductPairs, build_pairs, product_hashes
+from core.pairs import ProductPairs, build_pairs
 from core.split import VERSION as SPLIT_VERSION
-from core.split import PairSplit, split_pairs
+from core.split import PairSplit, split_product_pairs
 from core.walks.config import FIRST_ORDER_VERSION, SECOND_ORDER_VERSION
 from orchestration.inputs import settings as settings_of
 from orchestration.launchpad import form, resolve
@@ -75,12 +75,7 @@ def pair_split(
     """Training and validation pairs, uniform and degree-matched negatives, and whole products held out cold."""
     settings = resolve(context, "split", config)
     report = StepReport(context, settings)
-    p = product_pairs
-    has_metadata = p.products["has_metadata"].to_numpy()
-    split = split_pairs(
-        len(has_metadata), p.source, p.target, p.weight, has_metadata, settings,
-        seed=SEED, hashes=product_hashes(p.products),
-    )  # fmt: skip
+    split = split_product_pairs(product_pairs, settings, seed=SEED)
     return report.output(
         split,
         checks.check_split(split),

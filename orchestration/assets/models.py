@@ -12,20 +12,22 @@ import pyarrow as pa
 
 from core import checks, paths
 from core.clock import Clock
+from core.devices import ChosenDevice
 from core.evaluation.leaderboard import VERSION as LEADERBOARD_VERSION
 from core.evaluation.result import VERSION as EVALUATION_VERSION
 from core.graph import ProductGraph
-from core.interfaces import Embeddings, Inputs, Model, TrainContext
+from core.interfaces import Embeddings, Model, TrainContext
 from core.models import MODELS
 from core.neighbours import VERSION as NEIGHBOURS_VERSION
 from core.pairs import ProductPairs
 from core.split import PairSplit
+from core.training_inputs import model_inputs
 from orchestration.inputs import settings as settings_of
 from orchestration.launchpad import form, resolve
 from orchestration.partitions import BY_CATEGORY, SEED, step_tags
 from orchestration.pools import GPU_POOL
 from orchestration.reporting import StepReport, check_specs, table
-from orchestration.resources import ChosenDevice, Machine, StoreIOManager, TorchDevice
+from orchestration.resources import Machine, StoreIOManager, TorchDevice
 
 _UPSTREAM = {
     "products": "product_pairs",
@@ -78,7 +80,7 @@ def _embeddings(model: Model) -> dg.AssetsDefinition:
         checkpoints = paths.checkpoint_dir() / context.partition_key / model.name
         device = torch_device.resolve() if model.gpu else ChosenDevice("cpu", "this model has no other")
         trained = model.fit(
-            _inputs(model, split.n_nodes, inputs),
+            model_inputs(model, split.n_nodes, inputs),
             settings,
             TrainContext(
                 seed=SEED,
@@ -100,13 +102,6 @@ def _embeddings(model: Model) -> dg.AssetsDefinition:
         )
 
     return embeddings
-
-
-def _inputs(model: Model, n_nodes: int, given: dict[str, Any]) -> Inputs:
-    inputs = {name: given[name] for name in model.inputs}
-    if isinstance(inputs.get("products"), ProductPairs):
-        inputs["products"] = inputs["products"].products
-    return Inputs(n_nodes=n_nodes, **inputs, models={name: given[name] for name in model.models})
 
 
 def _previous(model: Model, settings: Any, store: StoreIOManager, category: str) -> Embeddings | None:
