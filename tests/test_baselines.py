@@ -3,11 +3,11 @@
 import networkx as nx
 import numpy as np
 import pytest
-from core.interfaceslines import AdamicAdarConfig, PopularityConfig
 
 from core.graph import ProductGraph, build_graph
 from core.interfaces import NATIVE, Embeddings, Inputs
 from core.models import MODELS
+from core.models.baselines import AdamicAdarConfig, PopularityConfig
 from core.scoring.factory import scorer
 
 

@@ -10,8 +10,8 @@ _ENTRIES = (
     Model(
         name="popularity",
         description="Product of the two degrees: what popularity alone achieves, the floor for every model.",
-        train="core.interfaceslines:train_popularity",
-        config="core.interfaceslines:PopularityConfig",
+        train="core.models.baselines:train_popularity",
+        config="core.models.baselines:PopularityConfig",
         inputs=("graph",),
         scorings=(NATIVE,),
         scorer="core.scoring.vectors:rank_one",
@@ -21,8 +21,8 @@ _ENTRIES = (
     Model(
         name="adamic_adar",
         description="Common neighbours, each counted 1 / log(degree) (Adamic and Adar, 2003).",
-        train="core.interfaceslines:train_adamic_adar",
-        config="core.interfaceslines:AdamicAdarConfig",
+        train="core.models.baselines:train_adamic_adar",
+        config="core.models.baselines:AdamicAdarConfig",
         inputs=("graph",),
         scorings=(NATIVE,),
         scorer="core.scoring.chains:gram",
