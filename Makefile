@@ -9,12 +9,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PEERS := .venv-peers
+DOCS := .venv-docs
 export DAGSTER_HOME := $(CURDIR)
 export ALSOBOUGHT_HOME := $(CURDIR)
 export RAW_DIR ?= data/raw
 export DAGSTER_DISABLE_TELEMETRY := yes
 
-.PHONY: help demo test faults bench bench-large lint format materialize leaderboard ui clean
+.PHONY: help demo test faults bench bench-large lint format materialize leaderboard ui docs docs-build clean
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -66,5 +67,17 @@ leaderboard: $(STAMP)  ## CATEGORY=beauty [FORMAT=json]: print its leaderboard
 ui: $(STAMP)  ## the Dagster UI and its daemon and the explorer, without materializing anything first
 	@$(BIN)/alsobought serve
 
+$(DOCS)/.installed: docs/requirements.lock
+	@test -x $(DOCS)/bin/python || $(PYTHON) -m venv $(DOCS)
+	@echo "installing into $(DOCS) (once) ..."
+	@$(DOCS)/bin/python -m pip install -qq --disable-pip-version-check --no-compile --no-deps -r docs/requirements.lock
+	@touch $@
+
+docs: docs-build  ## build the documentation and serve it on http://127.0.0.1:8000
+	@$(DOCS)/bin/mkdocs serve --strict --dev-addr 127.0.0.1:8000
+
+docs-build: $(DOCS)/.installed  ## build the documentation into site/; a warning is an error
+	@$(DOCS)/bin/mkdocs build --quiet --strict
+
 clean:  ## remove the environment and caches; keeps data/ and .dagster/
-	rm -rf $(VENV) $(PEERS) .pytest_cache .mypy_cache .ruff_cache *.egg-info
+	rm -rf $(VENV) $(PEERS) $(DOCS) site .pytest_cache .mypy_cache .ruff_cache *.egg-info
