@@ -14,6 +14,7 @@ export DAGSTER_HOME := $(CURDIR)
 export ALSOBOUGHT_HOME := $(CURDIR)
 export RAW_DIR ?= data/raw
 export DAGSTER_DISABLE_TELEMETRY := yes
+export NO_MKDOCS_2_WARNING := 1
 
 .PHONY: help demo test faults bench bench-large lint format materialize leaderboard ui docs docs-build clean
 .DEFAULT_GOAL := help
