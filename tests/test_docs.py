@@ -1,15 +1,22 @@
-"""What the documentation says is there: pages, links, commands, settings, the categories of its examples."""
+"""What the documentation says is there: pages, links, commands and settings; and its examples work."""
 
 import importlib.util
 import re
+import sys
 import textwrap
 import unicodedata
+from types import ModuleType, SimpleNamespace
 
+import networkx as nx
+import numpy as np
 import pytest
 import yaml
+from streamlit.testing.v1 import AppTest
 
 from core.categories import load_categories, load_step_tags
+from core.graph import build_graph
 from orchestration import cli
+from tests import explorer_fixture
 from tests.conftest import ROOT
 
 README = ROOT / "README.md"
@@ -121,9 +128,59 @@ def test_the_readme_has_an_example_category():
 def test_python_examples_are_python():
     for path in TEXTS:
         for block in blocks(path, "python"):
-            if block.rstrip().endswith(","):  # an entry of a list or dict
-                block = f"[{block}]" if not re.match(r'"[^"]*":', block) else f"{{{block}}}"
             compile(block, name(path), "exec")
+
+
+EXTENDING = ROOT / "docs" / "extending.md"
+
+
+def example(text):
+    """The one Python block of the page on extending that holds a text."""
+    [block] = [block for block in blocks(EXTENDING, "python") if text in block]
+    return block
+
+
+def test_the_metric_of_the_example_is_right():
+    space = {"np": np}
+    exec(example("def hit_rate"), space)
+    hits = np.array([[False, True, False], [False, False, True], [False, False, False]])
+    assert space["hit_rate"](hits, 2).tolist() == [1.0, 0.0, 0.0]
+    assert space["hit_rate"](hits, 3).tolist() == [1.0, 1.0, 0.0]
+
+
+def test_the_page_of_the_example_draws(tmp_path, monkeypatch):
+    store = explorer_fixture.write(tmp_path / "store")
+    monkeypatch.setenv("ALSOBOUGHT_STORE", str(store.root))
+    for category, shown in (
+        (explorer_fixture.CATEGORY, store.read("quarantine", explorer_fixture.CATEGORY)),
+        ("x", None),
+    ):
+        page = AppTest.from_string(example("st.dataframe(rows"), default_timeout=30)
+        page.session_state["category"] = SimpleNamespace(name=category)
+        page.run()
+        assert not page.exception, page.exception[0].value
+        if shown is None:
+            assert not page.dataframe and "quarantined lines" in page.info[0].value
+        else:
+            assert page.dataframe[0].value["reason"].tolist() == shown["reason"].to_pylist()
+
+
+def test_the_model_of_the_example_learns_what_it_says(monkeypatch):
+    interfaces = pytest.importorskip("core.interfaces", reason="the models are not in rooms of their own yet")
+    from core.scoring.factory import scorer
+
+    module = ModuleType("core.models.common_neighbours")
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    exec(example("class CommonNeighboursConfig"), module.__dict__)
+    model = eval(example("Model("), {"Model": interfaces.Model, "NATIVE": interfaces.NATIVE})
+    reference = nx.gnm_random_graph(30, 80, seed=1)
+    source, target = (np.array(ends, dtype=np.int32) for ends in zip(*reference.edges, strict=True))
+    graph = build_graph(30, source, target, np.ones(len(source), dtype=np.float32))
+    trained = model.fit(interfaces.Inputs(30, graph=graph), model.config_class())
+    pairs = [(a, b) for a in range(30) for b in range(a)]
+    scores = scorer(model, trained, interfaces.NATIVE).score_pairs(*np.array(pairs, dtype=np.int32).T)
+    expected = [score for *_, score in nx.resource_allocation_index(reference, pairs)]
+    np.testing.assert_allclose(scores, expected, rtol=1e-5)
 
 
 def test_the_settings_page_is_what_the_config_classes_say():
