@@ -57,12 +57,12 @@ def _section(config: type, names: list[str]) -> str:
     rows = [_row(name, kind, default, meta) for name, kind, default, meta in describe(config)]
     if not rows:
         return "\n".join([*lines, "", "This section has no settings.", ""])
-    head = ["| setting | type | default | range | description |", "| --- | --- | --- | --- | --- |"]
-    return "\n".join([*lines, "", *head, *rows, ""])
+    head = ["| setting | default | range | description |", "| --- | --- | --- | --- |"]
+    return "\n".join([*lines, "", '<div class="described" markdown>', "", *head, *rows, "", "</div>", ""])
 
 
 def _row(name: str, kind: Any, default: Any, meta: Mapping[str, Any]) -> str:
-    cells = [f"`{name}`", getattr(kind, "__name__", str(kind)), _value(default), _range(meta), _sentence(meta["help"])]
+    cells = [f"`{name}`", _value(default), _range(kind, meta), _sentence(meta["help"])]
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
@@ -74,15 +74,14 @@ def _value(value: Any) -> str:
     return f"`{value}`"
 
 
-def _range(meta: Mapping[str, Any]) -> str:
+def _range(kind: Any, meta: Mapping[str, Any]) -> str:
+    """What a value may be: one of the choices, or its type with its bounds."""
     if "choices" in meta:
-        return ", ".join(_value(choice) for choice in meta["choices"])
+        return " or ".join(_value(choice) for choice in meta["choices"])
+    words = {bool: "`true` or `false`", int: "whole number", float: "number", str: "text"}.get(kind, str(kind))
     low, high = (f"{meta[key]:,.10g}" if key in meta else None for key in ("ge", "le"))
-    if low is None and high is None:
-        return ""
-    if high is None:
-        return f"from {low}"
-    return f"{low} to {high}" if low is not None else f"up to {high}"
+    bounds = [text for text in (low and f"from {low}", high and f"to {high}") if text]
+    return " ".join([words, *bounds])
 
 
 def _sentence(text: str) -> str:
