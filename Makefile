@@ -13,12 +13,14 @@ TESTS := $(VENV)/.installed-dev
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check
 PEERS := .venv-peers
 LOCKS := .venv-lock
+DOCS := .venv-docs
 export DAGSTER_HOME := $(CURDIR)
 export ALSOBOUGHT_HOME := $(CURDIR)
 export RAW_DIR ?= data/raw
 export DAGSTER_DISABLE_TELEMETRY := yes
+export NO_MKDOCS_2_WARNING := 1
 
-.PHONY: help demo test faults bench bench-large lint format materialize leaderboard ui lock clean
+.PHONY: help demo test faults bench bench-large lint format materialize leaderboard ui lock docs docs-build clean
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -79,5 +81,17 @@ lock:  ## [LOCK=--upgrade]: make the lock files anew after a change of the depen
 	@test -x $(LOCKS)/bin/uv || { $(PYTHON) -m venv $(LOCKS) && $(LOCKS)/bin/python -m pip install -qq uv; }
 	@$(LOCKS)/bin/python .ci/lock.py $(LOCK)
 
+$(DOCS)/.installed: docs/requirements.lock
+	@test -x $(DOCS)/bin/python || $(PYTHON) -m venv $(DOCS)
+	@echo "installing into $(DOCS) (once) ..."
+	@$(DOCS)/bin/python -m pip install -qq --disable-pip-version-check --no-compile --no-deps -r docs/requirements.lock
+	@touch $@
+
+docs: docs-build  ## build the documentation and serve it on http://127.0.0.1:8000
+	@$(DOCS)/bin/mkdocs serve --strict --dev-addr 127.0.0.1:8000
+
+docs-build: $(DOCS)/.installed  ## build the documentation into site/; a warning is an error
+	@$(DOCS)/bin/mkdocs build --quiet --strict
+
 clean:  ## remove the environment and caches; keeps data/ and .dagster/
-	rm -rf $(VENV) $(PEERS) $(LOCKS) .pytest_cache .mypy_cache .ruff_cache *.egg-info
+	rm -rf $(VENV) $(PEERS) $(LOCKS) $(DOCS) site .pytest_cache .mypy_cache .ruff_cache *.egg-info

@@ -1,7 +1,7 @@
-"""The README's performance tables, made from what the benchmarks left in benchmarks/results.
+"""The performance tables of the documentation, made from what the benchmarks left in benchmarks/results.
 
-    python benchmarks/table.py            # print them
-    python benchmarks/table.py --readme   # put them into README.md, between the two marks
+    python benchmarks/table.py           # print them
+    python benchmarks/table.py --write   # put them into docs/performance.md, between the two marks
 
 Belongs here: reading result files and laying them out. Does not belong here: measuring.
 """
@@ -17,6 +17,7 @@ from measurements import Measurement
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = Path(__file__).resolve().parent / "results"
+PAGE = ROOT / "docs" / "performance.md"
 LEAST_SECONDS = 2.0
 BEGIN, END = "<!-- performance: made by benchmarks/table.py -->", "<!-- end of performance -->"
 
@@ -40,7 +41,7 @@ def markdown(found: list[Measurement]) -> str:
     parts = []
     for subject in dict.fromkeys(one.subject for one in found):
         rows = [one for one in found if one.subject == subject]
-        parts.append(f"**{subject.capitalize()}**")
+        parts.append(f"### {subject.capitalize()}")
         if subject == "pipeline":
             parts.append(pipeline(rows))
             rows = [one for one in rows if one.target or one.quantity == "all assets"]
@@ -104,18 +105,25 @@ def machines() -> str:
     return "; ".join(sorted(found))
 
 
+def page(text: str) -> str:
+    """The text of ``text`` with the tables between its two marks made anew."""
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return f"{before}{BEGIN}\n{tables()}\n{END}{after}"
+
+
+def tables() -> str:
+    """The tables of all results, and on which machines they were measured."""
+    return f"Measured on {machines()}; medians, and in brackets the range of the rounds.\n\n{markdown(read())}\n"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--readme", action="store_true", help="write them into README.md")
-    args = parser.parse_args()
-    text = f"Measured on {machines()}; medians, and in brackets the range of the rounds.\n\n{markdown(read())}"
-    if not args.readme:
-        print(text)
-        return
-    readme = ROOT / "README.md"
-    before, _, rest = readme.read_text().partition(BEGIN)
-    _, _, after = rest.partition(END)
-    readme.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}")
+    parser.add_argument("--write", action="store_true", help=f"write them into {PAGE.relative_to(ROOT)}")
+    if parser.parse_args().write:
+        PAGE.write_text(page(PAGE.read_text()))
+    else:
+        print(tables(), end="")
 
 
 if __name__ == "__main__":
