@@ -1,7 +1,7 @@
 """What a web page somewhere else may do with the Dagster UI's port: open the UI by a link, and nothing more.
 
 Belongs here: which requests are let through, as an ASGI layer around any application. Does not belong here: what is
-behind it (``orchestration.webserver``) and who a user is (a proxy in front, see the README).
+behind it (``orchestration.webserver``) and who a user is (a proxy in front, see docs/deployment.md).
 
 Dagster's webserver runs mutations from a GET with a query string and from a form, asks neither where a request comes
 from nor by what name it was called, and has no log-in. So any page that somebody opens could start runs. Here:

@@ -12,7 +12,7 @@ _WRITTEN = "title header subheader markdown caption text info warning error code
 def start(monkeypatch, store, page=None, **query):
     """The app over a store, after its first run; ``query`` is the address."""
     monkeypatch.setenv("ALSOBOUGHT_STORE", str(store.root))
-    at = AppTest.from_file(APP, default_timeout=30)
+    at = AppTest.from_file(APP, default_timeout=120)
     for name, value in query.items():
         at.query_params[name] = value
     if page:

@@ -155,7 +155,7 @@ def test_the_page_of_the_example_draws(tmp_path, monkeypatch):
         (explorer_fixture.CATEGORY, store.read("quarantine", explorer_fixture.CATEGORY)),
         ("x", None),
     ):
-        page = AppTest.from_string(example("st.dataframe(rows"), default_timeout=30)
+        page = AppTest.from_string(example("st.dataframe(rows"), default_timeout=120)
         page.session_state["category"] = SimpleNamespace(name=category)
         page.run()
         assert not page.exception, page.exception[0].value

@@ -39,7 +39,7 @@ def test_it_starts_without_dagster_and_without_training_libraries(full):
     program = f"""
 import sys
 from streamlit.testing.v1 import AppTest
-at = AppTest.from_file({APP!r}, default_timeout=30)
+at = AppTest.from_file({APP!r}, default_timeout=120)
 for page in {PAGES!r}:
     at.switch_page(page).run()
     assert not at.exception, at.exception[0].value

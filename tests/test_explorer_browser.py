@@ -44,7 +44,7 @@ def window(chromium, address):
 def page(window, address):
     """A page that remembers what went wrong on it: script errors and requests to other hosts."""
     page = window.new_page()
-    page.set_default_timeout(20_000)
+    page.set_default_timeout(60_000)
     trouble = []
     page.on("pageerror", lambda error: trouble.append(str(error)))
     page.on("request", lambda r: trouble.append(r.url) if not r.url.startswith((address, "data:", "blob:")) else None)

@@ -26,7 +26,7 @@ APP = """
 import sys
 from streamlit.testing.v1 import AppTest
 import explorer
-at = AppTest.from_file(explorer.__path__[0] + "/app.py", default_timeout=60)
+at = AppTest.from_file(explorer.__path__[0] + "/app.py", default_timeout=180)
 at.run()
 assert not at.exception, at.exception[0].value
 for page in ("neighbours", "evaluation", "map", "data", "freshness"):
