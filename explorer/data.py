@@ -9,27 +9,24 @@ must not be changed.
 """
 
 import contextlib
-import functools
 import itertools
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
 import streamlit as st
 
 from core import paths
-from core.categories import load_categories
-from core.changes import is_made_of
+from core.categories import Category, load_categories
+from core.changes import AssetState, is_made_of, states
 from core.errors import InputError
 from core.graph_statistics import GraphStatistics, graph_statistics
 from core.manifest import MANIFEST, Manifest, is_asset_part
 from core.models import MODELS
 from core.projection import Projection, ProjectionConfig
 from core.projection import wanted as projection_models
+from core.stages import expected
 from core.store import Store
-from explorer import freshness
 from explorer.list_statistics import Lists, read_lists, stretches
 from explorer.maps import Grouping, group_by
 from explorer.neighbours import NeighbourFile
@@ -155,14 +152,22 @@ def mapped_models(category: str) -> tuple[list[str], str | None]:
     return [name for name in MODELS if name in wanted or name in made], problem
 
 
-def settings(category: str) -> Callable[[str], dict[str, Any] | None]:
-    """By asset: what it would be made with now; None for assets without settings and where the file cannot tell."""
+def asset_states(category: str) -> tuple[list[AssetState], str | None]:
+    """How every asset of a category stands, and what is wrong with its settings.
+
+    Where categories.yaml cannot tell the settings, they count as unchanged. Whether a source changed is not looked up:
+    it may be far away, and only Dagster's machine may know the way.
+    """
+    maps, problem = mapped_models(category)
+    known = None
     with contextlib.suppress(InputError):
         known = load_categories(paths.categories_file()).get(category)
-        if known is not None:
-            sections = functools.partial(freshness.section, sample=known.source == "sample")
-            return lambda asset: asdict(known.config(name)) if (name := sections(asset)) else None
-    return lambda asset: None
+    if known is not None and problem is None:
+        assets = expected(known, maps=maps)
+    else:
+        unknown = Category(category, category, source="")
+        assets = [replace(asset, config=None) for asset in expected(unknown, maps=maps)]
+    return states(assets, lambda asset: manifest(asset, category)), problem
 
 
 def statistics(category: str) -> GraphStatistics | None:

@@ -14,8 +14,9 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import streamlit as st
 
+from core.changes import AssetState
 from core.models import MODELS
-from explorer.freshness import AssetState, asset_page
+from explorer.dagster_links import asset_page
 from explorer.texts import for_spreadsheet, size
 
 ARTICLE = {

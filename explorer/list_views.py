@@ -10,7 +10,7 @@ import streamlit as st
 
 from core.models import MODELS
 from explorer import data, display, list_tables, lists, moves, names
-from explorer.freshness import command
+from explorer.dagster_links import command
 from explorer.lists import ModelList, Question
 from explorer.relations import HELD_OUT, TRAIN, Known
 from explorer.search import ProductIndex

@@ -12,7 +12,7 @@ import streamlit as st
 from core.manifest import Manifest
 from explorer import charts, data, display, evaluations, links
 from explorer.charts import Figure
-from explorer.freshness import asset_page, command, run_page
+from explorer.dagster_links import asset_page, command, run_page
 from explorer.texts import error_text, plain, size, when
 
 

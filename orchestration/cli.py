@@ -113,7 +113,7 @@ def materialize(category: str, select: str = "*") -> int:
 
     graph = defs.resolve_asset_graph()
     # All but the maps that the category does not ask for, whose steps would make nothing.
-    assets = set(materializable(graph, wanted)) if select == "*" else selected(graph, select)
+    assets = set(materializable(wanted)) if select == "*" else selected(graph, select)
     if any(key.path == ["raw_products"] for key in assets):
         preflight.check_source(wanted)
     with foreground.instance() as instance:

@@ -10,7 +10,7 @@ no step and no process.
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
@@ -19,6 +19,7 @@ from core import paths
 from core.catalog import Source, state
 from core.categories import Category
 from core.configs import CONFIGS
+from core.stages import stages
 from orchestration.partitions import BY_CATEGORY, CATEGORIES
 
 DATA_VERSION = "dagster/data_version"
@@ -58,12 +59,6 @@ def source_state(category: Category) -> dict[str, Any] | None:
     if category.source == "sample":
         return {}
     return state(Source(category.source, category.format, category.products, category.sha256), paths.raw_dir())
-
-
-def section_of(category: Category, dependencies: Iterable[dg.AssetKey]) -> str | None:
-    """The section that an asset with these dependencies takes its settings from in this category, or None."""
-    found = [key.path[1] for key in dependencies if key.path[0] == "settings" and _uses(category, key.path[1])]
-    return found[0] if found else None
 
 
 def plain(category: Category, section: str) -> dict[str, Any]:
@@ -127,7 +122,7 @@ def record(context: dg.OutputContext, config: Mapping[str, Any], source: Mapping
     """
     step, category = context.step_context, CATEGORIES[context.asset_partition_key]
     dependencies = [dependency.asset_key for dependency in context.asset_spec.deps]
-    used = section_of(category, dependencies)
+    used = stages()["/".join(context.asset_key.path)].section_of(category)
     for key in dependencies:
         if key == SOURCE:
             _report(step, observation(key, category.name, source))

@@ -65,7 +65,7 @@ def due(
     except InputError as error:
         # The run will say the same, where failures are looked for.
         return ask(context, category, {"trouble": str(error)}, str(error))
-    found = outdated(context.repository_def.asset_graph, category, store.store, source)
+    found = outdated(category, store.store, source)
     if not found.assets:
         return dg.SkipReason(
             f"{category.name}: nothing changed since the last rebuild: the same source, code versions and settings, "
@@ -92,9 +92,8 @@ def ask(
         assets: what to make; None means all that the category asks for.
         run_key: of the request.
     """
-    graph = context.repository_def.asset_graph  # type: ignore[union-attr]
-    tag = under_way.makes(graph, category, source)
-    needed = materializable(graph, category) if assets is None else assets
+    tag = under_way.makes(category, source)
+    needed = materializable(category) if assets is None else assets
     if sentence := under_way.found(context.instance, category, tag, needed):
         return dg.SkipReason(sentence)
     return dg.RunRequest(run_key, partition_key=category.name, asset_selection=needed, tags={WHY: why} | tag)

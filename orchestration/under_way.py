@@ -13,11 +13,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import dagster as dg
-from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGraph
 
 from core.categories import Category
+from core.stages import expected
 from orchestration import inputs
-from orchestration.outdated import expected
 from orchestration.workers import is_dead
 
 MAKES = "alsobought/makes"
@@ -26,9 +25,9 @@ MAKES = "alsobought/makes"
 _UNFINISHED = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
 
 
-def makes(graph: BaseAssetGraph, category: Category, source: Mapping[str, Any] | None) -> dict[str, str]:
+def makes(category: Category, source: Mapping[str, Any] | None) -> dict[str, str]:
     """The tag of a run that makes the category as it is now asked for; ``source`` is its source's state, if known."""
-    facts = [dataclasses.asdict(one) for one in expected(graph, category, source)]
+    facts = [dataclasses.asdict(one) for one in expected(category, source)]
     return {MAKES: inputs.version({"assets": facts})}
 
 
@@ -58,10 +57,8 @@ def found(
 
 def tell(context: dg.AssetExecutionContext, category: Category, source: Mapping[str, Any] | None) -> None:
     """Tag the run of the step that is about to read the source, whoever started it."""
-    from orchestration.definitions import defs  # here, because the definitions are made of the caller's module
-
     if not _has_values(context.run):
-        context.instance.add_run_tags(context.run.run_id, makes(defs.resolve_asset_graph(), category, source))
+        context.instance.add_run_tags(context.run.run_id, makes(category, source))
 
 
 def _has_values(run: dg.DagsterRun) -> bool:

@@ -16,7 +16,7 @@ import scipy.sparse as sp
 from upath import UPath
 
 from core import artefact_files
-from core.changes import DAMAGED, Expected, changes
+from core.changes import DAMAGED_MANIFEST, Expected, changes
 from core.errors import InputError
 from core.graph import build_graph
 from core.interfaces import Embeddings
@@ -226,7 +226,7 @@ def assert_counts_as_never_made(store, caplog):
     assert REMEDY in str(error.value) and "\n" not in str(error.value)
     assert store.earlier("a/x", "c") is None
     found = changes([Expected("a/x", "1"), Expected("b", "1")], lambda name: store.manifest(name, "c"))
-    assert found == {"a/x": DAMAGED, "b": "was never made"}
+    assert found == {"a/x": DAMAGED_MANIFEST, "b": "was never made"}
     with caplog.at_level(logging.WARNING):
         caplog.clear()
         written = store.write("a/x", "c", np.arange(3))  # the remedy works
@@ -289,15 +289,14 @@ def test_a_dataclass_with_other_fields_than_its_own_is_refused(tmp_path):
 
 
 def test_one_damaged_manifest_has_its_asset_rebuilt_with_what_follows(tmp_path):
-    from orchestration.definitions import defs
     from orchestration.outdated import outdated
     from orchestration.partitions import CATEGORIES
 
     store = Store(tmp_path)
     store.write("product_graph", "alpha", VALUES["graph"])
     (tmp_path / "product_graph" / "alpha" / MANIFEST).write_bytes(b"[]")
-    found = outdated(defs.resolve_asset_graph(), CATEGORIES["alpha"], store, None)
-    assert found.reasons["product_graph"] == DAMAGED and found.reasons["walks"] == "was never made"
+    found = outdated(CATEGORIES["alpha"], store, None)
+    assert found.reasons["product_graph"] == DAMAGED_MANIFEST and found.reasons["walks"] == "was never made"
     assert {"product_graph", "transition_matrix"} <= {key.to_user_string() for key in found.assets}
 
 

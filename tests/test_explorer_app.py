@@ -14,7 +14,7 @@ import pytest
 from core.configs import CONFIGS
 from core.pairs import ProductPairs
 from core.store import Store
-from explorer import display, freshness
+from explorer import dagster_links, display
 from tests import explorer_fixture as fixture
 from tests import explorer_pages
 from tests.conftest import ROOT
@@ -208,7 +208,7 @@ def test_the_command_for_what_is_missing_is_one_that_dagster_understands():
     from orchestration.definitions import defs
 
     wanted = ["embeddings/skipgram", "product_pairs"]
-    found = dg.AssetSelection.from_string(freshness.selection(wanted)).resolve(defs.resolve_asset_graph())
+    found = dg.AssetSelection.from_string(dagster_links.selection(wanted)).resolve(defs.resolve_asset_graph())
     assert {key.to_user_string() for key in found} == set(wanted)
 
 

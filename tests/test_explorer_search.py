@@ -1,6 +1,5 @@
 """Search, neighbour lookup, marks, freshness and texts: the explorer without Streamlit."""
 
-import dataclasses
 import re
 from concurrent.futures import ThreadPoolExecutor
 
@@ -12,13 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.graph import build_graph
-from core.manifest import Manifest
-from core.models import MODELS
 from core.neighbours import NEIGHBOURS
-from core.projection import has_map
 from core.split import SplitConfig, split_pairs
-from explorer import freshness, names, texts, trail
 from explorer import lists as lists_module
+from explorer import names, texts, trail
 from explorer.neighbours import NeighbourFile, lists_holding
 from explorer.relations import HELD_OUT, TRAIN, Relations
 from explorer.search import ProductIndex
@@ -247,94 +243,6 @@ def test_marks_against_the_definition():
     train = set().union(*(known.train.tolist() for known in each))
     assert set(together.train.tolist()) == train and not together.cold
     assert set(together.held_out.tolist()) == set().union(*(known.held_out.tolist() for known in each)) - train
-
-
-def manifests(digests, made_of):
-    """As if every asset had been made at a time that says nothing: the later the stage, the earlier."""
-
-    def read(asset):
-        if asset not in digests:
-            return None
-        info = {"inputs": made_of[asset]}
-        return Manifest(asset, "c", "v", "table", {}, 1e9 - len(made_of[asset]), info, digests[asset])
-
-    return read
-
-
-def test_freshness_follows_the_inputs():
-    digests = {asset: f"{asset} 1" for asset in freshness.upstream()}
-    made_of = {asset: {name: f"{name} 1" for name in inputs} for asset, inputs in freshness.upstream().items()}
-    assert {s.state for s in freshness.states(manifests(digests, made_of))} == {freshness.FRESH}
-
-    digests["product_graph"] = "product_graph 2"  # made again; everything after it is now out of date
-    state = {s.asset: s for s in freshness.states(manifests(digests, made_of))}
-    assert state["pair_split"].state == state["product_graph"].state == freshness.FRESH
-    assert state["transition_matrix"].newer == ("product_graph",)
-    assert state["walks"].newer == ("transition_matrix",)
-    assert state["leaderboard"].state == freshness.OUTDATED
-
-    del digests["walks"]
-    state = {s.asset: s for s in freshness.states(manifests(digests, made_of))}
-    assert state["walks"].state == freshness.MISSING and state["walks"].manifest is None
-    assert all(s.state == freshness.MISSING for s in freshness.states(lambda asset: None))
-
-
-def test_an_input_made_again_with_the_same_content_calls_for_nothing():
-    def read(asset):
-        if asset not in ("product_graph", "transition_matrix"):
-            return None
-        used = {"inputs": {"product_graph": "old"}} if asset == "transition_matrix" else {}
-        return Manifest(asset, "c", "v", "table", {}, later[asset], used, digests[asset])
-
-    later = {"product_graph": 9.0, "transition_matrix": 1.0}
-    digests = {"product_graph": "old", "transition_matrix": "t"}
-    for digest, state in (("old", freshness.FRESH), ("new", freshness.OUTDATED)):
-        digests["product_graph"] = digest
-        assert {s.asset: s for s in freshness.states(read)}["transition_matrix"].state == state
-
-
-def test_the_stages_are_those_of_the_asset_graph():
-    """The explorer must not import Dagster, so it keeps its own copy of who is made from whom; here they meet."""
-    from orchestration.definitions import defs
-
-    graph = defs.resolve_asset_graph()
-    able = [name for name, model in MODELS.items() if has_map(model)]
-    theirs = {}
-    for key in graph.materializable_asset_keys:
-        parents = graph.get(key).parent_keys & graph.materializable_asset_keys  # without source and settings
-        theirs["/".join(key.path)] = {"/".join(parent.path) for parent in parents}
-    ours = {asset: set(inputs) for asset, inputs in freshness.upstream(able).items()}
-    assert ours == {asset: theirs.get(asset) for asset in ours}
-    assert set(theirs) == set(ours), "the explorer does not know these assets"
-
-
-@pytest.mark.parametrize("name", ["alpha", "beta"])
-def test_the_settings_of_an_asset_are_those_that_a_rebuild_would_compare(name):
-    from orchestration.definitions import defs
-    from orchestration.outdated import expected
-    from orchestration.partitions import CATEGORIES
-
-    category = CATEGORIES[name]
-    for one in expected(defs.resolve_asset_graph(), category, None):
-        section = freshness.section(one.asset, category.source == "sample")
-        assert (dataclasses.asdict(category.config(section)) if section else None) == one.config, one.asset
-
-
-def test_changed_settings_make_an_asset_and_what_follows_out_of_date():
-    now = {"walks": {"walk_length": 10, "walks_per_node": 4, "seeds": (1, 2)}}
-    stored = {"walks": {"walk_length": 8, "walks_per_node": 4, "seeds": [1, 2]}}
-
-    def read(asset):
-        known = {"config": stored.get(asset, {})} | ({} if old else {"inputs": {}})
-        return Manifest(asset, "c", "v", "table", {}, 1.0, known)
-
-    old = False
-    state = {s.asset: s for s in freshness.states(read, settings=now.get)}
-    assert state["walks"].sentence == "out of date: settings changed: walk_length 8 → 10"
-    assert state["embeddings/skipgram"].sentence == "out of date: walks changed"
-    assert state["transition_matrix"].sentence == "up to date"
-    old = True  # an earlier program's manifest does not tell all settings
-    assert {s.state for s in freshness.states(read, settings=now.get)} == {freshness.FRESH}
 
 
 def test_the_trail_grows_is_cut_back_and_forgets():

@@ -21,7 +21,7 @@ from core.catalog.credentials import VARIABLE
 from core.categories import load_categories
 from core.errors import InputError
 from core.urls import password_of, scrubbed, shown
-from explorer.freshness import run_page
+from explorer.dagster_links import run_page
 from orchestration import alerts, inputs
 from orchestration.partitions import CATEGORIES
 from orchestration.terminal import failures

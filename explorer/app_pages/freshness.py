@@ -2,32 +2,29 @@
 
 import streamlit as st
 
-from explorer import data, display, freshness, views
+from core.changes import DAMAGED, FRESH, MISSING, OUTDATED
+from explorer import dagster_links, data, display, views
 from explorer.texts import error_text, plain, size, when
 
 category = st.session_state["category"].name
 st.title("Freshness", anchor=False)
 
-maps, problem = data.mapped_models(category)
+states, problem = data.asset_states(category)
 if problem:
     st.warning(error_text(problem), icon=":material/warning:")
-states = freshness.states(lambda asset: data.manifest(asset, category), maps, data.settings(category))
 present = [s.manifest for s in states if s.manifest]
-damaged = [s for s in states if s.state == freshness.DAMAGED]
+damaged = [s for s in states if s.state == DAMAGED]
 for one in damaged:
     st.error(plain(one.trouble), icon=":material/error:")
 if not present:
     views.nothing("artefacts", category)
     st.stop()
 
-by_state = {
-    state: [s.asset for s in states if s.state == state]
-    for state in (freshness.FRESH, freshness.OUTDATED, freshness.MISSING, freshness.DAMAGED)
-}
+by_state = {state: [s.asset for s in states if s.state == state] for state in (FRESH, OUTDATED, MISSING, DAMAGED)}
 tiles = {
-    "Up to date": str(len(by_state[freshness.FRESH])),
-    "Out of date": str(len(by_state[freshness.OUTDATED])),
-    "Missing": str(len(by_state[freshness.MISSING])),
+    "Up to date": str(len(by_state[FRESH])),
+    "Out of date": str(len(by_state[OUTDATED])),
+    "Missing": str(len(by_state[MISSING])),
     "Newest": when(max(m.created for m in present)),
     "Size": size(sum(m.bytes for m in present)),
 }
@@ -37,14 +34,14 @@ with st.container(horizontal=True):
     for name, value in tiles.items():
         st.metric(name, value, border=True)
 
-stale = by_state[freshness.OUTDATED] + by_state[freshness.MISSING] + by_state[freshness.DAMAGED]
+stale = by_state[OUTDATED] + by_state[MISSING] + by_state[DAMAGED]
 if stale:
     st.markdown("Bring everything of this category up to date with")
-    st.code(freshness.command(category), language="bash")
+    st.code(dagster_links.command(category), language="bash")
     with st.expander("Only what is missing, damaged or out of date"):
-        st.code(freshness.command(category, freshness.selection(stale)), language="bash", wrap_lines=True)
-    if by_state[freshness.MISSING]:
-        st.caption(f"Missing: {plain(', '.join(by_state[freshness.MISSING]))}.")
+        st.code(dagster_links.command(category, dagster_links.selection(stale)), language="bash", wrap_lines=True)
+    if by_state[MISSING]:
+        st.caption(f"Missing: {plain(', '.join(by_state[MISSING]))}.")
 st.dataframe(
     display.state_rows(states, category),
     column_config=display.state_columns(),

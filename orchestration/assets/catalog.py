@@ -6,17 +6,17 @@ from typing import Any
 import dagster as dg
 
 from core import paths
-from core.catalog import VERSION, Catalog, Source, UnreachableError, read_catalog
+from core.catalog import Catalog, Source, UnreachableError, read_catalog
 from core.catalog.field_notes import sentences
 from core.catalog.guard import refuse_shrinking
 from core.catalog.remote import Limits
 from core.categories import Category
 from core.relationships import relationship_counts, repeats_add
 from orchestration import under_way
-from orchestration.inputs import SOURCE, source_state
-from orchestration.inputs import settings as settings_of
+from orchestration.assets.declared import declared_catalog
+from orchestration.inputs import source_state
 from orchestration.launchpad import form, resolve
-from orchestration.partitions import BY_CATEGORY, CATEGORIES
+from orchestration.partitions import CATEGORIES
 from orchestration.reporting import StepReport, table
 from orchestration.resources import StoreIOManager
 
@@ -53,26 +53,7 @@ def _guard(category: Category, found: Catalog, store: StoreIOManager, guard: Any
     refuse_shrinking(category.name, now, before, guard.min_share, guard.from_rows)
 
 
-@dg.multi_asset(
-    name="raw_catalog",
-    outs={
-        "raw_products": dg.AssetOut(
-            description="One row per product with metadata, as read from the source.",
-            kinds={"parquet"}, io_manager_key="store", code_version=VERSION,
-        ),
-        "raw_relationships": dg.AssetOut(
-            description="What each product lists: also_bought, also_viewed, bought_together, or a team's own pairs.",
-            kinds={"parquet"}, io_manager_key="store", code_version=VERSION,
-        ),
-        "quarantine": dg.AssetOut(
-            description="Lines that could not be read, with file, line number, reason and an excerpt.",
-            kinds={"parquet"}, io_manager_key="store", code_version=VERSION,
-        ),
-    },
-    deps=[SOURCE, settings_of("catalog"), settings_of("sample")],
-    partitions_def=BY_CATEGORY,
-    group_name="catalog",
-)  # fmt: skip
+@dg.multi_asset(**declared_catalog())
 def raw_catalog(
     context: dg.AssetExecutionContext,
     config: CatalogForm,  # type: ignore[valid-type]

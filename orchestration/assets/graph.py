@@ -8,17 +8,13 @@ import pyarrow as pa
 import scipy.sparse as sp
 
 from core import checks
-from core.graph import VERSION as GRAPH_VERSION
 from core.graph import ProductGraph, build_graph
 from core.graph import transition_matrix as normalize
-from core.pairs import VERSION as PAIRS_VERSION
 from core.pairs import ProductPairs, build_pairs
-from core.split import VERSION as SPLIT_VERSION
 from core.split import PairSplit, split_product_pairs
-from core.walks.config import FIRST_ORDER_VERSION, SECOND_ORDER_VERSION
-from orchestration.inputs import settings as settings_of
+from orchestration.assets.declared import declared
 from orchestration.launchpad import form, resolve
-from orchestration.partitions import BY_CATEGORY, SEED
+from orchestration.partitions import SEED
 from orchestration.reporting import StepReport, check_specs, log_histogram, table
 from orchestration.resources import Machine
 
@@ -26,15 +22,7 @@ PairsForm, SplitForm, WalksForm = form("pairs"), form("split"), form("walks")
 Node2VecForm = form("node2vec_walks")
 
 
-@dg.asset(
-    partitions_def=BY_CATEGORY,
-    group_name="pairs",
-    kinds={"parquet"},
-    io_manager_key="store",
-    code_version=PAIRS_VERSION,
-    deps=[settings_of("pairs")],
-    check_specs=check_specs("product_pairs", checks.PAIRS),
-)
+@dg.asset(**declared("product_pairs"), check_specs=check_specs("product_pairs", checks.PAIRS))
 def product_pairs(
     context: dg.AssetExecutionContext,
     config: PairsForm,  # type: ignore[valid-type]
@@ -58,15 +46,7 @@ def product_pairs(
     )
 
 
-@dg.asset(
-    partitions_def=BY_CATEGORY,
-    group_name="pairs",
-    kinds={"numpy"},
-    io_manager_key="store",
-    code_version=SPLIT_VERSION,
-    deps=[settings_of("split")],
-    check_specs=check_specs("pair_split", checks.SPLIT),
-)
+@dg.asset(**declared("pair_split"), check_specs=check_specs("pair_split", checks.SPLIT))
 def pair_split(
     context: dg.AssetExecutionContext,
     config: SplitForm,  # type: ignore[valid-type]
@@ -88,13 +68,7 @@ def pair_split(
     )
 
 
-@dg.asset(
-    partitions_def=BY_CATEGORY,
-    group_name="graph",
-    kinds={"scipy"},
-    io_manager_key="store",
-    code_version=GRAPH_VERSION,
-)
+@dg.asset(**declared("product_graph"))
 def product_graph(context: dg.AssetExecutionContext, pair_split: PairSplit) -> dg.MaterializeResult[ProductGraph]:
     """The weighted undirected graph of the training pairs, as CSR."""
     report = StepReport(context)
@@ -111,14 +85,7 @@ def product_graph(context: dg.AssetExecutionContext, pair_split: PairSplit) -> d
     )
 
 
-@dg.asset(
-    partitions_def=BY_CATEGORY,
-    group_name="graph",
-    kinds={"scipy"},
-    io_manager_key="store",
-    code_version=GRAPH_VERSION,
-    check_specs=check_specs("transition_matrix", checks.TRANSITION),
-)
+@dg.asset(**declared("transition_matrix"), check_specs=check_specs("transition_matrix", checks.TRANSITION))
 def transition_matrix(context: dg.AssetExecutionContext, product_graph: ProductGraph):
     """Row-stochastic transition probabilities; the row of an isolated product is empty."""
     report = StepReport(context)
@@ -126,15 +93,7 @@ def transition_matrix(context: dg.AssetExecutionContext, product_graph: ProductG
     return report.output(matrix, checks.check_transition(matrix), stored=int(matrix.nnz))
 
 
-@dg.asset(
-    partitions_def=BY_CATEGORY,
-    group_name="graph",
-    kinds={"numba"},
-    io_manager_key="store",
-    code_version=FIRST_ORDER_VERSION,
-    deps=[settings_of("walks")],
-    check_specs=check_specs("walks", checks.WALKS),
-)
+@dg.asset(**declared("walks"), check_specs=check_specs("walks", checks.WALKS))
 def walks(
     context: dg.AssetExecutionContext,
     config: WalksForm,  # type: ignore[valid-type]
@@ -152,15 +111,7 @@ def walks(
     return report.output(found, checks.check_walks(found, transition_matrix, SEED), **_walk_facts(found))
 
 
-@dg.asset(
-    partitions_def=BY_CATEGORY,
-    group_name="graph",
-    kinds={"numba"},
-    io_manager_key="store",
-    code_version=SECOND_ORDER_VERSION,
-    deps=[settings_of("node2vec_walks")],
-    check_specs=check_specs("node2vec_walks", checks.WALKS),
-)
+@dg.asset(**declared("node2vec_walks"), check_specs=check_specs("node2vec_walks", checks.WALKS))
 def node2vec_walks(
     context: dg.AssetExecutionContext,
     config: Node2VecForm,  # type: ignore[valid-type]

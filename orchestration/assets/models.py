@@ -13,30 +13,18 @@ import pyarrow as pa
 from core import checks, paths
 from core.clock import Clock
 from core.devices import ChosenDevice
-from core.evaluation.leaderboard import VERSION as LEADERBOARD_VERSION
-from core.evaluation.result import VERSION as EVALUATION_VERSION
 from core.graph import ProductGraph
 from core.interfaces import Embeddings, Model, TrainContext
 from core.models import MODELS
-from core.neighbours import VERSION as NEIGHBOURS_VERSION
 from core.pairs import ProductPairs
 from core.split import PairSplit
 from core.training_inputs import model_inputs
-from orchestration.inputs import settings as settings_of
+from orchestration.assets.declared import declared
 from orchestration.launchpad import form, resolve
-from orchestration.partitions import BY_CATEGORY, SEED, step_tags
+from orchestration.partitions import SEED, step_tags
 from orchestration.pools import GPU_POOL
 from orchestration.reporting import StepReport, check_specs, table
 from orchestration.resources import Machine, StoreIOManager, TorchDevice
-
-_UPSTREAM = {
-    "products": "product_pairs",
-    "graph": "product_graph",
-    "transition": "transition_matrix",
-    "walks": "walks",
-    "node2vec_walks": "node2vec_walks",
-}
-"""Field of ``Inputs`` → asset that provides it."""
 
 _METRICS, _NEIGHBOURS = form("evaluation"), form("neighbours")
 
@@ -48,19 +36,9 @@ def model_assets(model: Model) -> list[dg.AssetsDefinition]:
 
 def _embeddings(model: Model) -> dg.AssetsDefinition:
     settings_form = form(model.name)
-    upstream: dict[str, Any] = {"split": "pair_split"} | {name: _UPSTREAM[name] for name in model.inputs}
-    upstream |= {name: ["embeddings", name] for name in model.models}
 
     @dg.asset(
-        key=["embeddings", model.name],
-        ins={name: dg.AssetIn(key) for name, key in upstream.items()},
-        partitions_def=BY_CATEGORY,
-        group_name="embeddings",
-        kinds={"numpy", *model.kinds},
-        description=model.description,
-        io_manager_key="store",
-        code_version=model.version,
-        deps=[settings_of(model.name)],
+        **declared(f"embeddings/{model.name}"),
         check_specs=check_specs(["embeddings", model.name], checks.VECTORS),
         pool=GPU_POOL if model.gpu else None,
         op_tags=step_tags(model),
@@ -137,22 +115,7 @@ def _facts(trained: Embeddings, checkpoints: Path) -> dict[str, Any]:
 
 
 def _metrics(model: Model) -> dg.AssetsDefinition:
-    @dg.asset(
-        key=["metrics", model.name],
-        ins={
-            "embeddings": dg.AssetIn(["embeddings", model.name]),
-            "split": dg.AssetIn("pair_split"),
-            "graph": dg.AssetIn("product_graph"),
-        },
-        partitions_def=BY_CATEGORY,
-        group_name="metrics",
-        kinds={"numpy"},
-        description=f"Link prediction, ranking and cold-start metrics of {model.name}, with intervals and curves.",
-        io_manager_key="store",
-        code_version=EVALUATION_VERSION,
-        deps=[settings_of("evaluation")],
-        check_specs=check_specs(["metrics", model.name], checks.METRICS),
-    )
+    @dg.asset(**declared(f"metrics/{model.name}"), check_specs=check_specs(["metrics", model.name], checks.METRICS))
     def metrics(
         context: dg.AssetExecutionContext,
         config: _METRICS,  # type: ignore[valid-type]
@@ -183,17 +146,7 @@ def _metrics(model: Model) -> dg.AssetsDefinition:
 
 
 def _neighbours(model: Model) -> dg.AssetsDefinition:
-    @dg.asset(
-        key=["neighbours", model.name],
-        ins={"embeddings": dg.AssetIn(["embeddings", model.name]), "pairs": dg.AssetIn("product_pairs")},
-        partitions_def=BY_CATEGORY,
-        group_name="neighbours",
-        kinds={"parquet"},
-        description=f"The closest products of every product according to {model.name}: the file a shop would load.",
-        io_manager_key="store",
-        code_version=NEIGHBOURS_VERSION,
-        deps=[settings_of("neighbours")],
-    )
+    @dg.asset(**declared(f"neighbours/{model.name}"))
     def neighbours(
         context: dg.AssetExecutionContext,
         config: _NEIGHBOURS,  # type: ignore[valid-type]
@@ -220,14 +173,7 @@ def _neighbours(model: Model) -> dg.AssetsDefinition:
     return neighbours
 
 
-@dg.asset(
-    ins={name: dg.AssetIn(["metrics", name]) for name in MODELS},
-    partitions_def=BY_CATEGORY,
-    group_name="leaderboard",
-    kinds={"parquet"},
-    io_manager_key="store",
-    code_version=LEADERBOARD_VERSION,
-)
+@dg.asset(**declared("leaderboard"))
 def leaderboard(context: dg.AssetExecutionContext, **evaluations: Any) -> dg.MaterializeResult[pa.Table]:
     """All models of the category side by side: one long table of category, model, protocol, metric and value."""
     from core.evaluation.leaderboard import leaderboard as combine

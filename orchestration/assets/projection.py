@@ -10,11 +10,10 @@ import dagster as dg
 
 from core.interfaces import Embeddings, Model
 from core.models import MODELS
-from core.projection import VERSION as PROJECTION_VERSION
 from core.projection import Projection, has_map, project, wanted
-from orchestration.inputs import settings as settings_of
+from orchestration.assets.declared import declared
 from orchestration.launchpad import form, resolve
-from orchestration.partitions import BY_CATEGORY, SEED
+from orchestration.partitions import SEED
 from orchestration.reporting import StepReport
 from orchestration.resources import Machine
 
@@ -28,16 +27,7 @@ def projection_assets() -> list[dg.AssetsDefinition]:
 
 def _projection(model: Model) -> dg.AssetsDefinition:
     @dg.asset(
-        key=["projection", model.name],
-        ins={"embeddings": dg.AssetIn(["embeddings", model.name])},
-        partitions_def=BY_CATEGORY,
-        group_name="projection",
-        kinds={"numpy"},
-        description=f"A two-dimensional map of the products by the vectors of {model.name}. "
-        "Made only for the models that the setting projection.models names.",
-        io_manager_key="store",
-        code_version=PROJECTION_VERSION,
-        deps=[settings_of("projection")],
+        **declared(f"projection/{model.name}"),
         output_required=False,  # a map of every model would double the time of a rebuild: the others yield nothing
     )
     def projection(

@@ -1,0 +1,272 @@
+"""The asset graph as data: every asset of a category, what it is made from, and what is said about it.
+
+Dagster's assets, what is out of date and the explorer's Freshness page are all made from this table, so that they
+cannot disagree. Belongs here: names, inputs, settings sections, code versions, groups and descriptions. Does not belong
+here: computing anything, and Dagster itself (``orchestration``).
+"""
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from core.catalog import VERSION as CATALOG_VERSION
+from core.categories import Category
+from core.changes import Expected
+from core.evaluation.leaderboard import VERSION as LEADERBOARD_VERSION
+from core.evaluation.result import VERSION as EVALUATION_VERSION
+from core.graph import VERSION as GRAPH_VERSION
+from core.interfaces import Model
+from core.models import MODELS
+from core.neighbours import VERSION as NEIGHBOURS_VERSION
+from core.pairs import VERSION as PAIRS_VERSION
+from core.projection import VERSION as PROJECTION_VERSION
+from core.projection import has_map, wanted
+from core.split import VERSION as SPLIT_VERSION
+from core.walks.config import FIRST_ORDER_VERSION, SECOND_ORDER_VERSION
+
+RAW_CATALOG = "raw_catalog"
+"""The step that reads a source: its three assets come out of one reading, and none can be made alone."""
+
+_MODEL_INPUTS = {
+    "products": "product_pairs",
+    "graph": "product_graph",
+    "transition": "transition_matrix",
+    "walks": "walks",
+    "node2vec_walks": "node2vec_walks",
+}
+"""Field of ``core.interfaces.Inputs`` → the asset that provides it."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One asset.
+
+    Attributes:
+        asset: name with slashes, e.g. ``embeddings/skipgram``.
+        group: heading under which the Dagster UI shows it.
+        description: for people, one or two sentences.
+        code_version: raised whenever the same inputs and settings give another result.
+        inputs: parameter of the function that makes the asset → the asset that it is given.
+        section: section of the settings that it is made with, None if it has none.
+        kinds: labels in the Dagster UI: what it is stored as or made with.
+        step: name of the step that makes it; several assets may come out of one step.
+        reads_source: whether it is read from the category's source.
+    """
+
+    asset: str
+    group: str
+    description: str
+    code_version: str
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    section: str | None = None
+    kinds: tuple[str, ...] = ()
+    step: str = ""
+    reads_source: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "step", self.step or self.asset)
+
+    def section_of(self, category: Category) -> str | None:
+        """The section that this category's asset is made with: the built-in source has settings of its own."""
+        return "sample" if self.reads_source and category.source == "sample" else self.section
+
+    def settings(self, category: Category) -> dict[str, Any] | None:
+        """The settings that it would be made with now, by name; None if it has none."""
+        section = self.section_of(category)
+        return dataclasses.asdict(category.config(section)) if section else None
+
+
+def _catalog() -> Iterator[Stage]:
+    for asset, description in (
+        ("raw_products", "One row per product with metadata, as read from the source."),
+        (
+            "raw_relationships",
+            "What each product lists: also_bought, also_viewed, bought_together, or a team's own pairs.",
+        ),
+        ("quarantine", "Lines that could not be read, with file, line number, reason and an excerpt."),
+    ):
+        yield Stage(
+            asset, "catalog", description, CATALOG_VERSION,
+            section="catalog", kinds=("parquet",), step=RAW_CATALOG, reads_source=True,
+        )  # fmt: skip
+
+
+def _graph() -> Iterator[Stage]:
+    yield Stage(
+        "product_pairs",
+        "pairs",
+        "Undirected weighted pairs: bought_together 1.2, also_bought 1.0, also_viewed 0.5, both directions summed.",
+        PAIRS_VERSION,
+        {"raw_products": "raw_products", "raw_relationships": "raw_relationships"},
+        "pairs",
+        ("parquet",),
+    )
+    yield Stage(
+        "pair_split",
+        "pairs",
+        "Training and validation pairs, uniform and degree-matched negatives, and whole products held out cold.",
+        SPLIT_VERSION,
+        {"product_pairs": "product_pairs"},
+        "split",
+        ("numpy",),
+    )
+    yield Stage(
+        "product_graph",
+        "graph",
+        "The weighted undirected graph of the training pairs, as CSR.",
+        GRAPH_VERSION,
+        {"pair_split": "pair_split"},
+        kinds=("scipy",),
+    )
+    yield Stage(
+        "transition_matrix",
+        "graph",
+        "Row-stochastic transition probabilities; the row of an isolated product is empty.",
+        GRAPH_VERSION,
+        {"product_graph": "product_graph"},
+        kinds=("scipy",),
+    )
+    yield Stage(
+        "walks",
+        "graph",
+        "Weighted first-order random walks from every product that has a pair: int32 node ids, one walk a row.",
+        FIRST_ORDER_VERSION,
+        {"transition_matrix": "transition_matrix"},
+        "walks",
+        ("numba",),
+    )
+    yield Stage(
+        "node2vec_walks",
+        "graph",
+        "Second-order random walks with return and in-out parameters p and q (node2vec), as int32 node ids.",
+        SECOND_ORDER_VERSION,
+        {"product_graph": "product_graph"},
+        "node2vec_walks",
+        ("numba",),
+    )
+
+
+def _embeddings(model: Model) -> Stage:
+    parts = {name: f"embeddings/{name}" for name in model.models}
+    return Stage(
+        f"embeddings/{model.name}",
+        "embeddings",
+        model.description,
+        model.version,
+        {"split": "pair_split"} | {name: _MODEL_INPUTS[name] for name in model.inputs} | parts,
+        model.name,
+        ("numpy", *model.kinds),
+    )
+
+
+def _metrics(model: Model) -> Stage:
+    return Stage(
+        f"metrics/{model.name}",
+        "metrics",
+        f"Link prediction, ranking and cold-start metrics of {model.name}, with intervals and curves.",
+        EVALUATION_VERSION,
+        {"embeddings": f"embeddings/{model.name}", "split": "pair_split", "graph": "product_graph"},
+        "evaluation",
+        ("numpy",),
+    )
+
+
+def _neighbours(model: Model) -> Stage:
+    return Stage(
+        f"neighbours/{model.name}",
+        "neighbours",
+        f"The closest products of every product according to {model.name}: the file a shop would load.",
+        NEIGHBOURS_VERSION,
+        {"embeddings": f"embeddings/{model.name}", "pairs": "product_pairs"},
+        "neighbours",
+        ("parquet",),
+    )
+
+
+def _projection(model: Model) -> Stage:
+    return Stage(
+        f"projection/{model.name}",
+        "projection",
+        f"A two-dimensional map of the products by the vectors of {model.name}. "
+        "Made only for the models that the setting projection.models names.",
+        PROJECTION_VERSION,
+        {"embeddings": f"embeddings/{model.name}"},
+        "projection",
+        ("numpy",),
+    )
+
+
+def _leaderboard() -> Stage:
+    return Stage(
+        "leaderboard",
+        "leaderboard",
+        "All models of the category side by side: one long table of category, model, protocol, metric and value.",
+        LEADERBOARD_VERSION,
+        {name: f"metrics/{name}" for name in MODELS},
+        kinds=("parquet",),
+    )
+
+
+def stages() -> dict[str, Stage]:
+    """All assets by name, each after those that it is made from."""
+    models = _parts_first()
+    table = [
+        *_catalog(),
+        *_graph(),
+        *map(_embeddings, models),
+        *map(_metrics, models),
+        *map(_neighbours, models),
+        *map(_projection, filter(has_map, models)),
+        _leaderboard(),
+    ]
+    return {stage.asset: stage for stage in table}
+
+
+def _parts_first() -> list[Model]:
+    """The registry's models, each after the models that it is built of."""
+    ordered: dict[str, Model] = {}
+
+    def place(model: Model) -> None:
+        for part in model.models:
+            place(MODELS[part])
+        ordered.setdefault(model.name, model)
+
+    for model in MODELS.values():
+        place(model)
+    return list(ordered.values())
+
+
+def stages_of(category: Category, maps: Iterable[str] = ()) -> dict[str, Stage]:
+    """The assets that a whole rebuild of a category makes.
+
+    Args:
+        category: it names the models whose maps are made.
+        maps: models whose maps are listed besides, because somebody has made them.
+
+    Raises:
+        InputError: the category asks for the map of a model that has none.
+    """
+    made = {f"projection/{name}" for name in (*wanted(category.config("projection")), *maps)}
+    return {name: stage for name, stage in stages().items() if stage.group != "projection" or name in made}
+
+
+def expected(category: Category, source: Mapping[str, Any] | None = None, maps: Iterable[str] = ()) -> list[Expected]:
+    """What the manifests of a whole rebuild would say, each after those that it is made from.
+
+    Args:
+        category: the partition.
+        source: state of its source; None where nothing is known about it, which counts as no change.
+        maps: see :func:`stages_of`.
+    """
+    return [
+        Expected(
+            asset=stage.asset,
+            code_version=stage.code_version,
+            inputs=tuple(sorted(stage.inputs.values())),
+            config=stage.settings(category),
+            source=source if stage.reads_source else None,
+            step=stage.step,
+        )
+        for stage in stages_of(category, maps).values()
+    ]
