@@ -26,7 +26,7 @@ from core.relationships import ADD, UNNAMED, unify_names
 
 MAX_RELATIONSHIPS = 60
 
-_BATCH_ROWS = 1 << 19
+_BATCH_ROWS = 1 << 18
 
 
 class PairsReader:
