@@ -7,6 +7,7 @@ may be tens of millions of rows. A row that pairs a product with itself says not
 has one for every product.
 """
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from core.relationships import ADD, UNNAMED, unify_names
 
 MAX_RELATIONSHIPS = 60
 
-_BATCH_ROWS = 1 << 19
+_BATCH_ROWS = 1 << 18
 
 
 class PairsReader:
@@ -43,7 +44,7 @@ class PairsReader:
         self.lines = self.bad_lines = self.self_pairs = self.records_over_lines = 0
         self.columns: dict[str, Any] = {}
         self._quarantine = quarantine
-        self._ids: tuple[list[pa.DictionaryArray], list[pa.DictionaryArray]] = ([], [])
+        self._ids: list[pa.DictionaryArray] = []  # of each batch: all of product1, then all of product2
         self._relationships: list[pa.DictionaryArray] = []
         self._weights: list[np.ndarray] = []
         self._doubts: list[np.ndarray] = []
@@ -68,7 +69,10 @@ class PairsReader:
 
     def table(self) -> pa.Table:
         """The rows read so far as a table of schema ``RELATIONSHIPS``."""
-        codes, dictionary = shared_codes(self._ids[0] + self._ids[1])
+        codes, dictionary = shared_codes(self._ids)
+        starts = np.cumsum([0, *(len(chunk) for chunk in self._ids)])
+        batches = [np.split(codes[start:end], 2) for start, end in itertools.pairwise(starts)]
+        product1, product2 = (np.concatenate([np.empty(0, np.int32), *(batch[i] for batch in batches)]) for i in (0, 1))
         kinds, written = shared_codes(self._relationships)
         kinds, names = unify_names(kinds, written.to_pylist())
         if len(names) > MAX_RELATIONSHIPS:
@@ -76,11 +80,10 @@ class PairsReader:
                 f"column relationship holds {len(names):,} different names ({names[0]}, {names[1]}, ...); "
                 f"it names the kind of a pair, at most {MAX_RELATIONSHIPS} kinds are supported"
             )
-        half = len(codes) // 2
         weight = None
         if self._weighted:
             weight = self._numbers.decided(np.concatenate(self._weights), np.concatenate(self._doubts))
-        return relationships_table(dictionary, codes[:half], codes[half:], kinds.astype(np.int8), names, weight, ADD)
+        return relationships_table(dictionary, product1, product2, kinds.astype(np.int8), names, weight, ADD)
 
     def _bad(self, name: str, number: int, lines: int, reason: str, raw: str | bytes) -> None:
         self.bad_lines += lines
@@ -93,8 +96,10 @@ class PairsReader:
         self.lines += int(batch.spans.sum())
         labels = ("product1", "product2")
         reasons, ids = _checked_ids([id_text(batch.columns[label], label) for label in labels], labels)
-        good_ids = ~np.logical_or.reduce([mask for mask, _ in reasons])
-        same = good_ids & (ids[0].indices.to_numpy() == ids[1].indices.to_numpy())
+        first, second = np.split(ids.indices.to_numpy(), 2)
+        same = first == second
+        for mask, _ in reasons:
+            same &= ~mask
         weight = None
         if "weight" in batch.columns:
             column = batch.columns["weight"]
@@ -120,8 +125,7 @@ class PairsReader:
         self.self_pairs += int(same.sum())
         self.records_over_lines += int(np.count_nonzero(batch.spans[good] > 1))
         keep = pa.array(good)
-        for chunks, text in zip(self._ids, ids, strict=True):
-            chunks.append(text.filter(keep))
+        self._ids.append(ids.filter(pa.concat_arrays([keep, keep])))
         self._relationships.append(relationship.filter(keep).dictionary_encode())
         if weight is not None:
             self._weighted = True
@@ -132,28 +136,27 @@ class PairsReader:
 _Reasons = list[tuple[np.ndarray, str]]
 
 
-def _checked_ids(columns: list[pa.Array], labels: tuple[str, str]) -> tuple[_Reasons, list[pa.DictionaryArray]]:
-    """Both columns as codes of one dictionary of trimmed ids, and which rows are bad.
+def _checked_ids(columns: list[pa.Array], labels: tuple[str, str]) -> tuple[_Reasons, pa.DictionaryArray]:
+    """Trimmed ids of both columns after each other as codes of one dictionary, and which rows are bad.
 
     All work is done on the dictionary: a product stands in many pairs.
     """
     if columns[0].type != columns[1].type:
         columns = [column.cast(pa.binary()) for column in columns]
-    coded = pa.chunked_array([column.fill_null("").dictionary_encode() for column in columns])
-    chunks = coded.unify_dictionaries().chunks
-    texts, invalid = as_utf8(chunks[0].dictionary)
-    trimmed = pc.utf8_trim_whitespace(texts).dictionary_encode()  # what differs by blanks only becomes one
-    code_of = trimmed.indices.to_numpy()
-    codes = [chunk.indices.to_numpy() for chunk in chunks]
-    reasons: _Reasons = []
-    for label, code in zip(labels, codes, strict=True):
-        if invalid is not None:
-            reasons.append((invalid[code], f"{label} is not valid UTF-8"))
-        faults = [(mask[code_of], reason) for mask, reason in id_faults(trimmed.dictionary, label)]
-        reasons += [(mask[code], reason) for mask, reason in faults if mask.any()]
-    if not reasons:
-        reasons.append((np.zeros(len(codes[0]), bool), ""))
-    return reasons, [pa.DictionaryArray.from_arrays(pa.array(code_of[code]), trimmed.dictionary) for code in codes]
+    coded = pa.concat_arrays([column.fill_null("") for column in columns]).dictionary_encode()
+    written, invalid = as_utf8(coded.dictionary)
+    texts = pc.utf8_trim_whitespace(written)
+    codes = coded.indices.to_numpy()
+    faults = [] if invalid is None else [(invalid, "is not valid UTF-8")]
+    faults += [(mask, reason) for mask, reason in id_faults(texts) if mask.any()]
+    halves = np.split(codes, 2)
+    reasons = [
+        (mask[half], f"{label} {why}") for label, half in zip(labels, halves, strict=True) for mask, why in faults
+    ]
+    if invalid is not None or pc.sum(pc.binary_length(texts)) != pc.sum(pc.binary_length(written)):
+        merged = texts.dictionary_encode()  # what differs by blanks only becomes one
+        codes, texts = merged.indices.to_numpy()[codes], merged.dictionary
+    return reasons, pa.DictionaryArray.from_arrays(pa.array(codes, pa.int32()), texts)
 
 
 def _mask(column: pa.Array) -> np.ndarray:

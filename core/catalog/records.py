@@ -373,13 +373,12 @@ def _quotes_are_clean(block: bytes, delimiter: bytes) -> bool:
     if b'"' not in block:
         return True
     data = np.frombuffer(b"\n" + block + b"\n", np.uint8)
-    at = np.flatnonzero(data == ord('"'))
-    if len(at) % 2:
+    marks = np.flatnonzero((data == ord('"')) | (data == ord("\n")))
+    is_quote = data[marks] == ord('"')
+    quotes = np.flatnonzero(is_quote)
+    if len(quotes) % 2 or not is_quote[quotes[0::2] + 1].all():  # a line ends before the quote closes
         return False
-    opening, closing = at[0::2], at[1::2]
-    line = np.cumsum(data == ord("\n"), dtype=np.int32)
-    if np.any(line[opening] != line[closing]):
-        return False
+    opening, closing = marks[quotes[0::2]], marks[quotes[1::2]]
     before, after = data[opening - 1], data[closing + 1]
     mark = delimiter[0]
     return bool(

@@ -18,11 +18,12 @@ from core.catalog import columns, recognise
 from core.catalog.columns import Needs
 from core.catalog.containers import UnreadableError
 from core.catalog.lines import LineBlocks, file_sha256
-from core.catalog.records import Broken, Layout, find_layout, likely_names, read_records
+from core.catalog.records import Broken, Layout, Records, find_layout, likely_names, read_records
 from core.catalog.tables import MAX_ID_BYTES
 from core.progress import Progress
 
 _FEW_BYTES = 1 << 20
+_BATCH_BYTES = 64 << 20
 
 
 @dataclass
@@ -81,8 +82,17 @@ class TableFile:
     def _text_batches(self) -> Iterator[Batch]:
         assert self._layout is not None  # noqa: S101
         reader = LineBlocks(self._path, self._progress, self._stage)
+        held: list[Records] = []
+        rows = size = 0
         for found in read_records(reader.blocks(), self._layout, self._found):
-            yield Batch(found.columns, found.lines, found.spans, found.broken)
+            held.append(found)
+            rows += len(found.lines) + len(found.broken)
+            size += sum(column.nbytes for column in found.columns.values())
+            if rows >= self._batch_rows or size >= _BATCH_BYTES:
+                yield _together(held)
+                held, rows, size = [], 0, 0
+        if held:
+            yield _together(held)
         if reader.faults:
             none = np.empty(0, np.int64)
             faults = [Broken(line, reason, _bytes(excerpt)) for line, reason, excerpt in reader.faults]
@@ -118,6 +128,15 @@ class TableFile:
             for start in range(0, len(rows), self._batch_rows):
                 yield rows.slice(start, self._batch_rows)
             self._progress(self._stage, number + 1, self._file.num_record_batches, "batches")
+
+
+def _together(parts: list[Records]) -> Batch:
+    return Batch(
+        {role: pa.concat_arrays([part.columns[role] for part in parts]) for role in parts[0].columns},
+        np.concatenate([part.lines for part in parts]),
+        np.concatenate([part.spans for part in parts]),
+        [broken for part in parts for broken in part.broken],
+    )
 
 
 def _layout(head: bytes, needs: Needs) -> Layout:
@@ -223,13 +242,13 @@ def _decoded(value: bytes | None) -> str | None:
         return None
 
 
-def id_faults(texts: pa.Array, label: str) -> Iterable[tuple[np.ndarray, str]]:
+def id_faults(texts: pa.Array) -> Iterable[tuple[np.ndarray, str]]:
     """What makes a text unfit as a product id: masks (bool ``[n]``) with their reasons, the first that holds counts."""
-    yield _mask(pc.equal(texts, "")), f"{label} is missing"
-    yield _mask(pc.invert(pc.utf8_is_printable(texts))), f"{label} has unprintable characters"
-    yield _mask(pc.greater(pc.binary_length(texts), MAX_ID_BYTES)), f"{label} is longer than {MAX_ID_BYTES:,} bytes"
+    yield _mask(pc.equal(texts, "")), "is missing"
+    yield _mask(pc.invert(pc.utf8_is_printable(texts))), "has unprintable characters"
+    yield _mask(pc.greater(pc.binary_length(texts), MAX_ID_BYTES)), f"is longer than {MAX_ID_BYTES:,} bytes"
     lists = pc.or_(pc.starts_with(texts, "["), pc.or_(pc.starts_with(texts, "{'"), pc.starts_with(texts, '{"')))
-    yield _mask(lists), f"{label} is a list; write one product a row"
+    yield _mask(lists), "is a list; write one product a row"
 
 
 def _mask(column: pa.Array) -> np.ndarray:
