@@ -16,7 +16,7 @@ _BLOCK = 2_048
 class AucProbe:
     """A fixed sample of pairs; see ``core.interfaces.Probe``.
 
-    Scores are center_context ones if there is a context, else center_center ones.
+    Scores are center_context ones if there is a context, else center_center ones; of inner products the native ones.
 
     Args:
         positive: int ``[2, p]``: source and target nodes of related pairs.
@@ -38,7 +38,7 @@ class AucProbe:
             block = slice(first, first + _BLOCK)
             source, target = self._source[block], self._target[block]
             scores[block] = score(center[source], other[target])
-            if context is not None:
+            if cosine and context is not None:  # inner products are the model's own score, which is symmetric
                 scores[block] += score(center[target], other[source])
         if not np.isfinite(scores).all():
             return float("nan")

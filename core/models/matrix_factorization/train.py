@@ -64,8 +64,12 @@ class MatrixFactorization(TableModel):
         vectors = self.vectors.weight.detach()[nodes].cpu().numpy()
         if self.bias is None:
             return vectors, None
-        bias, one = self.bias.detach()[nodes].cpu().numpy()[:, None], self.seen[nodes].astype(np.float32)[:, None]
-        return np.hstack([vectors, bias, one]), np.hstack([vectors, one, bias])
+        bias, one = self.bias.detach()[nodes].cpu().numpy(), self.seen[nodes]
+        center = np.empty((len(vectors), vectors.shape[1] + 2), np.float32)
+        center[:, :-2], center[:, -2], center[:, -1] = vectors, bias, one
+        context = center.copy()
+        context[:, -2], context[:, -1] = one, bias
+        return center, context
 
     def restore(self, center: np.ndarray, contexts: np.ndarray | None) -> None:
         self.vectors.weight.data.copy_(torch.from_numpy(center[:, : self.vectors.embedding_dim]))
