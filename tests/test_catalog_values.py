@@ -294,10 +294,16 @@ def column(ids):
     ],
 )
 def test_ids_that_a_program_wrote_as_floats_are_refused(tmp_path, ids):
-    with pytest.raises(InputError, match=r"pairs\.csv: columns product1 and product2: ids such as .* floating-point"):
+    with pytest.raises(InputError, match=r"pairs\.csv: column product1: ids such as .* floating-point"):
         tables(tmp_path, column(ids))
     with pytest.raises(InputError, match=r"products\.csv: column product_id: ids such as"):
         tables(tmp_path, "product1,product2\nA,B\n", "product_id\n" + "\n".join(ids) + "\n")
+
+
+def test_one_column_of_floats_is_refused_whatever_the_other_one_holds(tmp_path):
+    rows = "".join(f"B{i},1.2345E+1{i % 9}\n" for i in range(50))
+    with pytest.raises(InputError, match=r"column product2: ids such as '1\.2345E\+10' are floating-point"):
+        tables(tmp_path, "product1,product2\n" + rows)
 
 
 @pytest.mark.parametrize(

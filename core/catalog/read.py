@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from core.catalog.columns import PAIRS
 from core.catalog.containers import UnreadableError
@@ -77,7 +78,9 @@ def read_catalog(
             fingerprint = pairs.read(path, name, max_bad_share, progress)
         _check_share(name, pairs.lines, pairs.bad_lines, quarantine, max_bad_share)
         relationships = pairs.table()
-        refuse_float_ids(relationships["product1"].chunk(0).dictionary, name, "columns product1 and product2: ids")
+        for column in ("product1", "product2"):
+            ids = relationships[column].combine_chunks()
+            refuse_float_ids(ids.dictionary.take(pc.unique(ids.indices)), name, f"column {column}: ids")
         fields, ignored = {}, {}
         lines, bad_lines, repeated = pairs.lines, pairs.bad_lines, 0
         products = PRODUCTS.empty_table()
