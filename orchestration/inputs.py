@@ -122,7 +122,8 @@ def record(context: dg.OutputContext, config: Mapping[str, Any], source: Mapping
     """
     step, category = context.step_context, CATEGORIES[context.asset_partition_key]
     dependencies = [dependency.asset_key for dependency in context.asset_spec.deps]
-    used = stages()["/".join(context.asset_key.path)].section_of(category)
+    stage = stages().get("/".join(context.asset_key.path))
+    used = stage.section_of(category) if stage else None
     for key in dependencies:
         if key == SOURCE:
             _report(step, observation(key, category.name, source))

@@ -14,6 +14,8 @@ from pathlib import Path
 import dagster as dg
 from dagster._utils.error import SerializableErrorInfo
 
+from core.urls import scrubbed
+
 
 class _ShortFormatter(logging.Formatter):
     """Time, step and message; Dagster's own format repeats job and run id on every line."""
@@ -53,10 +55,10 @@ class Failures:
             if _interrupted(event.step_failure_data.error):
                 return []  # Ctrl-C, which reached the step before its run
             self._said = True
-            return [f"{step} failed: {self._crashes.pop(step, None) or failure_text(event)}"]
+            return [scrubbed(f"{step} failed: {self._crashes.pop(step, None) or failure_text(event)}")]
         if event.event_type == dg.DagsterEventType.RUN_FAILURE and not self._said:
             error = event.job_failure_data.error
-            return [f"the run failed: {_words(error) if error else event.message}"]
+            return [scrubbed(f"the run failed: {_words(error) if error else event.message}")]
         return []
 
 

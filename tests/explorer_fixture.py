@@ -3,18 +3,20 @@
 What is special about which product is said beside its id below; everything else is ordinary.
 """
 
-import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
+from core.categories import Category, load_categories
 from core.evaluation.result import CURVES, METRICS, SCORES, Evaluation
 from core.graph import build_graph, transition_matrix
 from core.interfaces import LEARNING_CURVE, Embeddings
 from core.neighbours import NEIGHBOURS, Neighbours
 from core.pairs import ProductPairs
-from core.projection import Projection, ProjectionConfig
+from core.projection import Projection
 from core.split import PairSplit, SplitConfig, split_pairs
+from core.stages import stages
 from core.store import Store
 
 CATEGORY = "alpha"  # of tests/categories.yaml
@@ -29,7 +31,7 @@ LONELY = "Z0000LONELY0"  # has metadata, but no pair and so no neighbours
 FORMULA = "B000000003"  # a title that a spreadsheet would run
 PICTURED = "B000000005"  # has the address of a picture
 STOLEN = "B000000006"  # its picture is a file of the server
-PICTURE = "http://127.0.0.1:9/picture.png"
+PICTURE = "http://pictures.example/5.png"
 HOSTILE_TITLE = "<script>window.hacked=1</script><b>bold</b> ![x](http://127.0.0.1:9/x.png) **fat** :red[red] $x^2$"
 TITLES = {
     SCRIPT: HOSTILE_TITLE,
@@ -185,35 +187,34 @@ def write(root, category: str = CATEGORY) -> Store:
     parts = split(all_pairs)
     graph = build_graph(N, parts.train_source, parts.train_target, parts.train_weight)
     seen = np.asarray(graph.degree) > 0
-    run = {"run_id": "0f1e2d3c-0000", "code_version": "1"}
+    listed = load_categories(Path(__file__).with_name("categories.yaml"))
+    known = listed.get(category) or Category(category, category, source="sample")
+    table = stages()
 
-    def made(asset: str, value, *inputs: str, **info) -> None:
-        """As the pipeline stores it: with the digests of what it was made from."""
-        used = {name: store.manifest(name, category).digest for name in inputs}
-        store.write(asset, category, value, run | {"inputs": used} | info)
+    def made(asset: str, value) -> None:
+        """As the pipeline stores it: with its settings, its code version and the digests of what it was made from."""
+        stage = table[asset]
+        inputs = {
+            name: manifest.digest for name in stage.inputs.values() if (manifest := store.manifest(name, category))
+        }
+        facts = {"run_id": "0f1e2d3c-0000", "code_version": stage.code_version, "inputs": inputs}
+        store.write(asset, category, value, facts | {"config": stage.settings(known) or {}})
 
-    store.write("raw_products", category, all_pairs.products.drop_columns("has_metadata"), run)
-    store.write("raw_relationships", category, pa.table({"product1": ["a"], "product2": ["b"]}), run)
-    store.write("quarantine", category, quarantine(), run)
-    made("product_pairs", all_pairs, "raw_products", "raw_relationships")
-    made("pair_split", parts, "product_pairs")
-    made("product_graph", graph, "pair_split")
-    made("transition_matrix", transition_matrix(graph), "product_graph")
-    made("walks", np.zeros((4, 3), np.int32), "transition_matrix")
+    made("raw_products", all_pairs.products.drop_columns("has_metadata"))
+    made("raw_relationships", pa.table({"product1": ["a"], "product2": ["b"]}))
+    made("quarantine", quarantine())
+    made("product_pairs", all_pairs)
+    made("pair_split", parts)
+    made("product_graph", graph)
+    made("transition_matrix", transition_matrix(graph))
+    made("walks", np.zeros((4, 3), np.int32))
     boards = []
     for number, (model, scorings) in enumerate(MODELS.items()):
-        made(f"embeddings/{model}", embeddings(model, seen, model != "popularity"), "pair_split", "walks")
+        made(f"embeddings/{model}", embeddings(model, seen, model != "popularity"))
         measured = evaluation(model, scorings, 0.75 + 0.08 * number)
-        made(f"metrics/{model}", measured, f"embeddings/{model}", "pair_split", "product_graph")
-        lists = neighbours(scorings, seen, seed=number)
-        made(f"neighbours/{model}", lists, f"embeddings/{model}", "product_pairs")
+        made(f"metrics/{model}", measured)
+        made(f"neighbours/{model}", neighbours(scorings, seen, seed=number))
         boards.append(measured.metrics.add_column(0, "category", pa.repeat(category, measured.metrics.num_rows)))
-    made(
-        "projection/skipgram",
-        projection("skipgram", seen),
-        "embeddings/skipgram",
-        config=dataclasses.asdict(ProjectionConfig()),
-    )
-    board = pa.concat_tables(boards).combine_chunks()
-    made("leaderboard", board, *(f"metrics/{model}" for model in MODELS))
+    made("projection/skipgram", projection("skipgram", seen))
+    made("leaderboard", pa.concat_tables(boards).combine_chunks())
     return store

@@ -10,8 +10,10 @@ import sys
 
 import numpy as np
 import pytest
+import yaml
 
-from core.configs import CONFIGS
+from core import paths
+from core.models import MODELS
 from core.pairs import ProductPairs
 from core.store import Store
 from explorer import dagster_links, display
@@ -110,13 +112,15 @@ def test_in_the_middle_of_a_rebuild_no_marks_are_shown(tmp_path, start):
         "product_pairs",
         "alpha",
         ProductPairs(renamed, pairs.source[keep] - 1, pairs.target[keep] - 1, pairs.weight[keep]),
+        store.manifest("product_pairs", "alpha").info,
     )
     at = start(store, product=fixture.WARM, models="skipgram")
     assert "Split unknown" in texts(at)
     assert set(at.dataframe[0].value["pair"]) == {""}
     at = start(store, FRESHNESS)
     state = at.dataframe[0].value.set_index("asset")["state"]
-    assert state["pair_split"] == "out of date: product_pairs changed" and state["product_pairs"] == "up to date"
+    assert state["pair_split"] == "out of date: product_pairs changed since"
+    assert state["product_pairs"] == "up to date"
 
 
 def test_a_broken_categories_file_hides_nothing(full, start, monkeypatch, tmp_path):
@@ -190,13 +194,9 @@ def test_freshness_names_what_is_missing(full, start, monkeypatch):
 
 def test_freshness_says_which_settings_changed(tmp_path, start, monkeypatch):
     store = fixture.write(tmp_path / "store")
-    made = {"code_version": "1", "inputs": {}, "config": dataclasses.asdict(CONFIGS["neighbours"]())}
-    seen = np.ones(fixture.N, bool)
-    found = fixture.neighbours(fixture.MODELS["skipgram"], seen, seed=0)
-    store.write("neighbours/skipgram", "alpha", found, made)
-    (tmp_path / "categories.yaml").write_text(
-        "categories: {alpha: {source: sample, settings: {neighbours: {k: 7}}}}", encoding="utf-8"
-    )
+    own = yaml.safe_load(paths.categories_file().read_text())["categories"]["alpha"]
+    own["settings"]["neighbours"] = {"k": 7}
+    (tmp_path / "categories.yaml").write_text(yaml.safe_dump({"categories": {"alpha": own}}), encoding="utf-8")
     monkeypatch.setenv("ALSOBOUGHT_CATEGORIES", str(tmp_path / "categories.yaml"))
     state = start(store, FRESHNESS).dataframe[0].value.set_index("asset")["state"]
     assert state["neighbours/skipgram"] == "out of date: settings changed: k 50 → 7"
@@ -215,16 +215,18 @@ def test_the_command_for_what_is_missing_is_one_that_dagster_understands():
 def test_embeddings_of_an_earlier_code_version_are_out_of_date(tmp_path, start):
     store = fixture.write(tmp_path)
     seen = np.ones(fixture.N, bool)
-    store.write("embeddings/skipgram", "alpha", fixture.embeddings("skipgram", seen, True), {"code_version": "0"})
+    old = store.manifest("embeddings/skipgram", "alpha").info | {"code_version": "0"}
+    store.write("embeddings/skipgram", "alpha", fixture.embeddings("skipgram", seen, True), old)
     state = start(store, FRESHNESS).dataframe[0].value.set_index("asset")["state"]
-    assert state["embeddings/skipgram"] == "out of date: code changed"
-    assert state["metrics/skipgram"] == "out of date: embeddings/skipgram changed"
+    now = MODELS["skipgram"].version
+    assert state["embeddings/skipgram"] == f"out of date: has code version {now}, was made by 0"
+    assert state["metrics/skipgram"].startswith("out of date: embeddings/skipgram changed since")
 
 
 def test_provenance_shows_the_settings(full, start):
     at = start(full, FRESHNESS, asset="projection/skipgram")
     assert at.json and "skipgram" in at.json[0].value
-    at.selectbox(key="asset").set_value("quarantine")
+    at.selectbox(key="asset").set_value("product_graph")
     rerun(at)
     assert not at.json and "It has no settings" in texts(at)
 
@@ -320,17 +322,18 @@ def test_what_fits_together_is_told_by_contents_whatever_the_clocks_said(tmp_pat
         patched.setattr("core.store.time.time", lambda: float(next(clock)))
         store = fixture.write(tmp_path)
     state = start(store, FRESHNESS).dataframe[0].value.set_index("asset")["state"]
-    assert {"up to date", "missing"} == set(state)
+    board = state.pop("leaderboard")  # it wants the metrics of all models, and the fixture has some
+    assert board.startswith("out of date: ") and {"up to date", "missing"} == set(state)
     assert set(start(store, product=fixture.WARM, models="skipgram").dataframe[0].value["pair"]) == {"", "●", "★"}
     # As many products as before, other pairs: no time says so, and the marks would be wrong.
     with monkeypatch.context() as patched:
         patched.setattr("core.store.time.time", lambda: 1.0)
         other = dataclasses.replace(fixture.pairs(seed=2), products=fixture.products())
-        store.write("product_pairs", "alpha", other)
+        store.write("product_pairs", "alpha", other, store.manifest("product_pairs", "alpha").info)
     at = start(store, product=fixture.WARM, models="skipgram")
     assert "Split unknown" in texts(at) and set(at.dataframe[0].value["pair"]) == {""}
     state = start(store, FRESHNESS).dataframe[0].value.set_index("asset")["state"]
-    assert state["pair_split"] == "out of date: product_pairs changed"
+    assert state["pair_split"] == "out of date: product_pairs changed since"
 
 
 @pytest.mark.parametrize("page", PAGES)

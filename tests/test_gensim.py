@@ -87,7 +87,9 @@ def test_every_word_is_trained_on(walks, monkeypatch, threads):
 
     class Spy(Word2Vec):
         def train(self, **options):
-            read.append(super().train(**options)[1])
+            trained = super().train(**options)
+            read.append(trained[1])
+            return trained
 
     monkeypatch.setattr(gensim_training, "Word2Vec", Spy)
     _fit(walks, threads=threads)

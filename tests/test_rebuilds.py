@@ -290,7 +290,7 @@ def test_a_failing_blocking_check_leaves_what_was_there_current(built, monkeypat
 
 def test_every_check_is_evaluated_by_the_step_that_makes_the_value(pipeline):
     keys = build_defs().get_repository_def().asset_graph.asset_check_keys
-    assert len(keys) == 6 + 4 * len(MODELS)
+    assert len(keys) == 7 + 5 * len(MODELS)
     for result in pipeline.results.values():
         found = [e.event_specific_data for e in result.all_events if e.event_type_value == "ASSET_CHECK_EVALUATION"]
         assert {dg.AssetCheckKey(one.asset_key, one.check_name) for one in found} == keys

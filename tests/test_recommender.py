@@ -304,12 +304,12 @@ def test_what_a_store_does_not_hold_is_said_with_what_it_holds(folder, tmp_path)
         ({"pairs": 3}, "pairs: expected a pandas or polars DataFrame.* not int"),
         ({"pairs": "nowhere.csv"}, "pairs: .*nowhere.csv does not exist; give the path"),
         ({"products": "nowhere.csv"}, "products: .*nowhere.csv does not exist; give the path"),
-        ({"pairs": pd.DataFrame({"a": ["x"], "b": ["y"]})}, "pairs: no column 'product1' among a, b"),
+        ({"pairs": pd.DataFrame({"a": ["x"], "b": ["y"]})}, "pairs: this is a table with the columns a, b"),
         ({"pairs": pd.DataFrame({"product1": ["x"], "product2": [2.5]})}, "write product ids as text or whole"),
         ({"pairs": pd.DataFrame({"product1": ["x", 1], "product2": ["y", "z"]})}, "pairs: the table cannot be read"),
         ({"pairs": pd.DataFrame({"product1": [], "product2": []})}, "pairs: the table has no rows"),
-        ({"pairs": pd.DataFrame({"product1": ["x"], "product2": ["x"]})}, "product1 and product2 are the same"),
-        ({"products": pd.DataFrame({"id": ["x"]})}, "products: no column 'product_id'"),
+        ({"pairs": pd.DataFrame({"product1": ["x"], "product2": ["x"]})}, "1 pair a product with itself"),
+        ({"products": pd.DataFrame({"colour": ["x"]})}, "products: this is a table with the columns colour"),
         ({"pairs": sample_catalog(50, 2), "products": pd.DataFrame({"product_id": ["x"]})}, "has its own products"),
     ],
 )  # fmt: skip
@@ -343,11 +343,11 @@ def test_settings_reach_their_section(pairs):
 
 
 def test_rows_that_cannot_be_used_are_counted_and_listed(pairs):
-    rows = pd.concat([pairs, pd.DataFrame({"product1": ["a"], "product2": ["a"]})])
+    rows = pd.concat([pairs, pd.DataFrame({"product1": ["a"], "product2": [""]})])
     with pytest.warns(UserWarning, match="1 rows of pairs could not be used"):
         recommender = Recommender.fit(rows, model="popularity", catalog={"max_bad_share": 0.5})
     assert recommender.quarantine[["file", "line", "reason"]].to_numpy().tolist() == [
-        ["pairs", 7, "product1 and product2 are the same"]
+        ["pairs", 7, "product2 is missing"]
     ]
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -24,7 +24,7 @@ from core.urls import password_of, scrubbed, shown
 from explorer.dagster_links import run_page
 from orchestration import alerts, inputs
 from orchestration.partitions import CATEGORIES
-from orchestration.terminal import failures
+from orchestration.terminal import Failures
 from tests import explorer_fixture as fixture
 from tests import explorer_pages
 from tests.pipeline import local_instance, run
@@ -267,7 +267,9 @@ def test_a_planted_secret_is_nowhere_after_runs(server, tmp_path, monkeypatch, c
             result = run(tmp_path / "store", "beta", instance, asset_selection=raw)
             assert result.success == (case == "pairs.csv")
             events = [event for event in result.all_events if event.is_step_failure]
-            said += [alerts.message(result.dagster_run, events), failures(result)]
+            told = Failures()
+            lines = [line for event in result.all_events for line in told.told(event)]
+            said += [alerts.message(result.dagster_run, events), lines]
             said += list(instance.all_logs(result.run_id))
             inputs.report(instance, inputs.observation(inputs.SOURCE, "beta", state_of(changed)))
     printed = capfd.readouterr()

@@ -12,12 +12,10 @@ from core.stages import RAW_CATALOG, Stage, stages
 from orchestration.inputs import SOURCE, settings
 from orchestration.partitions import BY_CATEGORY
 
-_STAGES = stages()
-
 
 def declared(asset: str) -> dict[str, Any]:
     """The arguments of ``dg.asset`` for the asset of this name."""
-    stage = _STAGES[asset]
+    stage = stages()[asset]
     return {
         "key": asset.split("/"),
         "ins": {parameter: dg.AssetIn(name.split("/")) for parameter, name in stage.inputs.items()},
@@ -30,7 +28,7 @@ def declared(asset: str) -> dict[str, Any]:
 
 def declared_catalog() -> dict[str, Any]:
     """The arguments of ``dg.multi_asset`` for the step that reads a source."""
-    together = [stage for stage in _STAGES.values() if stage.step == RAW_CATALOG]
+    together = [stage for stage in stages().values() if stage.step == RAW_CATALOG]
     return {
         "name": RAW_CATALOG,
         "outs": {stage.asset: dg.AssetOut(**_said(stage)) for stage in together},
