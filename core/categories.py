@@ -213,8 +213,8 @@ def _check_place(where: str, place: str) -> None:
         raise InputError(f"{where}: holds a line end or another character that no path or URL has")
     try:
         urlsplit(place).port  # noqa: B018 (the check is that it can be read)
-    except ValueError as error:
-        raise InputError(f"{where}: is not a URL that can be read: its host or port is wrong") from error
+    except ValueError:
+        raise InputError(f"{where}: is not a URL that can be read: its host or port is wrong") from None
 
 
 def _check_texts(where: str, given: Mapping[str, str]) -> None:

@@ -55,14 +55,14 @@ def read(path: Path) -> yaml.Node | None:
         number = data[: error.position].count(b"\n") + 1
         raise InputError(
             f"{path}, line {number} is not valid YAML: it is not UTF-8 text or holds a control character; save as UTF-8"
-        ) from error
-    except yaml.MarkedYAMLError as error:
+        ) from None
+    except yaml.MarkedYAMLError as error:  # not as a cause: it quotes the line, which may hold a password
         mark = error.problem_mark or error.context_mark
         place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise InputError(f"{path}{place} is not valid YAML: {error.problem or error.context}") from error
+        raise InputError(f"{path}{place} is not valid YAML: {error.problem or error.context}") from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         why = "it is nested too deeply" if isinstance(error, RecursionError) else "it is damaged"
-        raise InputError(f"{path} is not valid YAML: {why}") from error
+        raise InputError(f"{path} is not valid YAML: {why}") from None
 
 
 def entries(node: yaml.Node | None) -> Iterator[tuple[yaml.ScalarNode, yaml.Node]] | None:
@@ -91,9 +91,9 @@ def value(node: yaml.Node) -> Any:
         raise
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or node.start_mark
-        raise InputError(f"line {mark.line + 1} is not valid YAML: {error.problem or error.context}") from error
-    except (yaml.YAMLError, ValueError, TypeError, AttributeError, LookupError, OverflowError, RecursionError) as error:
-        raise InputError(f"line {line(node)}: a value is not of the type it looks like; put it into quotes") from error
+        raise InputError(f"line {mark.line + 1} is not valid YAML: {error.problem or error.context}") from None
+    except (yaml.YAMLError, ValueError, TypeError, AttributeError, LookupError, OverflowError, RecursionError):
+        raise InputError(f"line {line(node)}: a value is not of the type it looks like; put it into quotes") from None
 
 
 def _check(root: yaml.Node) -> None:
