@@ -149,14 +149,14 @@ def test_the_explorer_shows_in_a_browser_what_was_materialized(place, materializ
         page.goto(f"{address}/?category=alpha&product={first['product']}")
         browser.settled(page)
         assert page.get_by_text(first["product"]).count()
-        page.get_by_text(re.compile(r"of \d+ held-out")).first.wait_for(timeout=20_000)
+        page.get_by_text(re.compile(r"of \d+ held-out")).first.wait_for(timeout=60_000)
         page.goto(f"{address}/evaluation?category=alpha")
         browser.settled(page)
         assert page.get_by_text("ROC-AUC").count()
         browser.screenshot(page, "materialized-evaluation")
         page.goto(f"{address}/map?category=alpha")
         browser.settled(page)
-        page.get_by_test_id("stDeckGlJsonChart").wait_for(timeout=20_000)  # its library comes after the page
+        page.get_by_test_id("stDeckGlJsonChart").wait_for(timeout=60_000)  # its library comes after the page
         page.goto(f"{address}/freshness?category=alpha")
         browser.settled(page)
         assert page.get_by_text("Missing:").count() == 0

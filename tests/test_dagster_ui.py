@@ -23,7 +23,7 @@ from tests.pipeline import shipped_instance, write_pairs
 
 CATALOG = ["raw_products", "raw_relationships", "quarantine"]
 DONE = ("SUCCESS", "FAILURE", "CANCELED")
-SECONDS = 150.0  # of patience with a busy machine; no test waits that long for a success
+SECONDS = 300.0  # of patience with a busy machine; no test waits that long for a success
 
 
 class Servers:

@@ -118,7 +118,7 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (4_000, resource.RLIM_INFINITY))
 store.write("product_pairs", "alpha", value)
 """
     command = [sys.executable, "-c", program, str(place.store.root)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert done.returncode == 1 and "File too large" in done.stderr, done.stderr
     assert place.manifests() == before and place.lost(before, reference) == []
     assert sorted(path.name for path in folder.iterdir()) == versions  # and it left nothing that takes up room
