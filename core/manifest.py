@@ -103,9 +103,11 @@ def remedy(asset: str, category: str) -> str:
 def check_name(asset: str, category: str) -> None:
     """Refuse names that could lead out of the store. Raises InputError."""
     if not asset or not all(_PART.fullmatch(part) for part in asset.split("/")):
-        raise InputError(f"{asset[:100]!r} is no name of an asset: letters, digits, '_' and '-', in parts between '/'")
+        raise InputError(
+            f"{asset[:100]!r} is not an asset name: use letters, digits, '_' and '-', in parts between '/'"
+        )
     if not is_category(category):
-        raise InputError(f"{category[:100]!r} is no name of a category: letters, digits, '_', '-' and '.'")
+        raise InputError(f"{category[:100]!r} is not a category name: use letters, digits, '_', '-' and '.'")
 
 
 def is_category(name: str) -> bool:
@@ -194,7 +196,7 @@ def _check(found: Any, asset: str, category: str) -> None:
 def _check_fields(fields: Any) -> None:
     _need(isinstance(fields, dict), "its fields are not as they should be")
     for name, entry in fields.items():
-        _need(is_field(name), f"{name[:100]!r} is no name of a field")
+        _need(is_field(name), f"{name[:100]!r} is not a field name")
         _check_entry(entry)
 
 
@@ -222,7 +224,7 @@ def _check_file(entry: dict[str, Any]) -> None:
     name: Any = entry.get("file")
     suffix = SUFFIXES[entry["format"]]
     _need(isinstance(name, str) and len(name) <= 250, "a file has no name")
-    _need(name.endswith(suffix) and is_field(name.removesuffix(suffix)), f"{name[:100]!r} is no file of an artefact")
+    _need(name.endswith(suffix) and is_field(name.removesuffix(suffix)), f"{name[:100]!r} is not a file of an artefact")
     _need(_is_count(entry.get("bytes")), f"the size of {name!r} is not possible")
     # A program of before there were sums wrote none.
     total = entry.get("sha256")

@@ -383,7 +383,7 @@ def _write_field(target: UPath, name: str, value: Any) -> dict[str, Any]:
         isinstance(v, pa.Table | np.ndarray) or sp.issparse(v) or _is_artefact(v) for v in value.values()
     ):
         if wrong := [key for key in value if not is_field(key)]:
-            raise TypeError(f"{name}: {wrong[0]!r} is no name of a file")
+            raise TypeError(f"{name}: {wrong[0]!r} is not a file name")
         items = {k: _write_field(target, f"{name}.{k}", v) for k, v in value.items()}
         return {"format": "dict", "items": items}
     json.dumps(value, allow_nan=False)  # raises TypeError for anything that is not plain data

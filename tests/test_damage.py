@@ -307,23 +307,23 @@ def test_one_damaged_manifest_has_its_asset_rebuilt_with_what_follows(tmp_path):
     "asset", ["", "..", "../x", "a/../b", "/etc", "a//b", "a/", "a\0", ".a", "a\\b", "a/b\n", "%2e"]
 )
 def test_no_asset_leads_out_of_the_store(tmp_path, asset):
-    with pytest.raises(InputError, match="is no name of an asset"):
+    with pytest.raises(InputError, match="is not an asset name"):
         Store(tmp_path).folder(asset, "c")
-    with pytest.raises(InputError, match="is no name of an asset"):
+    with pytest.raises(InputError, match="is not an asset name"):
         Store(tmp_path).write(asset, "c", np.arange(3))
 
 
 @pytest.mark.parametrize("category", ["", "..", ".", "../x", "/etc", "a/b", "a\0", ".a", "a\n", "x" * 300])
 def test_no_category_leads_out_of_the_store(tmp_path, category):
     for use in (Store(tmp_path).folder, Store(tmp_path).manifest, Store(tmp_path).read):
-        with pytest.raises(InputError, match="is no name of a category"):
+        with pytest.raises(InputError, match="is not a category name"):
             use("a", category)
 
 
 @pytest.mark.parametrize("key", ["../x", "a/b", "", "/a", 3])
 def test_no_item_of_a_value_becomes_a_file_elsewhere(tmp_path, key):
     value = dataclasses.replace(VALUES["vectors"], matrices={key: sp.eye(3).tocsr()})
-    with pytest.raises(TypeError, match="is no name of a file"):
+    with pytest.raises(TypeError, match="is not a file name"):
         Store(tmp_path).write("a", "c", value)
     assert not list(tmp_path.rglob("*.npz"))
 
