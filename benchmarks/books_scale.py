@@ -7,9 +7,6 @@ Synthetic pairs with power-law popularity become the product graph, exact second
 vectors of the model ``node2vec``. Every stage runs in a process of its own and hands its result on through a store, as
 in the pipeline: so its peak memory is its own. It counts what is resident, pages of memory-mapped inputs included.
 Prints a Markdown table and one JSON line. Needs some 6 GB below --folder at full scale.
-
-Belongs here: the stages and their cost. Does not belong here: whether the vectors are any good; what is random has
-nothing to teach.
 """
 
 import argparse

@@ -5,8 +5,6 @@
 Reads each category's source and makes its pairs, without Dagster, and prints what was found, what was left out, the
 checks that fail, and the seconds it took. Ends with status 1 if anything but an input error was raised, or if a case
 took more than --limit seconds.
-
-Belongs here: small inputs that went wrong. Does not belong here: how fast large ones are read (``parse.py``).
 """
 
 import argparse

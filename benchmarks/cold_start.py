@@ -17,8 +17,6 @@ context vector; what the center is fitted to is varied:
 ``new_products``. Beside cold-start AUC by both scorings stand three recalls@10 by center-context: of cold products'
 lists; of warm products' lists, against held-out pairs, which placed products may crowd out; and of warm products'
 lists against their cold partners: whether new products are shown to others.
-
-Belongs here: what was tried and is not part of the package.
 """
 
 from dataclasses import replace
@@ -37,10 +35,10 @@ from core.models.product_fields import brands, categories, distinct
 from core.models.side_info.fields import side_fields
 from core.models.side_info.fit import fit_side_vectors
 from core.models.side_info.new_products import partner_directions, place_newcomers
-from core.ranking_task import cold_task
+from core.pairs.ranking_task import cold_task
+from core.pairs.split import SplitConfig, split_pairs
 from core.scoring.factory import scorer
 from core.scoring.vectors import normalized
-from core.split import SplitConfig, split_pairs
 from core.training.corpus import build_corpus
 from core.walks import random_walks
 

@@ -6,9 +6,6 @@
 On a materialized category skip-gram is trained, evaluated (ROC-AUC, bootstrap and ranking, both scorings) and asked for
 the 50 nearest products of every product, exactly. Without --store only the lists are made, of --nodes random vectors in
 clusters. Every round has a process of its own.
-
-Belongs here: timing ``core.evaluation`` and ``core.neighbours``. Does not belong here: whether the results are good,
-and the approximate index, which ``pipeline.py`` meets at two million products.
 """
 
 import argparse
@@ -26,7 +23,7 @@ from measurements import Measurement, Run, in_process, parser, peak_gb, report, 
 from core.evaluation import EvaluationConfig, evaluate
 from core.interfaces import CENTER_CENTER, CENTER_CONTEXT, Embeddings, Inputs, TrainContext
 from core.models import MODELS
-from core.neighbours import NeighboursConfig, nearest
+from core.scoring.neighbours import NeighboursConfig, nearest
 from core.store import Store
 
 MODEL = MODELS["skipgram"]

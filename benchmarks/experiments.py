@@ -1,7 +1,4 @@
 """What the experiments on a materialized category share: their arguments, their data, their numbers and their tables.
-
-Belongs here: reading one category from a store, measuring vectors by the package's own evaluation, Markdown. Does not
-belong here: what is varied; each experiment is a script of its own beside this module.
 """
 
 import argparse
@@ -12,7 +9,7 @@ from core.evaluation import EvaluationConfig, evaluate
 from core.graph import ProductGraph
 from core.interfaces import CENTER_CENTER, CENTER_CONTEXT, Embeddings
 from core.models import MODELS
-from core.split import PairSplit
+from core.pairs.split import PairSplit
 from core.store import Store
 
 

@@ -3,9 +3,6 @@
     python benchmarks/explorer.py                 # 420,000 products, ten models; some minutes, about 8 GB of disk
     python benchmarks/explorer.py --products 20000 --models 3   # a quick look
 
-Belongs here: a synthetic store, a real server over it, sessions that speak Streamlit's own protocol, and their times.
-Does not belong here: what the pages show, and drawing in a browser (--browser measures that for one page).
-
 A session is a WebSocket connection that asks for a script run and reads what the server sends until the run is
 finished, as the page in a browser does; so its time is the server's and the wire's. "open" is the first run of a
 session, "product" the run after another product was chosen. The first session of all meets a server that has nothing
@@ -42,11 +39,11 @@ from core.evaluation import CURVES, METRICS, SCORES, Evaluation
 from core.graph import ProductGraph, build_graph
 from core.interfaces import Embeddings
 from core.models import MODELS
-from core.neighbours import NEIGHBOURS, Neighbours
 from core.pairs import PairsConfig, build_pairs
+from core.pairs.split import SplitConfig, split_pairs
 from core.projection import Projection, has_map
 from core.sample import sample_catalog
-from core.split import SplitConfig, split_pairs
+from core.scoring.neighbours import NEIGHBOURS, Neighbours
 from core.store import Store
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -14,8 +14,6 @@ uniform negatives, all of products seen in training, by each model's own score.
 
 ``article`` re-creates the article's design (a Dataset of pairs, a DataLoader, nn.Embedding(sparse=True), negatives
 drawn per pair, autograd and SparseAdam) on a small share of the pairs; its ROC-AUC says nothing about the design.
-
-Belongs here: the contenders and the targets; the data are those of ``word2vec``. Not here: anything the package uses.
 """
 
 import argparse

@@ -7,8 +7,6 @@ also trained here, on the materialized walks, with the restarts that matrix fact
 which the learning rate rises. Before it stands the last ROC-AUC of the old epoch, after it that of the curve's next
 row (when some of the new epoch's steps are taken); the change over the epoch is from the old epoch's last row to the
 new one's. Not every restart is printed (``--at``).
-
-Belongs here: finding restarts in learning curves.
 """
 
 from itertools import pairwise

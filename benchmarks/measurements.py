@@ -1,8 +1,6 @@
 """What every benchmark hands in: measurements with their targets, as JSON lines and as a table.
 
-Belongs here: the form of a result, running a contender in a process of its own, medians of interleaved rounds, peak
-memory. Does not belong here: what is measured. Only the standard library is imported, so that a contender can run in
-an environment that has nothing but the peers.
+Only the standard library is imported, so that a contender can run in an environment that has nothing but the peers.
 """
 
 import argparse

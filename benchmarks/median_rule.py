@@ -6,8 +6,6 @@ Under the published rule a pair with a product that training never saw scores th
 So let a model order the seen pairs perfectly, every held-out pair above every negative: no model whose scores are
 distinct, as those of vectors are, can do better. The median halves the seen pairs. Where seen pairs are more often
 positive than negative it lies among the positives, and all unseen negatives stand above those below it.
-
-Belongs here: this bound alone.
 """
 
 import numpy as np

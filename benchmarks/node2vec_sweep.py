@@ -2,8 +2,8 @@
 
     python benchmarks/node2vec_sweep.py --store data/store --category beauty
 
-Belongs here: the grid. Vectors are shorter and epochs fewer than the model's defaults, and alike for all, so rows
-compare with each other and not with the leaderboard. The exact walks for p = q = 1 are first-order walks.
+Vectors are shorter and epochs fewer than the model's defaults, and alike for all, so rows compare with each other and
+not with the leaderboard. The exact walks for p = q = 1 are first-order walks.
 """
 
 from itertools import product

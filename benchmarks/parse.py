@@ -9,8 +9,6 @@ cleaning, columns), ``parse_literal`` (lines to values), and for comparison ``as
 and ranks, every third title with an apostrophe, so that Python wrote it in double quotes. Then a relationships table of
 --pairs listings between string ids is read from Parquet and made into pairs and the graph (CSR), in a process of its
 own.
-
-Belongs here: the catalogue and the graph. Does not belong here: what is made of the graph.
 """
 
 import argparse

@@ -8,8 +8,6 @@ folder of its own by the job that the UI runs, with gensim and skip-gram as mode
 in a process of its own: so a step's peak memory and time are its own. Seconds count loading and storing too.
 ``table.py`` tells the slopes on log-log axes over all scales that were measured: at 1, twice the products take twice as
 long.
-
-Belongs here: what the assets cost. Does not belong here: how good their results are.
 """
 
 import json
@@ -61,8 +59,8 @@ def run_here(answer: Path, models: list[str], select: str) -> None:
     from orchestration import machine
 
     machine.STEPS_AT_ONCE = 1  # before the definitions are made with it
+    from orchestration.command.foreground import rebuild_job
     from orchestration.definitions import defs
-    from orchestration.foreground import rebuild_job
 
     if select:
         wanted = dg.AssetSelection.from_string(select)

@@ -9,9 +9,6 @@ where their sources lie in --data; they are materialized up to the walks in a te
 fewer rounds. Made only when --only asks for them: ``step-start``, which has no peer, and ``lists``, where Beauty is
 listed. Results go to benchmarks/results/NAME.jsonl; a run replaces only the files of what it ran. Nothing else should
 run on the machine meanwhile.
-
-Belongs here: which commands make up a run. Does not belong here: what they measure, and the table's form
-(``measurements``, ``table``).
 """
 
 import argparse

@@ -15,7 +15,7 @@ other row undoes one thing:
 - random weights: learned weights of the fields start random and nothing holds them;
 - batch steps summed: a value's row takes the sum of its gradients in a batch, not their mean per occurrence.
 
-Belongs here: joint training with these switches. The gradient step, softmax, fields and evaluation are the package's.
+The gradient step, softmax, fields and evaluation are the package's.
 """
 
 from dataclasses import dataclass, fields, replace

@@ -3,7 +3,7 @@
     python benchmarks/step_startup.py
 
 Every step of a run is a process of its own. The executor forks it from a server that has imported what is slow to
-import (``orchestration.preload``); the start method "spawn" makes a process that imports it anew. Both make the same
+import (``orchestration.steps.preload``); the start method "spawn" makes a process that imports it anew. Both make the same
 few assets of a tiny synthetic category, one step at a time, in a Dagster instance of their own: *start* is the time
 from a step's launch until its own code begins, *start and work* the time until the step has succeeded, in which
 imports that were put off count too.
@@ -39,8 +39,8 @@ def run_here(folder: Path, contender: str) -> None:
     from orchestration import machine
 
     machine.STEPS_AT_ONCE = 1  # before the definitions are made with it
+    from orchestration.command.foreground import rebuild_job
     from orchestration.definitions import defs
-    from orchestration.foreground import rebuild_job
 
     wanted = dg.AssetSelection.from_string(SELECT).required_multi_asset_neighbors()
     with contextlib.chdir(folder), dg.DagsterInstance.get() as instance:

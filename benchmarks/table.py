@@ -2,8 +2,6 @@
 
     python benchmarks/table.py           # print them
     python benchmarks/table.py --write   # put them into docs/performance.md, between the two marks
-
-Belongs here: reading result files and laying them out. Does not belong here: measuring.
 """
 
 import argparse

@@ -14,8 +14,7 @@ already in use, where a contender can be timed so. Compiling counts in neither. 
 in reasonable time walk fewer times from each node, or from some of its nodes; the notes say so. ``csrgraph``,
 ``pecanpy`` and ``node2vec`` are looked for in ``--peer-python``, because they do not all install beside current NumPy.
 
-Belongs here: the synthetic graph, the contenders, the targets. This file imports ``core`` only where our own walks run,
-so that it also runs in an environment that has only the peers.
+This file imports ``core`` only where our own walks run, so that it also runs in an environment that has only the peers.
 """
 
 import argparse
@@ -95,7 +94,7 @@ def gather(file: Path, threads: int) -> Run:
 
     from numba import njit
 
-    from core.intrinsics import draw, multiply_wide, prefetch
+    from core.kernels.intrinsics import draw, multiply_wide, prefetch
     from core.walks.alias import RECORD, empty_table
 
     @njit(nogil=True)

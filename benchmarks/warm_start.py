@@ -9,8 +9,6 @@ on the rest is the last rebuild. Then all pairs are there: trained ``cold``; ``w
 All three are measured on the same split. ``new`` is the degree-matched ROC-AUC over pairs that hold a product of which
 the last rebuild had no vector. Seconds are wall time of training, which a busy machine spoils; CPU seconds are of the
 whole call, set-up included, and it is they that ``of cold`` compares.
-
-Belongs here: making the two states of a category, the runs and the table. Not here: anything the package itself uses.
 """
 
 import argparse
@@ -29,9 +27,9 @@ from core.graph import ProductGraph, build_graph, transition_matrix
 from core.interfaces import Embeddings, Inputs, Model, TrainContext
 from core.models import MODELS
 from core.pairs import ProductPairs, product_hashes
+from core.pairs.split import PairSplit, SplitConfig, split_pairs
 from core.scoring.factory import scorer
 from core.settings import build
-from core.split import PairSplit, SplitConfig, split_pairs
 from core.store import Store
 from core.walks import node2vec_walks, random_walks
 

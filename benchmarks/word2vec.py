@@ -14,8 +14,6 @@ counts) or lists of strings (as its tutorials do; making them does not count).
 ``article`` re-creates the article's design (a Dataset of walks, a DataLoader, two nn.Embedding(sparse=True), negatives
 drawn per pair, autograd and SparseAdam) and runs it on a small share of the walks, for the whole would take hours; its
 ROC-AUC says nothing about the design and is not told.
-
-Belongs here: the data, the contenders, the targets. Not here: anything the package itself uses.
 """
 
 import argparse
@@ -55,8 +53,8 @@ def make_data(file: Path, nodes: int, threads: int) -> None:
     """Walks on two thirds of the pairs of a synthetic catalogue, these pairs, and pairs to measure the vectors on."""
     from core.graph import build_graph, transition_matrix
     from core.pairs import build_pairs
+    from core.pairs.split import SplitConfig, split_pairs
     from core.sample import sample_catalog
-    from core.split import SplitConfig, split_pairs
     from core.walks import random_walks
 
     catalog = sample_catalog(nodes)

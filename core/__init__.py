@@ -1,12 +1,8 @@
-"""The science of the recommender: plain functions over arrays and tables.
-
-What belongs here: reading catalogues, pairs, graph, walks, models, evaluation, neighbours and the store that
-says where each artefact lives. What does not: anything that knows of Dagster, Streamlit, partitions or printing.
-"""
+"""The science of the recommender: plain functions over arrays and tables."""
 
 from typing import TYPE_CHECKING, Any
 
-from core.kernel_cache import choose_folder
+from core.kernels.cache import choose_folder
 
 if TYPE_CHECKING:
     from core.recommender import Recommender

@@ -1,7 +1,4 @@
-"""Small operations on arrays that several rooms of core need.
-
-Belongs here: what NumPy lacks or does slowly. Does not belong here: anything that knows what the numbers mean.
-"""
+"""Small operations on arrays that several rooms of core need."""
 
 import numpy as np
 

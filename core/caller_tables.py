@@ -1,8 +1,4 @@
-"""Tables and product ids as a caller of ``core.recommender`` has them: DataFrames, Arrow tables, files, lists.
-
-Belongs here: turning them into what the readers of ``core.catalog`` and the arrays of node ids expect. Does not belong
-here: reading a file's columns, cleaning and quarantine (``core.catalog``).
-"""
+"""Tables and product ids as a caller of ``core.recommender`` has them: DataFrames, Arrow tables, files, lists."""
 
 import tempfile
 from collections.abc import Iterable

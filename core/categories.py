@@ -1,8 +1,4 @@
-"""categories.yaml: the one list from which partitions, schedules and the explorer's picker come.
-
-Belongs here: reading and checking that file, and combining a category's settings with a run's. Does not belong
-here: the settings themselves (``core.configs``) and reading a source (``core.catalog``).
-"""
+"""categories.yaml: the one list from which partitions, schedules and the explorer's picker come."""
 
 import difflib
 import re
@@ -15,11 +11,12 @@ from urllib.parse import urlsplit
 
 import yaml
 
-from core import settings, strict_yaml
-from core.catalog.source import FORMATS
+from core import settings
+from core.catalog.sources.source import FORMATS
 from core.configs import CONFIGS
 from core.errors import InputError
 from core.models import MODELS
+from core.untrusted import strict_yaml
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_]{0,62}")
 NAME_RULE = "a name is 1 to 63 lower-case letters, digits and underscores"

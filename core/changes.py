@@ -1,9 +1,7 @@
 """What of a category would come out differently, were it made again now.
 
-Belongs here: comparing what the manifests in the store say (source, code version, settings, inputs) with what is asked
-for now; an asset whose manifest cannot be read has to be made again. Does not belong here: finding out the source's
-state (``core.catalog.source``) and starting a rebuild (``orchestration.jobs``). The store alone is asked, not a
-scheduler's history: a rebuild that failed half-way, was started by hand or ran elsewhere is seen just the same.
+The store alone is asked, not a scheduler's history: a rebuild that failed half-way, was started by hand or ran
+elsewhere is seen just the same.
 """
 
 import dataclasses
@@ -15,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.errors import InputError
-from core.manifest import Manifest
+from core.store.manifest import Manifest
 
 _LOG = logging.getLogger(__name__)
 DAMAGED_MANIFEST = "has a damaged manifest"

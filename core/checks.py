@@ -1,8 +1,6 @@
 """What must hold of an artefact before anybody builds on it.
 
-Belongs here: judging a value that was just computed, in memory, and saying in a sentence what is wrong. Does not
-belong here: what happens then (``orchestration.reporting`` refuses to store a value that fails a blocking check) and
-the computations themselves. Every check takes a small part of the time that making the value took.
+Every check takes a small part of the time that making the value took.
 """
 
 from collections.abc import Mapping
@@ -19,7 +17,7 @@ from core.graph import ProductGraph
 from core.id_clash import likely_clash
 from core.interfaces import Embeddings
 from core.pairs import ProductPairs
-from core.split import PairSplit, contains, pair_keys
+from core.pairs.split import PairSplit, contains, pair_keys
 
 _SAMPLE = 1_000_000
 """Steps of walks that are looked up in the graph; all of them where there are no more."""

@@ -1,7 +1,4 @@
-"""Where the time of a training goes: every moment belongs to one phase, so that the phases' sum is the whole.
-
-Belongs here: the phases and the clock. Does not belong here: what is done in a phase, and how it is shown.
-"""
+"""Where the time of a training goes: every moment belongs to one phase, so that the phases' sum is the whole."""
 
 import contextlib
 import threading

@@ -1,19 +1,14 @@
-"""Every hyperparameter of the pipeline, section by section, with its help text and bounds.
-
-Belongs here: the config dataclasses and the index of sections that categories.yaml and the launchpad use; those of the
-models follow from the registry. Does not belong here: any code that uses them; this module stays light, because the
-Dagster definitions import it.
-"""
+"""Every hyperparameter of the pipeline, section by section, with its help text and bounds."""
 
 from dataclasses import dataclass
 
 from core.evaluation.result import EvaluationConfig
 from core.models import MODELS
-from core.neighbours import NeighboursConfig
 from core.pairs import PairsConfig
+from core.pairs.split import SplitConfig
 from core.projection import ProjectionConfig
+from core.scoring.neighbours import NeighboursConfig
 from core.settings import setting
-from core.split import SplitConfig
 from core.walks.config import Node2VecConfig, WalksConfig
 
 

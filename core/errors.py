@@ -1,10 +1,6 @@
-"""The one error a user can act on.
+"""The one error a user can act on."""
 
-Belongs here: the exception type that means "your input or configuration is at fault". Does not belong here:
-programming errors, which stay what Python raises.
-"""
-
-from core.urls import scrubbed
+from core.untrusted.urls import scrubbed
 
 
 class InputError(ValueError):

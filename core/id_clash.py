@@ -1,7 +1,6 @@
 """Why the ids of two files about the same products never meet.
 
-Belongs here: the ways in which programs change ids, and which of them explains a clash. Does not belong here: deciding
-that there is one (``core.checks``). Nothing is mended: two ids that look alike may be two products.
+Nothing is mended: two ids that look alike may be two products.
 """
 
 from collections.abc import Callable, Mapping

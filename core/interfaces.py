@@ -1,8 +1,4 @@
-"""What every model has in common: its registry entry, what it is given, what it returns and how it scores.
-
-Belongs here: the types shared by all models. Does not belong here: any algorithm, and the list of models
-(``core.models``).
-"""
+"""What every model has in common: its registry entry, what it is given, what it returns and how it scores."""
 
 import dataclasses
 import importlib
@@ -96,7 +92,7 @@ class TrainContext:
         progress: progress callback.
         probe: learning-curve probe, or None.
         checkpoints: folder in which an interrupted training leaves and finds its checkpoints, or None.
-        keys: uint64 ``[n_nodes]``: which product each node is, see ``core.split.PairSplit.keys``; None if unknown.
+        keys: uint64 ``[n_nodes]``: which product each node is, see ``core.pairs.split.PairSplit.keys``; None if unknown.
         previous: the model's last embeddings, from which a warm start goes on; None if there are none.
         version: the model's; what another version learned is not taken up.
         clock: knows how the time is divided among training, probing, set-up and compilation.

@@ -1,7 +1,6 @@
 """Where this installation keeps its things, from environment variables with sensible defaults.
 
-Belongs here: the places shared by the pipeline and the explorer. Does not belong here: the layout inside the store
-(``core.store``). Everything is relative to ``ALSOBOUGHT_HOME``, by default the current directory.
+Everything is relative to ``ALSOBOUGHT_HOME``, by default the current directory.
 """
 
 import os
@@ -9,7 +8,7 @@ import re
 from pathlib import Path
 
 from core.errors import InputError
-from core.urls import shown
+from core.untrusted.urls import shown
 
 
 def home() -> Path:

@@ -1,8 +1,6 @@
 """Which process this is, so that another one can tell later whether it still lives.
 
-Belongs here: naming a process by machine, boot, space of process numbers, number and start, and looking it up again.
-Does not belong here: what follows from a dead process (``core.store``, ``orchestration.workers``). The host's name is
-no part of it: names change, and containers share them. Nor is the time of day: clocks are set.
+The host's name is no part of it: names change, and containers share them. Nor is the time of day: clocks are set.
 """
 
 import functools

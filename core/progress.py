@@ -1,8 +1,4 @@
-"""How long work reports on itself.
-
-Belongs here: the callback type, its silent default and the wording of one progress line. Does not belong here:
-where the line goes (a terminal, a run's log) and how often; the caller decides that.
-"""
+"""How long work reports on itself."""
 
 import time
 from collections.abc import Callable

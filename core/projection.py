@@ -1,8 +1,5 @@
 """A map of the products: the vectors of a model laid out in two dimensions, so that a person can look at them.
 
-Belongs here: which products are laid out and where. Does not belong here: training the vectors (``core.models``) and
-drawing (the explorer).
-
 The layout is t-SNE by openTSNE, whose gradient is interpolated on a grid with FFTs (FIt-SNE; Linderman et al., Nature
 Methods 2019), so that 100,000 products take a minute on two cores. It starts from the first two principal components
 and keeps up some attraction to the end (exaggeration), which keeps the global arrangement and reads better in large

@@ -6,9 +6,6 @@
 
     recommender = Recommender.fit("pairs.csv", "products.csv")
     recommender.goes_with("A100", k=10)
-
-Belongs here: what a caller types and gets back. Does not belong here: any step of the work; each is done by the same
-function of ``core`` that the asset graph calls, with the same settings, checks and errors.
 """
 
 import dataclasses
@@ -34,10 +31,10 @@ from core.graph import build_graph
 from core.interfaces import CENTER_CENTER, CENTER_CONTEXT, Embeddings, Model, Scorer
 from core.models import MODELS
 from core.pairs import ProductPairs, build_pairs
+from core.pairs.split import PairSplit, split_product_pairs
 from core.progress import Progress, ProgressLine, silent
-from core.split import PairSplit, split_product_pairs
-from core.store import Manifest, Store
-from core.training_inputs import Stages, section_config
+from core.store.artefacts import Manifest, Store
+from core.training.inputs import Stages, section_config
 
 if TYPE_CHECKING:
     import pandas as pd

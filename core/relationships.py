@@ -1,8 +1,4 @@
-"""What the listings between products are called, and what it means when a table repeats one.
-
-Belongs here: the names of relationships and the rule of repeats that a ``raw_relationships`` table carries. Does not
-belong here: how much a relationship counts (``core.pairs``) and reading any format (``core.catalog``).
-"""
+"""What the listings between products are called, and what it means when a table repeats one."""
 
 import re
 from collections.abc import Iterable

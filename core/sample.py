@@ -1,8 +1,5 @@
 """A synthetic catalogue of any size: the built-in default and the load for scale benchmarks.
 
-Belongs here: inventing products and relationships that behave like a real shop's. Does not belong here: reading
-real ones (``core.catalog``).
-
 What is modelled. A product belongs to a sub-category of a department and to a series within the department (think of
 "Alpine" camping gear); sub-category and series together are its cluster. Its popularity follows a power law. A
 product's lists name complements (the neighbouring sub-categories, same series; mostly also_bought, some

@@ -1,8 +1,4 @@
-"""Hyperparameters as frozen dataclasses whose fields know their help text and their bounds.
-
-Belongs here: declaring a setting, checking a value, applying overrides. Does not belong here: which settings
-exist (each algorithm declares its own) and how a user edits them (categories.yaml, the launchpad).
-"""
+"""Hyperparameters as frozen dataclasses whose fields know their help text and their bounds."""
 
 import dataclasses
 import types

@@ -1,8 +1,7 @@
 """The asset graph as data: every asset of a category, what it is made from, and what is said about it.
 
 Dagster's assets, what is out of date and the explorer's Freshness page are all made from this table, so that they
-cannot disagree. Belongs here: names, inputs, settings sections, code versions, groups and descriptions. Does not belong
-here: computing anything, and Dagster itself (``orchestration``).
+cannot disagree.
 """
 
 import dataclasses
@@ -18,11 +17,11 @@ from core.evaluation.result import VERSION as EVALUATION_VERSION
 from core.graph import VERSION as GRAPH_VERSION
 from core.interfaces import Model
 from core.models import MODELS
-from core.neighbours import VERSION as NEIGHBOURS_VERSION
 from core.pairs import VERSION as PAIRS_VERSION
+from core.pairs.split import VERSION as SPLIT_VERSION
 from core.projection import VERSION as PROJECTION_VERSION
 from core.projection import has_map, wanted
-from core.split import VERSION as SPLIT_VERSION
+from core.scoring.neighbours import VERSION as NEIGHBOURS_VERSION
 from core.walks.config import FIRST_ORDER_VERSION, SECOND_ORDER_VERSION
 
 RAW_CATALOG = "raw_catalog"

@@ -1,6 +1,6 @@
 """Docstrings name functions in the roles of reStructuredText; the documentation shows them as code.
 
-A griffe extension that mkdocs.yml names. It turns ``:func:`~core.split.split_pairs``` into `` `split_pairs` ``.
+A griffe extension that mkdocs.yml names. It turns ``:func:`~core.pairs.split.split_pairs``` into `` `split_pairs` ``.
 """
 
 import re

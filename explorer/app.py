@@ -1,7 +1,4 @@
-"""The explorer's entry point: ``streamlit run explorer/app.py`` from the project folder.
-
-Belongs here: page setup and navigation. Does not belong here: anything that a page shows.
-"""
+"""The explorer's entry point: ``streamlit run explorer/app.py`` from the project folder."""
 
 import logging
 from pathlib import Path

@@ -1,8 +1,4 @@
-"""The charts of the evaluation page, each with a text that says the same to those who cannot see it.
-
-Belongs here: Altair specifications and their descriptions. Does not belong here: loading, the charts of other pages
-(``explorer.data_charts``), and colours: those come from the theme, which has a light and a dark palette.
-"""
+"""The charts of the evaluation page, each with a text that says the same to those who cannot see it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

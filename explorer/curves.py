@@ -1,7 +1,4 @@
-"""What stands out on a curve: the cliff of precision and recall, the restarts of a learning rate.
-
-Belongs here: finding such points in the stored tables. Does not belong here: drawing them (``explorer.charts``).
-"""
+"""What stands out on a curve: the cliff of precision and recall, the restarts of a learning rate."""
 
 from dataclasses import dataclass
 

@@ -1,14 +1,10 @@
-"""Addresses and commands that lead from an artefact to Dagster: where it is made, and how.
-
-Belongs here: links into the Dagster UI and the commands that materialize. Does not belong here: which artefacts have to
-be made again (``core.changes``).
-"""
+"""Addresses and commands that lead from an artefact to Dagster: where it is made, and how."""
 
 import os
 from collections.abc import Iterable
 from urllib.parse import quote
 
-from core.urls import shown
+from core.untrusted.urls import shown
 
 
 def command(category: str, select: str | None = None) -> str:

@@ -1,8 +1,5 @@
 """The explorer's door to the store: every reader is cached by the version that a manifest names.
 
-Belongs here: caching, and which artefacts fit together. Does not belong here: formats (``core.store``), what is shown
-(the pages) and algorithms over the loaded data (``search``, ``neighbours``, ``relations``).
-
 Manifests are small and are read anew in every rerun; what they name is immutable and is read once per version. So a
 new materialization shows up with the next click, without a restart. Cached objects are shared by all sessions and
 must not be changed.
@@ -20,13 +17,13 @@ from core import paths
 from core.categories import Category, load_categories
 from core.changes import AssetState, is_made_of, states
 from core.errors import InputError
-from core.graph_statistics import GraphStatistics, graph_statistics
-from core.manifest import MANIFEST, Manifest, is_asset_part
+from core.graph.statistics import GraphStatistics, graph_statistics
 from core.models import MODELS
 from core.projection import Projection, ProjectionConfig
 from core.projection import wanted as projection_models
 from core.stages import expected
 from core.store import Store
+from core.store.manifest import MANIFEST, Manifest, is_asset_part
 from explorer.list_statistics import Lists, read_lists, stretches
 from explorer.maps import Grouping, group_by
 from explorer.neighbours import NeighbourFile

@@ -1,8 +1,4 @@
-"""Charts of the graph, the metadata, the models' lists and the map's groups, each with its description.
-
-Belongs here: Altair specifications of the pages Graph and data and Map. Does not belong here: evaluation
-(``explorer.charts``) and counting (``core.graph_statistics``, ``explorer.list_statistics``).
-"""
+"""Charts of the graph, the metadata, the models' lists and the map's groups, each with its description."""
 
 import itertools
 from collections.abc import Sequence

@@ -1,14 +1,10 @@
-"""The parts of the page about graph and data: distributions, quarantine, popularity bias, agreement of two models.
-
-Belongs here: Streamlit calls. Does not belong here: counting (``core.graph_statistics``,
-``explorer.list_statistics``) and loading.
-"""
+"""The parts of the page about graph and data: distributions, quarantine, popularity bias, agreement of two models."""
 
 import pandas as pd
 import pyarrow as pa
 import streamlit as st
 
-from core.graph_statistics import GraphStatistics
+from core.graph.statistics import GraphStatistics
 from core.models import MODELS
 from explorer import data, data_charts, display, list_statistics, views
 from explorer.search import ProductIndex

@@ -1,7 +1,4 @@
-"""The tables people see: arrow tables of plain values and the column settings that go with them.
-
-Belongs here: choosing, naming and formatting columns. Does not belong here: loading and page layout.
-"""
+"""The tables people see: arrow tables of plain values and the column settings that go with them."""
 
 import io
 import time

@@ -1,7 +1,4 @@
-"""Metrics, curves and training facts of all models of a category, put together.
-
-Belongs here: reading the models' evaluations side by side. Does not belong here: how they look.
-"""
+"""Metrics, curves and training facts of all models of a category, put together."""
 
 import functools
 from typing import Any

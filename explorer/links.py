@@ -1,7 +1,7 @@
 """What the address bar knows: choices that survive a reload, a page switch and being sent to a colleague.
 
-Belongs here: two-way sync of a text value with a query parameter. Widgets whose options read the same in the address
-as on the screen use Streamlit's own ``bind="query-params"``; it would put titles where names belong.
+Widgets whose options read the same in the address as on the screen use Streamlit's own ``bind="query-params"``; it
+would put titles where names belong.
 """
 
 import streamlit as st

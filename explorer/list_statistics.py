@@ -1,8 +1,5 @@
 """What the lists of a model are like as a whole: whom they favour and how far two models agree.
 
-Belongs here: reading the lists of a sample of products and counting. Does not belong here: one product's list
-(``explorer.neighbours``) and drawing.
-
 Node ids follow product ids, and so do the rows of a neighbours file: a stretch of products lies in few row groups.
 The same stretches are read of every model, which makes their numbers comparable.
 """
@@ -46,7 +43,7 @@ def stretches(n: int, sample: int = _SAMPLE) -> list[tuple[int, int]]:
 
 
 def read_lists(path: Path, scoring: str, ids: pa.Array, ranges: Sequence[tuple[int, int]]) -> Lists:
-    """Lists of the products in ``ranges`` out of a file of schema ``core.neighbours.NEIGHBOURS``.
+    """Lists of the products in ``ranges`` out of a file of schema ``core.scoring.neighbours.NEIGHBOURS``.
 
     Args:
         path: a local Parquet file.

@@ -1,8 +1,4 @@
-"""One model's list as a table: for the download and for the screen.
-
-Belongs here: choosing, naming and formatting the columns of neighbour lists. Does not belong here: reading lists
-(``explorer.lists``) and page layout.
-"""
+"""One model's list as a table: for the download and for the screen."""
 
 from collections.abc import Callable, Sequence
 from typing import Any

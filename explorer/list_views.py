@@ -1,8 +1,4 @@
-"""The lists of the neighbours page: choices, lists side by side, the way on and the download.
-
-Belongs here: Streamlit calls that draw lists. Does not belong here: reading and comparing them (``explorer.lists``)
-and their columns (``explorer.list_tables``).
-"""
+"""The lists of the neighbours page: choices, lists side by side, the way on and the download."""
 
 import pandas as pd
 import pyarrow as pa

@@ -1,8 +1,4 @@
-"""The lists of several models for one product or for a basket, read, marked and compared.
-
-Belongs here: which scoring shows a view, reading lists, and what to say where there is none. Does not belong here:
-Parquet (``explorer.neighbours``), columns (``explorer.list_tables``) and drawing.
-"""
+"""The lists of several models for one product or for a basket, read, marked and compared."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -10,10 +6,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pyarrow as pa
 
-from core import baskets
 from core.errors import InputError
 from core.interfaces import CENTER_CENTER, CENTER_CONTEXT, NATIVE
 from core.models import MODELS
+from core.scoring import baskets
 from explorer import data, list_tables
 from explorer.neighbours import NeighbourFile, lists_holding
 from explorer.relations import Known, Relations

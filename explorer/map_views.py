@@ -1,7 +1,4 @@
-"""The parts of the map page: what to colour by, the sheet itself, and what is known about the chosen product.
-
-Belongs here: Streamlit calls about the map. Does not belong here: the scene (``explorer.maps``), loading and search.
-"""
+"""The parts of the map page: what to colour by, the sheet itself, and what is known about the chosen product."""
 
 from typing import Any
 

@@ -1,7 +1,4 @@
 """The map of a category as something to draw: which products, in which groups, in which colours, and the deck.gl scene.
-
-Belongs here: grouping and sampling points, and the scene. Does not belong here: where a product lies
-(``core.projection``), loading (``explorer.data``) and the page's layout (``explorer.map_views``).
 """
 
 from collections.abc import Sequence
@@ -163,14 +160,14 @@ def scene(
             layers.append(_points(layer, points[shown[which]], colour_of[group], radius, 190))
             if names is not None:
                 rows = zip(points[shown[which]].tolist(), which.tolist(), strict=True)
-                layers[-1] |= {"data": [{"at": at, "name": names[i]} for at, i in rows], "getPosition": "@@=at"}
+                layers[-1] |= {"data": [{"at": at, "name": names[i]} for at, i in rows], "getPosition": "=at"}
     if chosen is not None:
         near = np.empty(0, int) if neighbours is None else neighbours
         mark = _MARK[theme]
         start = points[chosen].tolist()
         lines = {
-            "@@type": "LineLayer", "id": "lines", "data": [{"from": start, "to": end} for end in points[near].tolist()],
-            "getSourcePosition": "@@=from", "getTargetPosition": "@@=to", "getColor": [*mark, 150], "getWidth": 1.5,
+            "type": "LineLayer", "id": "lines", "data": [{"from": start, "to": end} for end in points[near].tolist()],
+            "getSourcePosition": "=from", "getTargetPosition": "=to", "getColor": [*mark, 150], "getWidth": 1.5,
         }  # fmt: skip
         layers.append(lines)
         places |= {"neighbours": near, "chosen": np.array([chosen])}
@@ -186,7 +183,7 @@ def _points(
     name: str, points: np.ndarray, colour: tuple[int, int, int], radius: float, alpha: int, smallest: float = 1.5
 ) -> dict[str, Any]:
     return {
-        "@@type": "ScatterplotLayer", "id": name, "data": points, "getPosition": "@@=-",
+        "type": "ScatterplotLayer", "id": name, "data": points, "getPosition": "=-",
         "getFillColor": [*colour, alpha], "getRadius": radius, "radiusMinPixels": smallest, "radiusMaxPixels": 14,
         "pickable": True,
     }  # fmt: skip
@@ -199,7 +196,7 @@ class _Deck(pydeck.Deck):
         super().__init__(layers=[], map_provider=None, tooltip=tooltip or False)
         self._spec = {
             "initialViewState": view,
-            "views": [{"@@type": "OrthographicView", "id": "map", "controller": True, "flipY": False}],
+            "views": [{"type": "OrthographicView", "id": "map", "controller": True, "flipY": False}],
             "layers": layers,
         }
 

@@ -1,8 +1,4 @@
-"""What a click does: the few steps from one state of the neighbours page to the next.
-
-Belongs here: changing the product, the question "why" and the basket; all of them in callbacks, before the page is
-drawn. Does not belong here: drawing, and how the address is kept (``explorer.links``).
-"""
+"""What a click does: the few steps from one state of the neighbours page to the next."""
 
 from collections.abc import Collection, Sequence
 

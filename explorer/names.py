@@ -1,7 +1,4 @@
-"""What a product is called, also where the data has no title for it.
-
-Belongs here: choosing the words. Does not belong here: escaping and shortening for a place (``explorer.texts``).
-"""
+"""What a product is called, also where the data has no title for it."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,8 +1,4 @@
-"""One product's neighbours out of a Parquet file of any size.
-
-Belongs here: finding the row groups that can hold a product and reading only those. Does not belong here: titles and
-marks (``explorer.display``, ``explorer.relations``) and where the file lies (``explorer.data``).
-"""
+"""One product's neighbours out of a Parquet file of any size."""
 
 from collections import Counter
 from pathlib import Path
@@ -16,13 +12,13 @@ LIST_COLUMNS = ("neighbour", "rank", "score")
 
 
 class NeighbourFile:
-    """The table of ``core.neighbours.Neighbours``: sorted by scoring, product and rank.
+    """The table of ``core.scoring.neighbours.Neighbours``: sorted by scoring, product and rank.
 
     Opening reads the file's footer; it and the smallest and largest product of every row group stay in memory. Lookups
     may run in several threads: Arrow's readers must not be shared, so each makes its own over the same footer.
 
     Args:
-        path: a local Parquet file with at least the columns of ``core.neighbours.NEIGHBOURS``.
+        path: a local Parquet file with at least the columns of ``core.scoring.neighbours.NEIGHBOURS``.
     """
 
     def __init__(self, path: Path) -> None:

@@ -1,7 +1,6 @@
 """The product on the neighbours page: search, the way one came, the card and the basket.
 
-Belongs here: Streamlit calls about single products. Does not belong here: lists (``explorer.list_views``), loading and
-computing. Text from data reaches the page only through plain-text elements or ``texts.plain``.
+Text from data reaches the page only through plain-text elements or ``texts.plain``.
 """
 
 from typing import Any

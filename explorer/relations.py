@@ -1,7 +1,4 @@
-"""What is known about a product: its training pairs, its held-out pairs and whether a model could have seen it.
-
-Belongs here: reading one product's pairs out of the graph and the split. Does not belong here: display.
-"""
+"""What is known about a product: its training pairs, its held-out pairs and whether a model could have seen it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,8 +7,8 @@ from functools import cached_property, reduce
 import numpy as np
 
 from core.graph import ProductGraph
-from core.graph_paths import GraphPaths
-from core.split import PairSplit
+from core.graph.paths import GraphPaths
+from core.pairs.split import PairSplit
 
 TRAIN = "train"
 HELD_OUT = "held out"

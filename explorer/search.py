@@ -1,8 +1,4 @@
-"""Finding products by title, brand or id, fast also among millions.
-
-Belongs here: the in-memory product index and the ranking of hits. Does not belong here: Streamlit and where the
-table comes from (``explorer.data``).
-"""
+"""Finding products by title, brand or id, fast also among millions."""
 
 import bisect
 import functools

@@ -1,15 +1,12 @@
-"""Small conversions from values to text for people.
-
-Belongs here: shortening, escaping and formatting. Does not belong here: Streamlit calls and anything that reads.
-"""
+"""Small conversions from values to text for people."""
 
 import re
 import time
 from urllib.parse import urlsplit
 
-from core.hosts import is_public
-from core.markdown import WORD_JOINER, plain
-from core.urls import scrubbed
+from core.untrusted.hosts import is_public
+from core.untrusted.markdown import WORD_JOINER, plain
+from core.untrusted.urls import scrubbed
 
 __all__ = [
     "ago",

@@ -1,7 +1,4 @@
-"""The way a person came: the products opened one after the other.
-
-Belongs here: what a step does to the trail. Does not belong here: where the trail is kept and how it looks.
-"""
+"""The way a person came: the products opened one after the other."""
 
 from collections.abc import Sequence
 

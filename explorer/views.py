@@ -1,7 +1,4 @@
-"""Pieces of pages that several pages share, and what is shown in place of something missing.
-
-Belongs here: Streamlit calls that draw. Does not belong here: loading and computing.
-"""
+"""Pieces of pages that several pages share, and what is shown in place of something missing."""
 
 from collections.abc import Sequence
 
@@ -9,7 +6,7 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
-from core.manifest import Manifest
+from core.store.manifest import Manifest
 from explorer import charts, data, display, evaluations, links
 from explorer.charts import Figure
 from explorer.dagster_links import asset_page, command, run_page

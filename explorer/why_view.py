@@ -1,7 +1,4 @@
-"""The answer to "why this one?": what connects a product with a neighbour, in the graph and in the metadata.
-
-Belongs here: drawing the answer. Does not belong here: finding paths (``core.graph_paths``).
-"""
+"""The answer to "why this one?": what connects a product with a neighbour, in the graph and in the metadata."""
 
 from typing import Any
 
@@ -9,7 +6,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from core.graph_paths import GraphPath
+from core.graph.paths import GraphPath
 from explorer import links, moves, names
 from explorer.relations import HELD_OUT, TRAIN, Relations
 from explorer.search import ProductIndex

@@ -1,7 +1,4 @@
-"""Telling a chat or pager about a failed run, by a webhook.
-
-Belongs here: the message and sending it. Does not belong here: when (``orchestration.sensors``).
-"""
+"""Telling a chat or pager about a failed run, by a webhook."""
 
 import http.client
 import json
@@ -14,8 +11,8 @@ from urllib.parse import urlsplit
 
 import dagster as dg
 
-from core.urls import scrubbed, shown
-from orchestration.terminal import failure_text
+from core.untrusted.urls import scrubbed, shown
+from orchestration.loggers import failure_text
 
 VARIABLE = "ALSOBOUGHT_FAILURE_WEBHOOK"
 _SECONDS = 10.0

@@ -1,8 +1,4 @@
-"""The ``alsobought`` command: materialize, leaderboard and demo without any UI.
-
-Belongs here: argument parsing and calling the right function. Does not belong here: how processes are kept
-(``orchestration.servers``) and how numbers are laid out (``core.evaluation.leaderboard``).
-"""
+"""The ``alsobought`` command: materialize, leaderboard and demo without any UI."""
 
 import argparse
 import os
@@ -14,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from core import paths
 from core.errors import InputError
-from core.urls import shown
+from core.untrusted.urls import shown
 
 if TYPE_CHECKING:
     from core.categories import Categories
@@ -46,7 +42,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _stopped() -> int:
-    from orchestration import step_server
+    from orchestration.steps import server as step_server
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C would interrupt the cleaning up
     step_server.stop()
@@ -98,7 +94,8 @@ def materialize(category: str, select: str = "*") -> int:
             cannot be used.
         KeyboardInterrupt: Ctrl-C.
     """
-    from orchestration import preflight, step_server
+    from orchestration.command import preflight
+    from orchestration.steps import server as step_server
 
     started = time.monotonic()
     wanted = _categories(category)[category]
@@ -106,10 +103,10 @@ def materialize(category: str, select: str = "*") -> int:
         preflight.check_source(wanted)
     preflight.check_machine()
     step_server.start()
-    from orchestration import foreground
+    from orchestration.command import foreground
+    from orchestration.command.selection import selected
     from orchestration.definitions import defs
-    from orchestration.outdated import materializable
-    from orchestration.selection import selected
+    from orchestration.staleness import materializable
 
     graph = defs.resolve_asset_graph()
     # All but the maps that the category does not ask for, whose steps would make nothing.
@@ -164,7 +161,7 @@ def _leaderboard(arguments: argparse.Namespace) -> None:
 
 def _verify(arguments: argparse.Namespace) -> int:
     from core.store import Store
-    from core.verify import verify
+    from core.store.verify import verify
 
     found = verify(Store(paths.store_root()), arguments.category)
     for asset, category, trouble in found.damage:
@@ -177,7 +174,7 @@ def _verify(arguments: argparse.Namespace) -> int:
 
 
 def _init(arguments: argparse.Namespace) -> None:
-    from orchestration.init_project import init
+    from orchestration.command.init_project import init
 
     print("\n".join(init(arguments.folder)))
 
@@ -187,7 +184,7 @@ def _demo(arguments: argparse.Namespace) -> int:
 
 
 def _serve(arguments: argparse.Namespace) -> int:
-    from orchestration.servers import serve
+    from orchestration.command.servers import serve
 
     try:
         _categories()

@@ -1,8 +1,7 @@
 """Everything Dagster loads.
 
-Belongs here: putting assets, jobs, schedules and resources together. Importing this module stays light: torch,
-gensim, numba and scikit-learn are imported inside the functions that need them, so that the UI and each step's
-process start fast.
+Importing this module stays light: torch, gensim, numba and scikit-learn are imported inside the functions that need
+them, so that the UI and each step's process start fast.
 """
 
 from collections.abc import Mapping
@@ -11,14 +10,15 @@ from typing import Any
 import dagster as dg
 
 from core.models import MODELS
-from orchestration import inputs, terminal, verification
-from orchestration.assets import catalog, graph, models, projection
+from orchestration import loggers as terminal
+from orchestration import verification
+from orchestration.assets import catalog, graph, inputs, models, projection
 from orchestration.jobs import rebuild, schedules
 from orchestration.machine import STEPS_AT_ONCE
 from orchestration.partitions import CATEGORIES
 from orchestration.resources import Machine, StoreResource, TorchDevice
 from orchestration.sensors import sensors
-from orchestration.step_server import PRELOAD
+from orchestration.steps.server import PRELOAD
 
 EXECUTOR = {
     "max_concurrent": STEPS_AT_ONCE,

@@ -1,8 +1,6 @@
 """The rebuild of one category, by hand and on schedule.
 
-Belongs here: the job and one schedule per category. Does not belong here: what a rebuild computes
-(``orchestration.assets``), what of it is due (``orchestration.outdated``) and when (categories.yaml). How many rebuilds
-run at once is said in dagster.yaml.
+How many rebuilds run at once is said in dagster.yaml.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,10 +11,11 @@ import dagster as dg
 from core.catalog import UnreachableError
 from core.categories import Category
 from core.errors import InputError
-from orchestration import inputs, under_way
-from orchestration.outdated import materializable, outdated
+from orchestration import under_way
+from orchestration.assets import inputs
 from orchestration.partitions import CATEGORIES
 from orchestration.resources import StoreIOManager
+from orchestration.staleness import materializable, outdated
 
 WHY = "alsobought/why"
 """Tag of a run that a schedule or sensor started."""

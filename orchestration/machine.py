@@ -1,9 +1,4 @@
-"""How much of the machine one step may use, so that the steps of a run together do not overload it.
-
-Belongs here: counting cores and memory, how many steps run at once by default, capping the threads of the libraries
-a step calls, and ending a step with its run. Does not belong here: the resource that hands this to assets
-(``orchestration.resources``).
-"""
+"""How much of the machine one step may use, so that the steps of a run together do not overload it."""
 
 import contextlib
 import multiprocessing

@@ -1,8 +1,4 @@
-"""The categories and the partitions made of them, and the tags of steps.
-
-Belongs here: the one place where categories.yaml is read for the definitions. Does not belong here: schedules
-(``orchestration.jobs``) and settings (``orchestration.launchpad``).
-"""
+"""The categories and the partitions made of them, and the tags of steps."""
 
 from typing import Any
 

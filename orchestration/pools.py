@@ -1,7 +1,6 @@
 """The pool of the steps that use the torch device.
 
-Belongs here: its name, and making it wherever a run starts. Does not belong here: how many steps it lets work at once
-(dagster.yaml). Nothing that reads categories.yaml is imported: the daemon has to start whatever is wrong with that.
+Nothing that reads categories.yaml is imported: the daemon has to start whatever is wrong with that.
 """
 
 import contextlib

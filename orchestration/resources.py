@@ -1,8 +1,4 @@
-"""What the assets are given: the artefact store, the torch device and the machine's share.
-
-Belongs here: Dagster resources and IO managers. Does not belong here: formats (``core.store``) and deciding what
-to compute.
-"""
+"""What the assets are given: the artefact store, the torch device and the machine's share."""
 
 import contextlib
 import json
@@ -14,11 +10,12 @@ import dagster as dg
 from upath import UPath
 
 from core import paths
-from core.devices import ChosenDevice, choose_device
 from core.errors import InputError
-from core.manifest import Manifest
-from core.store import Store, read_artefact, read_manifest, store_path, write_artefact
-from orchestration import inputs, machine
+from core.store.artefacts import Store, read_artefact, read_manifest, store_path, write_artefact
+from core.store.manifest import Manifest
+from core.training.device_choice import ChosenDevice, choose_device
+from orchestration import machine
+from orchestration.assets import inputs
 
 
 class StoreIOManager(dg.UPathIOManager):
@@ -62,7 +59,7 @@ class StoreIOManager(dg.UPathIOManager):
         context.add_output_metadata({"size (MB)": round(manifest.bytes / 1e6, 3), "version": manifest.version})
         if "checkpoints" in facts:
             # The artefact is current now: the checkpoints that led to it are no longer needed.
-            from core.checkpoint import clear, sweep
+            from core.training.checkpoint import clear, sweep
 
             clear(Path(str(facts["checkpoints"])))
             sweep(paths.checkpoint_dir())

@@ -1,15 +1,12 @@
-"""What happens without a clock: a source that changed, settings that changed, a run that failed.
-
-Belongs here: the sensors, one per category for sources, so that the trouble of one source stays with its category.
-Does not belong here: finding out a source's state (``core.catalog``) and sending a message (``orchestration.alerts``).
-"""
+"""What happens without a clock: a source that changed, settings that changed, a run that failed."""
 
 import dagster as dg
 
 from core.catalog import UnreachableError
 from core.categories import Category
 from core.errors import InputError
-from orchestration import alerts, inputs
+from orchestration import alerts
+from orchestration.assets import inputs
 from orchestration.jobs import ask, rebuild
 from orchestration.partitions import CATEGORIES
 from orchestration.resources import StoreIOManager

@@ -1,8 +1,5 @@
 """Runs that already make what a tick would ask for: a tick in the middle of a long rebuild asks for nothing twice.
 
-Belongs here: saying of a run what it makes a category from, and finding an unfinished run that makes the same. Does not
-belong here: what is out of date (``orchestration.outdated``) and the order of the queue (dagster.yaml).
-
 A run carries a digest of the settings, code versions and state of the source that were in force when it was asked for
 or, however it was started, when it began to read the source. A run that waits in the queue needs none: it will take
 what is in force when it starts. A run with values of the launchpad makes something else, and counts for nothing here.
@@ -16,8 +13,8 @@ import dagster as dg
 
 from core.categories import Category
 from core.stages import expected
-from orchestration import inputs
-from orchestration.workers import is_dead
+from orchestration.assets import inputs
+from orchestration.run_launcher import is_dead
 
 MAKES = "alsobought/makes"
 """Tag of a run: digest of what it makes the category from."""

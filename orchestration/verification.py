@@ -1,13 +1,12 @@
 """The nightly comparison of all that is stored with its manifests.
 
-Belongs here: the job and its schedule. Does not belong here: the comparison (``core.verify``). What is damaged fails
-the run, so that it is told wherever failed runs are told (``orchestration.sensors``).
+What is damaged fails the run, so that it is told wherever failed runs are told (``orchestration.sensors``).
 """
 
 import dagster as dg
 
 from core.errors import InputError
-from core.verify import verify
+from core.store.verify import verify
 from orchestration.resources import StoreIOManager
 
 _CRON = "30 4 * * *"

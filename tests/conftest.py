@@ -34,7 +34,11 @@ def pytest_xdist_make_scheduler(config, log):
     class ByFile(LoadFileScheduling):
         def _split_scope(self, nodeid):
             file = super()._split_scope(nodeid)
-            return "pipeline" if file in ("tests/test_orchestration.py", "tests/test_rebuilds.py") else file
+            return (
+                "pipeline"
+                if file in ("tests/orchestration/test_assets.py", "tests/orchestration/test_rebuilds.py")
+                else file
+            )
 
     config.option.loadscopereorder = False  # it puts the files with most tests first, which are the quickest
     return ByFile(config, log)

@@ -12,10 +12,10 @@ from core.categories import Category, load_categories
 from core.evaluation.result import CURVES, METRICS, SCORES, Evaluation
 from core.graph import build_graph, transition_matrix
 from core.interfaces import LEARNING_CURVE, Embeddings
-from core.neighbours import NEIGHBOURS, Neighbours
 from core.pairs import ProductPairs
+from core.pairs.split import PairSplit, SplitConfig, split_pairs
 from core.projection import Projection
-from core.split import PairSplit, SplitConfig, split_pairs
+from core.scoring.neighbours import NEIGHBOURS, Neighbours
 from core.stages import stages
 from core.store import Store
 

@@ -1,8 +1,4 @@
-"""Kills with SIGKILL at random points of real rebuilds, and what must hold afterwards; ``make faults`` runs this.
-
-Belongs here: a fresh installation, the kills and the store's invariants. Does not belong here: which faults the suite
-tries (``tests/test_faults.py``).
-"""
+"""Kills with SIGKILL at random points of real rebuilds, and what must hold afterwards; ``make faults`` runs this."""
 
 import argparse
 import contextlib
@@ -22,9 +18,9 @@ from pathlib import Path
 import psutil
 import yaml
 
-from core.manifest import Manifest, files
 from core.store import Store
-from core.verify import verify
+from core.store.manifest import Manifest, files
+from core.store.verify import verify
 from tests.conftest import ROOT
 
 LEAVES = ["neighbours/skipgram", "metrics/skipgram", "neighbours/matrix_factorization", "metrics/rp3beta"]

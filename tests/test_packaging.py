@@ -16,7 +16,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from core.categories import load_categories
-from orchestration.init_project import TEMPLATES
+from orchestration.command.init_project import TEMPLATES
 from tests.conftest import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]

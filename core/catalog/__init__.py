@@ -1,11 +1,7 @@
-"""Reading product catalogues of every supported form into one products and one relationships table.
-
-Belongs here: fetching files, formats, cleaning, quarantine. Does not belong here: what the relationships are worth
-(``core.pairs``) and the synthetic catalogue (``core.sample``).
-"""
+"""Reading product catalogues of every supported form into one products and one relationships table."""
 
 from core.catalog.read import read_catalog
-from core.catalog.source import Source, UnreachableError, fetch, state
+from core.catalog.sources.source import Source, UnreachableError, fetch, state
 from core.catalog.tables import PRODUCTS, QUARANTINE, RELATIONSHIPS, Catalog
 from core.relationships import KINDS
 

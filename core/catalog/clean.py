@@ -1,9 +1,5 @@
 """Single field values, cleaned: text, brand, price, sales rank, categories, image address.
 
-Belongs here: what one raw value of a catalogue means; every function takes any value and returns None (or an empty
-list) for one it cannot use, never an error. Does not belong here: which key of which format holds the value, how a
-number is spelled (``core.catalog.numbers``), and counting what was wrong (``core.catalog.field_notes``).
-
 Crawled catalogues hold leftovers of the pages they were taken from: tags, scripts, ``by`` and line ends before a
 brand, and many spellings of "nothing". A tag is removed and what it encloses stays; a text that is nothing but
 leftovers, or that holds script or style rules, is no text. ``<`` alone is no tag: ``Hot <3`` and ``A < B`` stay.

@@ -1,8 +1,5 @@
 """Which columns of a team's own table mean what.
 
-Belongs here: the names under which columns are understood, and the sentences about a table that lacks what it needs.
-Does not belong here: reading rows (``core.catalog.tabular``).
-
 Names are compared without case, white space, ``_``, ``-`` and ``.``. A column that bears the documented name wins over
 one that bears another name for the same thing. Columns that nobody reads are named in the catalogue's ``info``.
 """

@@ -1,9 +1,5 @@
 """The content of a file as UTF-8 text, whatever it is packed in and however its text is encoded.
 
-Belongs here: gzip, bzip2, xz, zstandard and zip (told by the first bytes, never by the name, also one inside another),
-UTF-16 and UTF-32, the line ends of old Macs, and the file's fingerprint. Does not belong here: where lines end
-(``core.catalog.lines``) and what the content is (``core.catalog.recognise``).
-
 An archive that is cut short or whose checksum is wrong is refused whole: what is left of it looks like a complete file
 to everything that follows.
 """

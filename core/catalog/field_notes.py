@@ -1,8 +1,6 @@
 """What was wrong with single values of a products table, counted by column.
 
-Belongs here: the counts, one example of each, and the sentences that people read. Does not belong here: deciding what
-is wrong with a value (``core.catalog.clean``). A line whose values are noted here is read all the same; lines that
-are not are the quarantine's.
+A line whose values are noted here is read all the same; lines that are not are the quarantine's.
 """
 
 from collections.abc import Mapping

@@ -1,8 +1,7 @@
 """Refusing a source that shrank to nearly nothing.
 
-Belongs here: comparing what was read now with what was read last time. Does not belong here: reading. A truncated
-export or an emptied table is well-formed, so that no reader objects to it; put in place of a whole category it would
-take that category's recommendations away.
+A truncated export or an emptied table is well-formed, so that no reader objects to it; put in place of a whole category
+it would take that category's recommendations away.
 """
 
 from collections.abc import Mapping

@@ -1,8 +1,4 @@
-"""The content of a file as blocks of whole lines.
-
-Belongs here: line boundaries and the limit on a line's length. Does not belong here: unpacking
-(``core.catalog.containers``) and what a line says.
-"""
+"""The content of a file as blocks of whole lines."""
 
 import hashlib
 from collections.abc import Iterator

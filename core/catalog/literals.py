@@ -1,9 +1,5 @@
 """One line of text to one Python value, fast and without ever evaluating anything.
 
-Belongs here: parsing JSON and Python literals (dict, list, tuple, set, string, number, None, True, False) as data.
-Does not belong here: what the value means (``core.catalog.mcauley``) and where the lines come from
-(``core.catalog.lines``).
-
 How it is fast: nearly every Python dict literal becomes the same value in JSON once its quotes are exchanged, so
 msgspec can do the work (as quick as orjson, and integers of any size stay exact). Why that is safe: the exchange maps
 every string of the literal to one JSON string with the same content and leaves everything outside strings alone.

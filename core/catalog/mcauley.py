@@ -1,11 +1,5 @@
 """Amazon metadata as McAuley's group publishes it, one product a line, into the catalogue's tables.
 
-Belongs here: the 2014 form (Python literals or JSON: ``related``, ``categories``, ``salesRank``, ``imUrl``) and the
-2018 form (JSON: ``also_buy``, ``also_view``, ``category``, ``rank``, ``imageURL``), and what people make of them:
-lists beside the other fields instead of under ``related``, as flattened exports have them (``related.also_bought``),
-however their names are spelled, and NaN where a list is missing. Does not belong here: parsing a line
-(``core.catalog.literals``), cleaning a value (``core.catalog.clean``).
-
 The article uses ``also_bought``, ``also_viewed`` and ``bought_together``; ``buy_after_viewing`` is no part of it and
 is ignored, like any other name under ``related``; how many lines had such a list is counted. A line goes to quarantine
 whole if it has no usable ``asin`` or if one of its lists is broken, because half a product's relationships would bias

@@ -1,8 +1,5 @@
 """Numbers as shops write them: prices, sales ranks and weights given as text.
 
-Belongs here: marks of thousands and decimals, currencies, ranges, and what an ambiguous column means. Does not belong
-here: which values are no numbers but leftovers (``core.catalog.clean``) and which column is what.
-
 A text is read twice: with the point as the decimal mark (``12.99``, ``1,299.00``) and with the comma (``12,99``,
 ``1.299,00``). Most texts make sense in one of the two, or mean the same in both. Where both make sense and differ
 (``1,299`` is 1299 or 1.299), the column decides, once and from all of its values: each text that makes sense in only

@@ -1,10 +1,8 @@
 """A team's own table of product pairs into the catalogue's relationships table.
 
-Belongs here: what the columns ``product1, product2[, relationship][, weight]`` of a table hold. Does not belong here:
-what the pairs are used for, how a table's rows are found (``core.catalog.tabular``). Ids are text: whole numbers of a
-Parquet file are written out, floats are refused, as nobody means ``12.0``. Everything works on whole columns, as there
-may be tens of millions of rows. A row that pairs a product with itself says nothing and is counted apart: a self join
-has one for every product.
+Ids are text: whole numbers of a Parquet file are written out, floats are refused, as nobody means ``12.0``. Everything
+works on whole columns, as there may be tens of millions of rows. A row that pairs a product with itself says nothing
+and is counted apart: a self join has one for every product.
 """
 
 import itertools

@@ -1,9 +1,4 @@
-"""A team's own table of products into the catalogue's products table.
-
-Belongs here: what the column ``product_id`` and any of title, brand, price, categories ("a|b|c" or a list), sales_rank
-and image_url hold. Does not belong here: pairs (``core.catalog.pairs_table``), how a table's rows are found
-(``core.catalog.tabular``), cleaning (``core.catalog.clean``).
-"""
+"""A team's own table of products into the catalogue's products table."""
 
 from collections.abc import Iterator
 from pathlib import Path

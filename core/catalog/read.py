@@ -1,8 +1,4 @@
-"""A source of any supported form into a catalogue: the one entry point of the package.
-
-Belongs here: telling the form, putting the readers together, deciding whether too much is bad. Does not belong here:
-any format's details.
-"""
+"""A source of any supported form into a catalogue: the one entry point of the package."""
 
 import hashlib
 import time
@@ -21,13 +17,13 @@ from core.catalog.pairs_table import PairsReader
 from core.catalog.products_table import ProductsReader
 from core.catalog.recognise import ARROW, TEXT, check_json, is_json, look
 from core.catalog.records import find_layout, likely_names
-from core.catalog.remote import Limits
-from core.catalog.source import Source, fetch, fetch_file
+from core.catalog.sources.remote import Limits
+from core.catalog.sources.source import Source, fetch, fetch_file
 from core.catalog.tables import PRODUCTS, Catalog, Quarantine, refuse_float_ids
 from core.errors import InputError
 from core.progress import Progress, silent
 from core.relationships import unknown_counts
-from core.urls import shown
+from core.untrusted.urls import shown
 
 
 def read_catalog(

@@ -1,9 +1,4 @@
-"""What a file is, told by what stands in it and never by its name.
-
-Belongs here: Parquet, Arrow, text; JSON and what kind of it; files that are no data at all, each with its sentence and
-remedy. Does not belong here: unpacking (``core.catalog.containers``) and which columns a table needs
-(``core.catalog.columns``).
-"""
+"""What a file is, told by what stands in it and never by its name."""
 
 import re
 from pathlib import Path

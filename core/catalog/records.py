@@ -1,8 +1,5 @@
 """Lines of a delimited text file into records, the same for every table.
 
-Belongs here: the header's place and delimiter, quotes, records over several lines. Does not belong here: what a column
-means (``core.catalog.columns``) and what its values are.
-
 The rule of quotes. A cell that begins with ``"`` is quoted: it ends at the next ``"`` that is not doubled, and there
 the cell must end too. Any other ``"`` is a character like all others. A record goes on over the end of its line only if
 

@@ -1,7 +1,4 @@
-"""The three tables a catalogue consists of, and builders that fill them row by row in bounded memory.
-
-Belongs here: schemas, checking and coding of product ids, column builders. Does not belong here: reading any format.
-"""
+"""The three tables a catalogue consists of, and builders that fill them row by row in bounded memory."""
 
 from array import array
 from collections import Counter

@@ -1,8 +1,4 @@
-"""A team's own table as batches of rows, whether it is CSV, Parquet or Arrow.
-
-Belongs here: opening a table, its columns and row numbers, columns as text. Does not belong here: delimiters and quotes
-(``core.catalog.records``), which columns there are (``core.catalog.columns``) and what their values mean.
-"""
+"""A team's own table as batches of rows, whether it is CSV, Parquet or Arrow."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field

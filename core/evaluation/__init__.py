@@ -1,10 +1,5 @@
 """All metrics of all models, from scores alone.
 
-Belongs here: link prediction, ranking and cold-start metrics with their confidence intervals, and the tables
-made
-of them. Does not belong here: how a model scores (``core.scoring``) and on which pairs
-(``core.split``).
-
 Importing this package is cheap; the scorers (and with them Numba) are loaded when something is evaluated.
 """
 

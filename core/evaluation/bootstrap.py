@@ -1,8 +1,5 @@
 """Confidence intervals by resampling.
 
-Belongs here: 95 % percentile bootstrap intervals (Efron and Tibshirani, 1993, chapter 13) of link prediction
-metrics and of means. Does not belong here: the metrics themselves.
-
 What the intervals cover: which pairs (or source products) happened to be drawn into the validation set, for
 this one trained model. They do not cover training again with another seed or another split, and treat pairs as
 independent although pairs share products: they are the least by which a number can be off, not the most.

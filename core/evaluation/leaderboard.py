@@ -1,7 +1,4 @@
-"""Metrics for people: one line for a log, one table for all models of a category.
-
-Belongs here: putting metric tables together and wording them. Does not belong here: measuring.
-"""
+"""Metrics for people: one line for a log, one table for all models of a category."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,9 +1,4 @@
-"""Link prediction: how well scores tell positive from negative pairs.
-
-Belongs here: ROC-AUC, average precision, operating points and score histograms of two arrays of scores. Does
-not
-belong here: which pairs are scored and confidence intervals (``core.evaluation.bootstrap``).
-"""
+"""Link prediction: how well scores tell positive from negative pairs."""
 
 from dataclasses import dataclass
 

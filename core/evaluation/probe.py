@@ -1,13 +1,9 @@
-"""The learning-curve probe: one number about half-trained vectors, cheap enough to take between batches.
-
-Belongs here: ROC-AUC of a fixed sample of pairs. Does not belong here: anything that is reported as a result;
-that is ``core.evaluation.run``.
-"""
+"""The learning-curve probe: one number about half-trained vectors, cheap enough to take between batches."""
 
 import numpy as np
 
 from core.evaluation.link import roc_auc, thresholds
-from core.split import PairSplit
+from core.pairs.split import PairSplit
 
 _BLOCK = 2_048
 """Pairs scored at a time: their rows stay in the processor's cache."""

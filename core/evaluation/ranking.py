@@ -1,8 +1,4 @@
-"""Ranking: what a list of recommendations is worth to the one who sees it.
-
-Belongs here: whose lists are judged against which targets, and recall, NDCG, reciprocal rank, coverage and
-popularity bias of given lists. Does not belong here: making the lists (``core.scoring``).
-"""
+"""Ranking: what a list of recommendations is worth to the one who sees it."""
 
 import numpy as np
 

@@ -1,8 +1,4 @@
-"""What an evaluation is configured by and what it returns.
-
-Belongs here: the settings, the result type and the schemas of its tables, with the meaning of every column.
-Does not belong here: computing anything.
-"""
+"""What an evaluation is configured by and what it returns."""
 
 from dataclasses import dataclass, field
 from typing import Any

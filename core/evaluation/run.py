@@ -1,10 +1,4 @@
-"""One model's evaluation from beginning to end.
-
-Belongs here: which pairs and lists are scored under which protocol, what a pair scores that the model cannot
-place,
-and collecting the results in tables. Does not belong here: the formulas (``core.evaluation.link``,
-``ranking``, ``bootstrap``) and the scores (``core.scoring``).
-"""
+"""One model's evaluation from beginning to end."""
 
 import time
 from collections.abc import Sequence
@@ -33,9 +27,9 @@ from core.evaluation.result import (
 )
 from core.graph import ProductGraph
 from core.interfaces import NATIVE, Embeddings, Model, Scorer
+from core.pairs.ranking_task import RankingTask, cold_task, ranking_task
+from core.pairs.split import PairSplit
 from core.progress import Progress, silent
-from core.ranking_task import RankingTask, cold_task, ranking_task
-from core.split import PairSplit
 
 _LONGEST_LIST = 20
 

@@ -1,9 +1,4 @@
-"""Models that learn nothing: popularity and Adamic-Adar, the floor every trained model has to clear.
-
-Belongs here: pair scores that follow from the training graph by a formula. Does not belong here: how such
-scores are computed for pairs and lists (``core.scoring`` does it from the matrix left here) and
-rankers with parameters.
-"""
+"""Models that learn nothing: popularity and Adamic-Adar, the floor every trained model has to clear."""
 
 from dataclasses import dataclass
 

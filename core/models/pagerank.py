@@ -1,8 +1,4 @@
-"""Personalized PageRank on the training graph: its settings and what is stored for scoring.
-
-Belongs here: the settings and the matrix. Does not belong here: the computation, which happens when a score is asked
-for (``core.scoring.factory.PageRankScorer``), because all scores together would be n_nodes² numbers.
-"""
+"""Personalized PageRank on the training graph: its settings and what is stored for scoring."""
 
 from dataclasses import asdict, dataclass
 

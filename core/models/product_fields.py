@@ -1,8 +1,4 @@
-"""The values that products carry in their metadata fields, and how rare each is.
-
-Belongs here: reading brands, categories and price bands from the products table so that what is missing stays
-missing. Does not belong here: what a model makes of them (``core.models.content_knn.similarity``, ``side_fields``).
-"""
+"""The values that products carry in their metadata fields, and how rare each is."""
 
 import numpy as np
 import pyarrow as pa

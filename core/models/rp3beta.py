@@ -1,8 +1,4 @@
-"""RP3β: three steps of a random walk on the training graph, with popular targets held back.
-
-Belongs here: its setting and the three factors of its score. Does not belong here: how a product of sparse matrices
-is scored and listed without being built (``core.scoring``).
-"""
+"""RP3β: three steps of a random walk on the training graph, with popular targets held back."""
 
 from dataclasses import asdict, dataclass
 

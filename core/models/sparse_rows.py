@@ -1,7 +1,4 @@
-"""Building a square sparse matrix block of rows by block of rows, in threads.
-
-Belongs here: handing out blocks and putting their rows together in order. Does not belong here: what a row holds.
-"""
+"""Building a square sparse matrix block of rows by block of rows, in threads."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor

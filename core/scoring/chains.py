@@ -1,7 +1,5 @@
 """Scores that are the entries of a product of sparse matrices, S = chain_0 · chain_1 · ….
 
-Belongs here: pairs and exact lists from such a product. Does not belong here: how the matrices come about.
-
 No entry may be negative: an entry of S is 0 if and only if no path of nonzero entries leads from i to j.
 
 S is never built: it has up to n_nodes² entries. A row is computed when it is asked for, in a dense accumulator. The

@@ -1,8 +1,5 @@
 """Exact top-k lists by inner products: which blocks of scores to compute, and who keeps what of them.
 
-Belongs here: blocks, threads and selection. Does not belong here: what the vectors are (``core.scoring``) and
-approximate search (``core.neighbours``).
-
 Most of the time goes into the matrix products, so a block of symmetric scores is computed once and read twice: its
 rows are candidates for the lists of its row products, its columns for those of its column products. The lists of a
 block of products are written by one thread at a time, without locks: tasks come in rounds, and in a round every block

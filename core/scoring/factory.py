@@ -1,8 +1,5 @@
 """From a trained model to its scores, by the scorer that its registry entry names.
 
-Belongs here: finding that scorer. Does not belong here: any form of score; the modules beside this one hold those that
-several models share, and a model's own folder what it alone needs.
-
 A source that the model has not seen gets an empty list.
 """
 

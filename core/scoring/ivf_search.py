@@ -1,8 +1,5 @@
 """Approximate top-k lists by inner products: an inverted file whose probed cells are multiplied block by block.
 
-Belongs here: the cells, which of them a query probes, and the search in these. Does not belong here: exact search
-(``core.scoring.exact_search``) and when to use which (``core.neighbours``).
-
 The vectors are divided into the cells of a k-means (an inverted file, Jégou et al. 2011, "Product Quantization for
 Nearest Neighbor Search", section IV, without the quantization), and a query is compared with the vectors of a few
 cells. Where lists are wanted for everyone, many queries probe the same cell: they are gathered, so that each cell takes

@@ -1,7 +1,4 @@
-"""Personalized PageRank as a score, computed by forward push when it is asked for.
-
-Belongs here: pairs and lists from a weighted adjacency. Does not belong here: the model's settings.
-"""
+"""Personalized PageRank as a score, computed by forward push when it is asked for."""
 
 import numba as nb
 import numpy as np

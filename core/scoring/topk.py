@@ -1,8 +1,4 @@
-"""What the makers of exact top-k lists share: empty lists, one insertion, blocks of work in threads.
-
-Belongs here: pieces that know of lists, not of scores. Does not belong here: any form of score
-(``core.scoring.factory``) and the search among vectors (``core.scoring.exact_search``).
-"""
+"""What the makers of exact top-k lists share: empty lists, one insertion, blocks of work in threads."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor

@@ -1,8 +1,4 @@
-"""Scores of vectors: cosines, inner products, and the product of two numbers.
-
-Belongs here: what a pair scores and the exact lists that follow. Does not belong here: how vectors come about, the
-search itself and approximate search.
-"""
+"""Scores of vectors: cosines, inner products, and the product of two numbers."""
 
 import numpy as np
 import scipy.sparse as sp

@@ -1,8 +1,5 @@
 """Training of any torch module that has a loss: torch differentiates, an optimizer takes the step.
 
-Belongs here: batches of examples, the gradients of a step in as many parts as memory wants, the optimizer. Does not
-belong here: any module and any loss, and the training loop.
-
     class Bilinear(VectorModel):
         def loss(self, examples: np.ndarray) -> torch.Tensor: ...   # mean loss of the examples of these numbers
         def rows(self, nodes): ...

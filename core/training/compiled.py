@@ -1,8 +1,5 @@
 """Gradient steps on CPU threads, compiled by Numba, straight on the int32 walks and the module's own memory.
 
-Belongs here: the threads that run a kernel. Does not belong here: what the settings mean, the training loop, the
-kernels, and the batched form for accelerators.
-
 The threads write to the same tables without locks (Hogwild, Recht et al. 2011): with one thread a run is repeatable
 bit for bit, with more it is not. The random numbers are a function of (seed, epoch, walk) alone.
 """

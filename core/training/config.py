@@ -1,7 +1,6 @@
 """Settings that every model shares which learns from walks or pairs by gradient steps.
 
-Belongs here: what the training loop and its back ends read. Does not belong here:
-what one model alone has; its config adds that and may change a default. Nothing here imports torch or Numba.
+Nothing here imports torch or Numba.
 """
 
 import math

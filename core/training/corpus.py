@@ -1,8 +1,4 @@
-"""The walks as a word2vec corpus: counts, subsampling and the order of training.
-
-Belongs here: what a training needs to know of its walks before and besides the gradient steps, the same for every back
-end. Does not belong here: making walks, and training on them.
-"""
+"""The walks as a word2vec corpus: counts, subsampling and the order of training."""
 
 import math
 from dataclasses import dataclass

@@ -1,7 +1,4 @@
-"""Torch devices: whether one is there, how many threads and how exact its products are, and how often to halve.
-
-Belongs here: what every training in torch asks of its device. Does not belong here: any model.
-"""
+"""Torch devices: whether one is there, how many threads and how exact its products are, and how often to halve."""
 
 import contextlib
 from collections.abc import Callable, Iterator

@@ -1,8 +1,4 @@
-"""The training loop of every model that learns by gradient steps.
-
-Belongs here: epochs, segments, the schedule, the learning curve, checkpoints, warm starts and divergence. Does not
-belong here: modules, objectives and gradient steps, which stand behind the interfaces of ``core.training.trainer``.
-"""
+"""The training loop of every model that learns by gradient steps."""
 
 import dataclasses
 import logging
@@ -16,9 +12,9 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from core import checkpoint
 from core.errors import InputError
 from core.interfaces import LEARNING_CURVE, Embeddings, TrainContext
+from core.training import checkpoint
 from core.training.config import StepsConfig
 from core.training.devices import torch_settings
 from core.training.trainer import Objective, Trainer, Unit, VectorModel

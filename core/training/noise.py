@@ -1,7 +1,4 @@
-"""The noise distribution, from which negatives are drawn.
-
-Belongs here: the distribution as a table. Does not belong here: drawing from it, which each back end does by itself.
-"""
+"""The noise distribution, from which negatives are drawn."""
 
 from dataclasses import dataclass
 

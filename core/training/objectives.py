@@ -1,8 +1,4 @@
-"""What is minimized on walks, each with its compiled and its torch step.
-
-Belongs here: the objectives of skip-gram and of matrix factorization, and which back end trains them. Does not belong
-here: the arithmetic of the steps, how threads and batches run them, and the meaning of the models' settings.
-"""
+"""What is minimized on walks, each with its compiled and its torch step."""
 
 import abc
 import functools

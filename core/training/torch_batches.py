@@ -1,9 +1,5 @@
 """Negative sampling in batches of walks: the form that runs on an accelerator.
 
-Belongs here: batches made on the device and gradient steps on a batch, in torch operations only. Does not belong here:
-what the settings mean, the training loop, or the compiled form for CPUs, whose objectives these are: per walk, with
-negatives that the walk shares.
-
 The gradients are written out instead of recorded: a step is six batched matrix products and two scatter-adds, nothing
 of the size of the tables is allocated, and only the rows of the batch are touched. The walks of one batch all see the
 tables as they were before the batch, so a node that stands in a batch many times takes one step of that many

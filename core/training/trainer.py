@@ -1,7 +1,5 @@
 """The interfaces of the training engine: what is trained, towards what, and who takes the steps.
 
-Belongs here: the types on both sides of the training loop. Does not belong here: the loop, and any back end.
-
 A training has three parts. A *module* holds what is learned (any ``torch.nn.Module``; a :class:`VectorModel` if it has
 vectors that can be probed and kept). An *objective* says what is minimized on which data, and builds the *trainer* that
 takes the gradient steps. The loop (``core.training.loop``) does the rest: the schedule, the learning curve with its

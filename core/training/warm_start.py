@@ -1,11 +1,7 @@
 """Starting a training from the vectors of the last one.
 
-Belongs here: whether the last embeddings can be taken up at all, which of their rows belongs to which node now, where
-new products start, and how much shorter the training becomes. Does not belong here: finding the last embeddings (the
-caller hands them over in ``TrainContext.previous``) and the training itself.
-
 Nodes are numbered by sorted product id, so that numbers shift when products come or go: rows are found again by
-``TrainContext.keys``. Keys also change with the rule by which pairs are held out, see ``core.split``, so vectors that
+``TrainContext.keys``. Keys also change with the rule by which pairs are held out, see ``core.pairs.split``, so vectors that
 have met the pairs by which they would be judged are never taken up.
 """
 

@@ -1,8 +1,5 @@
 """Alias tables: one record per directed edge, from which a neighbour is drawn in constant time.
 
-Belongs here: the layout of records and node tables, and filling them row by row. Does not belong here: walking
-and threads.
-
 Walker's alias method (1977): a row of d neighbours is cut into d slots of equal mass; slot e belongs to its own
 neighbour up to ``threshold`` and to one other, ``alias``, above it. A draw takes one random slot and one
 comparison. The rows are filled by the sweep of Hübschle-Schneider and Sanders ("Parallel Weighted Random

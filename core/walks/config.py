@@ -1,8 +1,4 @@
-"""The settings of both kinds of random walk.
-
-Belongs here: the two config dataclasses, free of Numba so that a settings form can import them. Does not belong
-here: walking.
-"""
+"""The settings of both kinds of random walk."""
 
 from dataclasses import dataclass
 

@@ -1,8 +1,5 @@
 """The kernel of first-order walks.
 
-Belongs here: advancing walks through alias records. Does not belong here: filling the records
-(``core.walks.alias``), threads and checks (``core.walks.run``).
-
 One step needs two dependent memory accesses at random places: the row of the current node, then one record of
 that row. A single walk would wait for both. So ``_LANES`` walks advance in lock-step, and each access is
 announced by a prefetch one pass before it is made: the waiting times overlap.
@@ -11,7 +8,7 @@ announced by a prefetch one pass before it is made: the waiting times overlap.
 import numpy as np
 from numba import njit, types
 
-from core.intrinsics import draw, multiply_wide, prefetch, walk_key
+from core.kernels.intrinsics import draw, multiply_wide, prefetch, walk_key
 from core.walks.alias import INT32S, RECORDS, ROWS
 
 _LANES = 256

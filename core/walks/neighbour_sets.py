@@ -1,8 +1,5 @@
 """Neighbour sets: "is x a neighbour of t?" in one memory access, for node2vec.
 
-Belongs here: the hash sets of all rows in one array, and the check that a graph is one that node2vec walks can
-use. Does not belong here: walking.
-
 The set of a row that starts at ``offset`` and has ``degree`` neighbours takes the ``2 * degree`` places from
 ``2 * offset``, half of them empty (-1). So it needs no table of its own offsets. A node belongs into a pair of
 places; if both are taken, into the next free place after them. A pair never straddles two cache lines (the array
@@ -13,7 +10,7 @@ several lines one after the other.
 import numpy as np
 from numba import njit, types
 
-from core.intrinsics import Int, mix
+from core.kernels.intrinsics import Int, mix
 from core.walks.alias import FLOAT32S, INT32S, INT64S
 
 EMPTY = -1

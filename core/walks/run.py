@@ -1,8 +1,5 @@
 """Running the walk kernels over a range of nodes: checks, threads, progress.
 
-Belongs here: what callers see. Does not belong here: the compiled kernels; they are imported inside the
-functions, because Numba takes a while to load and listing the settings must stay quick.
-
 Every walk has its own stream of random numbers, addressed by (seed, start node, number of the walk at this
 node). So the same seed gives the same walks whatever the number of threads, and a range of nodes gives exactly
 the rows that a full run has for these nodes: machines can share the work and the parts can be concatenated.
@@ -204,7 +201,7 @@ def _prepared(out: np.ndarray | None, n_walks: int, walk_length: int) -> np.ndar
 
 
 def _seed_key(seed: int) -> Any:
-    from core.intrinsics import mix
+    from core.kernels.intrinsics import mix
 
     return mix(np.uint64(seed & 0xFFFFFFFFFFFFFFFF))
 

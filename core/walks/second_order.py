@@ -1,9 +1,5 @@
 """The kernel of node2vec's second-order walks.
 
-Belongs here: drawing the next node given the current and the previous one, exactly as node2vec defines it.
-Does not belong here: filling alias records (``core.walks.alias``) and neighbour sets
-(``core.walks.neighbour_sets``), threads and checks (``core.walks.run``).
-
 node2vec (Grover and Leskovec, KDD 2016, section 3.2.2): having come from t to v, the walk goes to a neighbour x
 of v with probability proportional to alpha(t, x) * w(v, x), where alpha is 1/p for x = t, 1 for a common
 neighbour of t and v, and 1/q otherwise. A table per pair (t, v) would be exact but takes 35 GB for two million
@@ -28,7 +24,7 @@ from typing import Any
 import numpy as np
 from numba import njit, types
 
-from core.intrinsics import Int, draw, multiply_wide, prefetch, unit, walk_key
+from core.kernels.intrinsics import Int, draw, multiply_wide, prefetch, unit, walk_key
 from core.walks.alias import INT32S, WEIGHTED_RECORDS, WEIGHTED_ROWS
 from core.walks.neighbour_sets import contains, home
 

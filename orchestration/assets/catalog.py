@@ -9,15 +9,15 @@ from core import paths
 from core.catalog import Catalog, Source, UnreachableError, read_catalog
 from core.catalog.field_notes import sentences
 from core.catalog.guard import refuse_shrinking
-from core.catalog.remote import Limits
+from core.catalog.sources.remote import Limits
 from core.categories import Category
 from core.relationships import relationship_counts, repeats_add
 from orchestration import under_way
 from orchestration.assets.declared import declared_catalog
-from orchestration.inputs import source_state
-from orchestration.launchpad import form, resolve
+from orchestration.assets.inputs import source_state
+from orchestration.config import form, resolve
+from orchestration.metadata import StepReport, table
 from orchestration.partitions import CATEGORIES
-from orchestration.reporting import StepReport, table
 from orchestration.resources import StoreIOManager
 
 CatalogForm = form("catalog", "sample", "guard")

@@ -1,15 +1,11 @@
-"""Dagster's side of the table of stages: what the decorators of the assets say is taken from ``core.stages``.
-
-Belongs here: turning a stage into the arguments of Dagster's decorators. Does not belong here: the table itself, and
-what an asset computes.
-"""
+"""Dagster's side of the table of stages: what the decorators of the assets say is taken from ``core.stages``."""
 
 from typing import Any
 
 import dagster as dg
 
 from core.stages import RAW_CATALOG, Stage, stages
-from orchestration.inputs import SOURCE, settings
+from orchestration.assets.inputs import SOURCE, settings
 from orchestration.partitions import BY_CATEGORY
 
 

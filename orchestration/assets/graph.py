@@ -11,11 +11,11 @@ from core import checks
 from core.graph import ProductGraph, build_graph
 from core.graph import transition_matrix as normalize
 from core.pairs import ProductPairs, build_pairs
-from core.split import PairSplit, split_product_pairs
+from core.pairs.split import PairSplit, split_product_pairs
 from orchestration.assets.declared import declared
-from orchestration.launchpad import form, resolve
+from orchestration.config import form, resolve
+from orchestration.metadata import StepReport, check_specs, log_histogram, table
 from orchestration.partitions import SEED
-from orchestration.reporting import StepReport, check_specs, log_histogram, table
 from orchestration.resources import Machine
 
 PairsForm, SplitForm, WalksForm = form("pairs"), form("split"), form("walks")

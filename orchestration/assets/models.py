@@ -1,8 +1,4 @@
-"""Stage 4: embeddings, metrics and neighbours of every model in the registry, and the leaderboard over them.
-
-Belongs here: the loop that makes three assets out of one registry entry. Does not belong here: anything that is
-particular to one model; that is what its entry and its file in ``core.models`` are for.
-"""
+"""Stage 4: embeddings, metrics and neighbours of every model in the registry, and the leaderboard over them."""
 
 from pathlib import Path
 from typing import Any
@@ -12,18 +8,18 @@ import pyarrow as pa
 
 from core import checks, paths
 from core.clock import Clock
-from core.devices import ChosenDevice
 from core.graph import ProductGraph
 from core.interfaces import Embeddings, Model, TrainContext
 from core.models import MODELS
 from core.pairs import ProductPairs
-from core.split import PairSplit
-from core.training_inputs import model_inputs
+from core.pairs.split import PairSplit
+from core.training.device_choice import ChosenDevice
+from core.training.inputs import model_inputs
 from orchestration.assets.declared import declared
-from orchestration.launchpad import form, resolve
+from orchestration.config import form, resolve
+from orchestration.metadata import StepReport, check_specs, table
 from orchestration.partitions import SEED, step_tags
 from orchestration.pools import GPU_POOL
-from orchestration.reporting import StepReport, check_specs, table
 from orchestration.resources import Machine, StoreIOManager, TorchDevice
 
 _METRICS, _NEIGHBOURS = form("evaluation"), form("neighbours")
@@ -154,7 +150,7 @@ def _neighbours(model: Model) -> dg.AssetsDefinition:
         embeddings: Embeddings,
         pairs: ProductPairs,
     ) -> dg.MaterializeResult[Any]:
-        from core.neighbours import nearest
+        from core.scoring.neighbours import nearest
 
         settings = resolve(context, "neighbours", config)
         report = StepReport(context, settings)

@@ -1,8 +1,4 @@
-"""Stage 5: a two-dimensional map of the products for every model in the registry whose vectors can be laid out.
-
-Belongs here: the loop that makes one asset out of one registry entry. Does not belong here: which models have a map
-and how it is made (``core.projection``).
-"""
+"""Stage 5: a two-dimensional map of the products for every model in the registry whose vectors can be laid out."""
 
 from collections.abc import Iterator
 
@@ -12,9 +8,9 @@ from core.interfaces import Embeddings, Model
 from core.models import MODELS
 from core.projection import Projection, has_map, project, wanted
 from orchestration.assets.declared import declared
-from orchestration.launchpad import form, resolve
+from orchestration.config import form, resolve
+from orchestration.metadata import StepReport
 from orchestration.partitions import SEED
-from orchestration.reporting import StepReport
 from orchestration.resources import Machine
 
 _FORM = form("projection")

@@ -1,8 +1,4 @@
-"""The instance of a team: dagster.yaml with its storage in PostgreSQL.
-
-Belongs here: making ``dagster.postgres.yaml`` of its two sources, so that limits, monitoring and retention are said
-once. Does not belong here: what they are (dagster.yaml).
-"""
+"""The instance of a team: dagster.yaml with its storage in PostgreSQL."""
 
 from pathlib import Path
 

@@ -1,7 +1,4 @@
-"""Which products the blend ranks for a source.
-
-Belongs here: collecting candidates. Does not belong here: their features and their order.
-"""
+"""Which products the blend ranks for a source."""
 
 import numpy as np
 import scipy.sparse as sp

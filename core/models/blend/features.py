@@ -1,8 +1,4 @@
-"""What the blend knows about a pair of products: one row of numbers per pair, in both directions.
-
-Belongs here: collecting scores of other models, path features and metadata agreement as columns. Does not belong here:
-training the ranker (``core.models.blend.ranker``) and how the other models score.
-"""
+"""What the blend knows about a pair of products: one row of numbers per pair, in both directions."""
 
 import numpy as np
 import pyarrow as pa

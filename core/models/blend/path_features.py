@@ -1,8 +1,5 @@
 """What the paths between two products say: features of given pairs from the training graph.
 
-Belongs here: counting and weighing paths of two and three edges, and the neighbourhoods at their ends. Does not belong
-here: what a ranker makes of it (``core.models.blend.train``).
-
 With A the weighted adjacency, s its row sums, d the degrees and P = A / s:
 
 ``three_steps``

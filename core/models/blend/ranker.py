@@ -1,8 +1,5 @@
 """The supervised ranker of the blend: a few small networks whose mean output orders pairs.
 
-Belongs here: the networks, their two losses and their training, on plain arrays of features. Does not belong here: what
-the features are (``core.models.blend.features``) and where the examples come from (``core.models.blend.train``).
-
 One score has to do two things. In a list it orders candidates that all look good: there the loss is the cross entropy
 of a softmax over the list, each list counting once (ListNet's top-one probability; Cao et al., "Learning to rank: from
 pairwise approach to listwise approach", ICML 2007). Against pairs drawn at random it tells related products from

@@ -1,8 +1,4 @@
-"""The blend as a scorer: candidates from several models, ordered by the ranker.
-
-Belongs here: scoring given pairs and making lists with what training left in ``Embeddings``. Does not belong here:
-features (``core.models.blend.features``), the ranker (``core.models.blend.ranker``) and its training.
-"""
+"""The blend as a scorer: candidates from several models, ordered by the ranker."""
 
 import numpy as np
 import scipy.sparse as sp

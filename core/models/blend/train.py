@@ -1,8 +1,5 @@
 """Training the blend: the inner split, the models on its training part, examples for the ranker from its held-out part.
 
-Belongs here: the model that the registry names, and what the ranker is shown. Does not belong here: features and the
-networks.
-
 The ranker must see scores of pairs that the models were not trained on, or it would learn to trust what they know by
 heart. So the training pairs are split once more, as the category's were; the models are trained again on the inner
 training part, and the inner held-out pairs (and inner cold products) are the ranker's examples. Afterwards it is
@@ -24,8 +21,8 @@ from core.models.blend.candidates import Candidates
 from core.models.blend.config import BlendConfig
 from core.models.blend.features import PairFeatures, described
 from core.models.blend.ranker import Examples, train_ranker
-from core.ranking_task import cold_task, ranking_task
-from core.split import PairSplit, SplitConfig, split_pairs
+from core.pairs.ranking_task import cold_task, ranking_task
+from core.pairs.split import PairSplit, SplitConfig, split_pairs
 from core.walks import WalksConfig, random_walks, walk_starts
 
 

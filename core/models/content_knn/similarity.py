@@ -1,8 +1,5 @@
 """Which products are alike in brand and categories: weighted features and a sparse cosine join.
 
-Belongs here: features of the metadata, and the search for products that share enough of them. Does not belong here:
-what follows from products being alike (``core.models.content_knn.train``).
-
 The join never looks at all pairs. A pair whose cosine reaches the floor must share a feature that is not among the
 most frequent ones of the first product: those at the end of its list, whose weights together are shorter than the
 floor, cannot reach it alone (prefix filtering; Bayardo, Ma and Srikant, "Scaling up all pairs similarity search", WWW

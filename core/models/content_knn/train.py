@@ -1,8 +1,4 @@
-"""Cold start by content: a product goes with what products of its brand and categories go with.
-
-Belongs here: what is stored for scoring. Does not belong here: which products are alike, and how a product of two
-matrices is scored.
-"""
+"""Cold start by content: a product goes with what products of its brand and categories go with."""
 
 from dataclasses import asdict
 

@@ -1,9 +1,5 @@
 """Counting which products stand near each other on walks, one product at a time.
 
-Belongs here: the model that the registry names, the index from products to their places on the walks, and the kernel
-that turns the places of one product into one row of the cosine matrix. Does not belong here: the settings, and scores
-of pairs and lists.
-
 A row needs the places of its product only, so that memory is the walks, one place number per word and the rows kept;
 the pairs themselves, ten times as many as words, are never stored. Blocks of products are independent of each other.
 """

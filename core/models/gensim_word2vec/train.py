@@ -1,8 +1,5 @@
 """word2vec on the walks with gensim (Řehůřek and Sojka 2010).
 
-Belongs here: handing walks to gensim and bringing its vectors back into node order. Does not belong here: the
-settings and anything gensim does itself.
-
 gensim reads sentences of strings. The walks go to it as a temporary text file (its ``corpus_file`` mode), written with
 array operations: ten million Python strings would take a gigabyte and minutes, and the Python iterator mode also
 drops words silently once ``batch_words`` exceeds 10,000.

@@ -1,8 +1,5 @@
 """Matrix factorization: its module, and pairs or walks made into what the training loop reads.
 
-Belongs here: the PyTorch module, what it minimizes, and the models that the registry names. Does not belong here: the
-settings, how pairs are scored, and the training loop.
-
 The models are those of Yan 2020, "Beating the Baseline Recommender with Graph & NLP in PyTorch": one vector per
 product, whose inner products are fitted to what is a pair and what is not (after Koren et al. 2009, "Matrix
 Factorization Techniques for Recommender Systems", with products on both sides).

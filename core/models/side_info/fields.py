@@ -1,8 +1,4 @@
-"""Side information as fields: for every product the share that each value has in each of its fields.
-
-Belongs here: which fields there are and how the values of one field are averaged. Does not belong here: reading the
-values (``core.models.product_fields``) and vectors for them (``core.models.side_info.fit``).
-"""
+"""Side information as fields: for every product the share that each value has in each of its fields."""
 
 import numpy as np
 import pyarrow as pa

@@ -1,8 +1,5 @@
 """Vectors of side values fitted to the vectors that products learned from walks, and the average of both.
 
-Belongs here: the objective below and its minimization, in plain arrays. Does not belong here: where the product vectors
-come from (``core.models.skipgram.train``) and what the fields are (``core.models.side_info.fields``).
-
 Product i stands ``n_i`` times in the walks and learned ``y_i``. It is to be the weighted average of a vector of its
 own and one of each field it has: ``h_i = a_i0 p_i + sum_k a_ik f_ik``, where ``f_ik`` averages the vectors ``s_v`` of
 its values v in field k. The weights are a softmax over the fields that the product has, ``a_i = softmax(t_i)`` with

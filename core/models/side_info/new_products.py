@@ -1,8 +1,5 @@
 """Vectors of products that no walk visits, made so that they point at the partners such a product would have.
 
-Belongs here: which direction points at a product's partners, and what becomes of it for a product that has none yet.
-Does not belong here: how side values come to have vectors (``core.models.side_info.fit``).
-
 A new product whose center is the average of what alike products learned is placed well among them, but its scores
 carry what all centers have in common (their mean is more than half as long as they are), which says how much a product
 is bought and not with what. The direction of a known product's partners is free of it: it is Fisher's linear

@@ -1,8 +1,4 @@
-"""From walks and metadata to the vectors of skip-gram with side information.
-
-Belongs here: the two models that the registry names, their stages one after the other, and what is reported of them.
-Does not belong here: the stages themselves.
-"""
+"""From walks and metadata to the vectors of skip-gram with side information."""
 
 import dataclasses
 import time

@@ -1,8 +1,5 @@
 """Skip-gram with negative sampling on the walks: its module and its objective.
 
-Belongs here: the PyTorch module, what it minimizes, and the two models that the registry names. Does not belong here:
-the settings, how pairs are scored, and the training loop.
-
 The model is that of Mikolov et al. 2013, "Distributed Representations of Words and Phrases and their
 Compositionality", with products for words and walks for sentences (DeepWalk, Perozzi et al. 2014).
 """

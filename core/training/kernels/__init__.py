@@ -1,1 +1,1 @@
-"""Gradient steps compiled by Numba. Does not belong here: threads, settings, the training loop."""
+"""Gradient steps compiled by Numba."""

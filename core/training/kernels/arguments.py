@@ -1,7 +1,4 @@
-"""What the kernels are told, in small named tuples.
-
-Belongs here: the tuples, which Numba compiles as they are. Does not belong here: any kernel.
-"""
+"""What the kernels are told, in small named tuples."""
 
 from typing import NamedTuple
 

@@ -1,12 +1,8 @@
-"""Random numbers of the compiled training steps, by the streams of ``core.intrinsics``.
-
-Belongs here: whole numbers and noise nodes. Does not belong here: what a step is made of, and how the noise table is
-built.
-"""
+"""Random numbers of the compiled training steps, by the streams of ``core.kernels.intrinsics``."""
 
 from numba import int64, uint64
 
-from core.intrinsics import draw, unit
+from core.kernels.intrinsics import draw, unit
 from core.training.kernels.rows import compiled
 
 

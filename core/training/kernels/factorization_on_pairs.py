@@ -1,8 +1,5 @@
 """Matrix factorization on pairs, compiled: a few pairs make one step and share its negatives.
 
-Belongs here: that step and the kernel that draws it. Does not belong here: the step on walks, threads, the form for
-accelerators and what the settings mean.
-
 With negatives of its own a pair reads and writes 2 + 5 rows, and most of the time goes into that. A step of P pairs and
 K negatives reads 2 P + K rows and meets in one matrix product, as a walk does in skip-gram's step.
 """
@@ -10,7 +7,7 @@ K negatives reads 2 P + K rows and meets in one matrix product, as a walk does i
 import numpy as np
 from numba import float32, int64
 
-from core.intrinsics import prefetch, walk_key
+from core.kernels.intrinsics import prefetch, walk_key
 from core.training.kernels.draws import draw_noise
 from core.training.kernels.rows import (
     compiled,

@@ -1,7 +1,6 @@
 """One gradient step of matrix factorization on one walk: skip-gram's step with one table in both roles.
 
-Belongs here: that step, compiled. Does not belong here: drawing it, the threads, the form for accelerators, and what
-the settings mean. A pair of products is a walk of two nodes.
+A pair of products is a walk of two nodes.
 """
 
 from numba import float32

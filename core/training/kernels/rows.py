@@ -1,8 +1,5 @@
 """What the compiled training steps are made of: rows gathered, multiplied and added four at a time.
 
-Belongs here: Numba pieces that the steps share, that of skip-gram and those of matrix factorization. Does not belong
-here: any objective, random draws, threads.
-
 A step's rows meet in small matrix products. The loops keep four rows at a time in registers, and are written so that
 LLVM turns each inner loop over ``dim`` into SIMD code; padding to a multiple of four costs less than a remainder loop.
 """
@@ -12,7 +9,7 @@ import math
 import numpy as np
 from numba import float32, njit
 
-from core.intrinsics import prefetch
+from core.kernels.intrinsics import prefetch
 
 # Reassociation is what lets a float32 sum be vectorized; NaN and infinity keep their meaning (no "nnan", no "ninf"),
 # since they are how a learning rate that is too high shows.

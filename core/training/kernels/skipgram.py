@@ -1,7 +1,5 @@
 """One gradient step of skip-gram with negative sampling on one walk.
 
-Belongs here: that step, compiled. Does not belong here: drawing it.
-
 The walk's center rows and context rows and its ``noise`` negative rows, the latter shared by the whole walk, meet in
 three small matrix products (scores, center gradients, context gradients). That is what makes it fast: word2vec's
 pair-by-pair form reads a row for every number it computes.

@@ -1,12 +1,9 @@
-"""The kernel that draws one step after the other from the walks, and takes it.
-
-Belongs here: subsampling, reach, noise and the order of the walks. Does not belong here: the steps themselves.
-"""
+"""The kernel that draws one step after the other from the walks, and takes it."""
 
 import numpy as np
 from numba import float32, int64
 
-from core.intrinsics import draw, unit, walk_key
+from core.kernels.intrinsics import draw, unit, walk_key
 from core.training.kernels.draws import below, draw_noise
 from core.training.kernels.factorization_on_walks import update_tied
 from core.training.kernels.rows import compiled, fetch_row, make_scratch

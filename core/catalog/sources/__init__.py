@@ -1,0 +1,1 @@
+"""Where a category's files come from: folders, buckets and web servers."""

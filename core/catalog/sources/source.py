@@ -1,0 +1,155 @@
+"""Where a category's data is, and how it becomes a local file."""
+
+import http.client
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+from core.catalog.lines import file_sha256
+from core.catalog.sources.download import download, remote_stamp
+from core.catalog.sources.remote import Limits, Stamp
+from core.errors import InputError
+from core.progress import Progress, silent
+from core.untrusted.urls import scrubbed, shown
+
+FORMATS = ("auto", "mcauley", "pairs")
+_SHA256 = re.compile(r"[0-9a-fA-F]{64}")
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a category's data is.
+
+    Attributes:
+        path: a local path (relative ones are relative to RAW_DIR), ``file://``, ``http(s)://`` or any URL for which
+            fsspec has a file system (``s3://``, ``gs://``, ``memory://``).
+        format: "mcauley" (Amazon metadata, 2014 and 2018 form, told apart line by line), "pairs" (a CSV or Parquet
+            table of pairs) or "auto" (told from the file's content).
+        products: an optional products table (CSV or Parquet, path or URL as above) beside a pairs table.
+        sha256: checksum of the file at ``path``, 64 hex digits.
+
+    Raises:
+        InputError: a format or checksum that cannot be one.
+    """
+
+    path: str
+    format: str = "auto"
+    products: str | None = None
+    sha256: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.path.strip():
+            raise InputError("categories.yaml: a source has no path; name a file or a URL")
+        if self.format not in FORMATS:
+            known = ", ".join(FORMATS)
+            raise InputError(f"categories.yaml: {shown(self.path)}: format {self.format!r} is not one of {known}")
+        if self.sha256 is not None and not _SHA256.fullmatch(self.sha256):
+            raise InputError(f"categories.yaml: {shown(self.path)}: sha256 {self.sha256!r} is not 64 hex digits")
+
+
+class UnreachableError(OSError):
+    """A remote source's state cannot be asked for now; what was read from it earlier is still good."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(scrubbed(message))
+
+
+def state(source: Source, raw_dir: Path) -> dict[str, Any] | None:
+    """What tells whether a source changed since it was read, without reading it.
+
+    Size and modification time of local files; ETag, Last-Modified and size of remote ones, as far as the server tells
+    them; a pinned checksum instead of asking. A changed path or format is a change too. Touching a local file counts
+    as changing it: telling that apart would mean reading it.
+
+    Returns:
+        JSON-able facts to compare for equality; None where the server tells nothing about its file.
+
+    Raises:
+        InputError: a local file is not there.
+        UnreachableError: a remote one cannot be asked.
+    """
+    found: dict[str, Any] = {"format": source.format}
+    for name, path, sha256 in (("source", source.path, source.sha256), ("products", source.products, None)):
+        if path is None:
+            continue
+        facts = _state_of(path, sha256, raw_dir)
+        if facts is None:
+            return None
+        found[name] = {"path": shown(path), **facts}
+    return found
+
+
+def _state_of(path: str, sha256: str | None, raw_dir: Path) -> dict[str, Any] | None:
+    pinned: Mapping[str, Any] = {"sha256": sha256.lower()} if sha256 else {}
+    if _is_remote(path):
+        if pinned:
+            return dict(pinned)
+        try:
+            stamp = remote_stamp(path)
+        except (InputError, OSError, http.client.HTTPException) as error:
+            reason = scrubbed(str(error), path)
+            raise UnreachableError(f"{shown(path)} cannot be asked whether it changed: {reason}") from None
+        return None if stamp == Stamp() else asdict(stamp)
+    stat = _local(path, raw_dir).stat()
+    return {**pinned, "size": stat.st_size, "modified_ns": stat.st_mtime_ns}
+
+
+def check_local(source: Source, raw_dir: Path) -> None:
+    """Raises InputError: a file of the source that is a local one is not there. Asks no server."""
+    for path in (source.path, source.products):
+        if path is not None and not _is_remote(path):
+            _local(path, raw_dir)
+
+
+def fetch(
+    source: Source, raw_dir: Path, cache_dir: Path, progress: Progress = silent, limits: Limits | None = None
+) -> Path:
+    """The local file of a source: a local one is used in place, a remote one is downloaded into ``cache_dir``.
+
+    See ``core.catalog.sources.download`` for what a download survives.
+
+    Raises:
+        InputError: missing file, wrong checksum, or a download that failed; names the place and the remedy.
+    """
+    return fetch_file(source.path, source.sha256, raw_dir, cache_dir, progress, limits)
+
+
+def fetch_file(
+    path: str,
+    sha256: str | None,
+    raw_dir: Path,
+    cache_dir: Path,
+    progress: Progress = silent,
+    limits: Limits | None = None,
+) -> Path:
+    """Like :func:`fetch` for one path or URL."""
+    if _is_remote(path):
+        return download(path, sha256.lower() if sha256 else None, cache_dir, progress, limits)
+    local = _local(path, raw_dir)
+    if sha256 and (found := file_sha256(local)) != sha256.lower():
+        raise InputError(
+            f"{local}: its SHA-256 is {found}, categories.yaml expects {sha256.lower()}. "
+            "Replace the file, or correct sha256 in categories.yaml if the new content is right"
+        )
+    return local
+
+
+def _is_remote(path: str) -> bool:
+    scheme, separator, _ = path.partition("://")
+    return bool(separator) and scheme != "file"
+
+
+def _local(path: str, raw_dir: Path) -> Path:
+    """The local file. Raises InputError if there is none."""
+    local = Path(url2pathname(urlsplit(path).path)) if "://" in path else Path(raw_dir, Path(path).expanduser())
+    if not local.is_file():
+        what = "is a folder, not a file" if local.is_dir() else "does not exist"
+        raise InputError(
+            f"{local} {what}. Put the file there, set RAW_DIR (now {raw_dir}) to the folder that holds it, "
+            "or correct the category's source in categories.yaml"
+        )
+    return local

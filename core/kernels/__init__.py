@@ -1,0 +1,1 @@
+"""What every compiled kernel builds on: machine instructions, and where compiled code is kept."""

@@ -1,0 +1,170 @@
+"""The list a shop shows: the nearest products of every product, by every scoring of a model."""
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from core.interfaces import Embeddings, Model
+from core.progress import Progress, silent
+from core.settings import setting
+
+if TYPE_CHECKING:
+    from core.scoring.vectors import VectorScorer
+
+VERSION = "4"
+"""Raised whenever the same model gets other lists."""
+
+NEIGHBOURS = pa.schema(
+    [
+        ("product", pa.dictionary(pa.int32(), pa.string())),
+        ("rank", pa.int16()),  # 1-based
+        ("neighbour", pa.dictionary(pa.int32(), pa.string())),
+        ("score", pa.float32()),
+        ("scoring", pa.dictionary(pa.int8(), pa.string())),
+    ]
+)
+"""Sorted by scoring (in the model's order), product and rank."""
+
+_WANTED_RECALL = 0.96
+"""What the index finds of the exact lists of a sample: enough that it finds 95 % of all."""
+_SAMPLE = 500
+"""Sources on which the approximate index is measured against exact search."""
+_CELLS = 4
+"""Cells of the index by the square root of the number of products."""
+_LARGEST_SHARE = 0.25
+"""Of the products, to be looked at for one list; where it takes more, exact search is as quick."""
+
+
+@dataclass(frozen=True)
+class NeighboursConfig:
+    """Settings of the neighbour lists."""
+
+    k: int = setting(50, "neighbours kept per product and scoring", ge=1, le=1_000)
+    exact_up_to: int = setting(
+        200_000, "products up to which vector search is exact; above, an IVF index is used", ge=0, le=100_000_000
+    )
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """Neighbour lists.
+
+    Attributes:
+        table: of schema ``NEIGHBOURS``; a product with fewer than k neighbours has fewer rows.
+        info: scoring → JSON-able facts: ``index`` (``exact`` or ``ivf``), ``recall`` (share of the exact list
+            that the index finds, on a sample; 1 for exact search), ``products`` (sources), ``rows``,
+            ``seconds``; for ``ivf`` also ``lists``, ``probes`` and ``looked at`` (share of the products scored
+            for one list).
+    """
+
+    table: pa.Table
+    info: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+def nearest(
+    model: Model,
+    embeddings: Embeddings,
+    product_ids: pa.Array,
+    config: NeighboursConfig,
+    threads: int = 2,
+    seed: int = 42,
+    progress: Progress = silent,
+    sources: np.ndarray | None = None,
+) -> Neighbours:
+    """The k nearest seen products of every product the model has seen.
+
+    Training pairs are not left out: a shop wants them. Exact lists do not depend on ``threads``.
+
+    Args:
+        model: registry entry.
+        embeddings: what it learned.
+        product_ids: string ``[n_nodes]``, ascending: the order of node ids is the order of product ids.
+        config: settings.
+        threads: CPU threads.
+        seed: of the sample on which an approximate index is measured.
+        progress: reports products done.
+        sources: ascending node ids to make lists for, one part of the work; unseen ones are skipped.
+            Default: all.
+    """
+    # Numba comes with the scorers; whoever only reads neighbours (the explorer) need not wait for it.
+    from core.scoring.factory import scorer
+    from core.scoring.vectors import VectorScorer
+
+    names = product_ids.cast(pa.string())
+    tables, info = [], {}
+    for number, scoring in enumerate(model.scorings):
+        started = time.perf_counter()
+        one = scorer(model, embeddings, scoring, threads)
+        wanted = np.arange(len(one.seen)) if sources is None else np.asarray(sources)
+        wanted = wanted[one.seen[wanted]].astype(np.int32)
+        ids, scores, facts = None, None, {"index": "exact", "recall": 1.0}
+        if isinstance(one, VectorScorer) and one.seen.sum() > config.exact_up_to:
+            approximate = _approximate(one, wanted, config.k, threads, seed, progress)
+            if approximate is not None:
+                ids, scores, facts = approximate
+        if ids is None or scores is None:
+            ids, scores = one.top_k(wanted, config.k, progress)
+        table = _table(names, wanted, ids, scores, model.scorings, number)
+        seconds = time.perf_counter() - started
+        info[scoring] = {**facts, "products": len(wanted), "rows": len(table), "seconds": seconds}
+        tables.append(table)
+    return Neighbours(pa.concat_tables(tables), info)
+
+
+def _table(
+    names: pa.Array,
+    sources: np.ndarray,
+    ids: np.ndarray,
+    scores: np.ndarray,
+    scorings: tuple[str, ...],
+    number: int,
+) -> pa.Table:
+    present = ids >= 0
+    row, place = np.nonzero(present)
+    return pa.table(
+        {
+            "product": pa.DictionaryArray.from_arrays(sources[row], names),
+            "rank": pa.array((place + 1).astype(np.int16)),
+            "neighbour": pa.DictionaryArray.from_arrays(ids[present], names),
+            "score": pa.array(scores[present]),
+            "scoring": pa.DictionaryArray.from_arrays(
+                np.full(len(row), number, dtype=np.int8), pa.array(scorings, pa.string())
+            ),
+        },
+        schema=NEIGHBOURS,
+    )
+
+
+def _approximate(
+    one: "VectorScorer", sources: np.ndarray, k: int, threads: int, seed: int, progress: Progress
+) -> tuple[np.ndarray, np.ndarray, dict[str, Any]] | None:
+    """Search in the cells of an inverted file, as many as find enough of the exact lists on a sample.
+
+    None if that would look at more than a quarter of all products: then exact search is as quick.
+    """
+    import faiss  # slow to import and needed for large categories only
+
+    from core.scoring.ivf_search import build_cells
+
+    candidates = np.flatnonzero(one.seen).astype(np.int32)
+    n_cells = max(1, round(_CELLS * np.sqrt(len(candidates))))
+    threads_before = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(threads)
+    try:
+        progress("index", 0, len(candidates), "products")
+        cells = build_cells(one.vectors[candidates], candidates, n_cells, seed)
+        progress("index", len(candidates), len(candidates), "products")
+        rng = np.random.default_rng(seed)
+        sample = np.sort(rng.choice(candidates, size=min(_SAMPLE, len(candidates)), replace=False))
+        exact, _ = one.top_k(sample, k)
+        probe, recall, share = cells.choose_probe(one.queries(sample), exact, _WANTED_RECALL)
+        if share > _LARGEST_SHARE:
+            return None
+        ids, scores = cells.top_k(one.queries, sources, k, probe, threads, progress)
+    finally:
+        faiss.omp_set_num_threads(threads_before)
+    facts = {"index": "ivf", "recall": recall, "lists": n_cells, "probes": probe.count, "looked at": share}
+    return ids, scores, facts

@@ -1,0 +1,108 @@
+"""What a model is given to learn from, by the names that its registry entry asks for."""
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from core import checks, settings
+from core.configs import CONFIGS
+from core.errors import InputError
+from core.graph import ProductGraph, transition_matrix
+from core.interfaces import Embeddings, Inputs, Model, TrainContext
+from core.models import MODELS
+from core.pairs import ProductPairs
+from core.progress import Progress
+from core.training.device_choice import choose_device
+
+
+def model_inputs(model: Model, n_nodes: int, given: Mapping[str, Any]) -> Inputs:
+    """The inputs of one training.
+
+    Args:
+        model: the model's registry entry.
+        n_nodes: number of products.
+        given: field of ``Inputs`` or name of a model that this one is built of → what it is; ``products`` may be the
+            product pairs, whose products are taken.
+    """
+    fields = {name: given[name] for name in model.inputs}
+    if isinstance(fields.get("products"), ProductPairs):
+        fields["products"] = fields["products"].products
+    return Inputs(n_nodes=n_nodes, **fields, models={name: given[name] for name in model.models})
+
+
+def section_config(section: str, given: Mapping[str, Mapping[str, Any]]) -> Any:
+    """The config of a section: its defaults and what ``given`` says of it. Raises InputError."""
+    return settings.build(CONFIGS[section], given.get(section, {}), section)
+
+
+class Stages:
+    """What models learn from, of one graph, each made when it is first asked for: the asset graph in this process.
+
+    The attributes that a registry entry asks for bear the names of the fields of ``core.interfaces.Inputs``.
+
+    Args:
+        pairs: the products, and their pairs.
+        graph: the graph to learn from: of all pairs, or of those that are left for training.
+        given: section → setting → value, checked.
+        seed: of all randomness.
+        threads: CPU threads.
+        device: see :func:`core.training.device_choice.choose_device`.
+        progress: told of every stage.
+        keys: see ``core.interfaces.TrainContext``.
+    """
+
+    def __init__(
+        self,
+        pairs: ProductPairs,
+        graph: ProductGraph,
+        given: Mapping[str, Mapping[str, Any]],
+        seed: int,
+        threads: int,
+        device: str,
+        progress: Progress,
+        keys: np.ndarray | None = None,
+    ) -> None:
+        self.products = pairs
+        self.graph = graph
+        self._given = given
+        self._seed, self._threads, self._device, self._progress, self._keys = seed, threads, device, progress, keys
+        self._trained: dict[str, Embeddings] = {}
+
+    @cached_property
+    def transition(self) -> sp.csr_matrix:
+        return transition_matrix(self.graph)
+
+    @cached_property
+    def walks(self) -> np.ndarray:
+        from core.walks import random_walks
+
+        return random_walks(self.transition, section_config("walks", self._given), **self._circumstances)
+
+    @cached_property
+    def node2vec_walks(self) -> np.ndarray:
+        from core.walks import node2vec_walks
+
+        return node2vec_walks(self.graph, section_config("node2vec_walks", self._given), **self._circumstances)
+
+    @property
+    def _circumstances(self) -> dict[str, Any]:
+        return {"seed": self._seed, "threads": self._threads, "progress": self._progress}
+
+    def trained(self, model: Model) -> Embeddings:
+        """What the model learns, after the models that it is built of. Raises InputError if its training diverged."""
+        if model.name not in self._trained:
+            made: dict[str, Any] = {name: getattr(self, name) for name in model.inputs}
+            made |= {name: self.trained(MODELS[name]) for name in model.models}
+            device = choose_device(self._device, "device").name if model.gpu else "cpu"
+            context = TrainContext(device=device, keys=self._keys, **self._circumstances)
+            inputs = model_inputs(model, self.graph.n_nodes, made)
+            found = model.fit(inputs, section_config(model.name, self._given), context)
+            wrong = [f for f in checks.check_vectors(found, self.graph.n_nodes) if not f.passed]
+            if wrong:
+                what = "; ".join(f"{finding.name}: {finding.sentence}" for finding in wrong)
+                raise InputError(f"the training of {model.name} failed its checks ({what}); lower its learning rate")
+            self._trained[model.name] = found
+        return self._trained[model.name]

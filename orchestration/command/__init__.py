@@ -1,0 +1,1 @@
+"""What the ``alsobought`` command does, one module per task."""

@@ -1,0 +1,45 @@
+"""What would end a run in its first steps, looked for before Dagster is loaded.
+
+Nothing of Dagster is imported, so that a person hears of it at once.
+"""
+
+import multiprocessing
+import tempfile
+from pathlib import Path
+
+from core import paths
+from core.catalog.sources.source import Source, check_local
+from core.categories import Category
+from core.errors import InputError
+
+
+def check_source(category: Category) -> None:
+    """Raises InputError: a source that is a local file is not there. A remote one is not asked."""
+    if category.source != "sample":
+        source = Source(category.source, category.format, category.products, category.sha256)
+        check_local(source, paths.raw_dir())
+
+
+def check_machine() -> None:
+    """Raises InputError: the store's folder cannot be written to, or there is no shared memory for a step's process."""
+    root = paths.store_root()
+    if "://" not in root:
+        _check_folder(Path(root), "ALSOBOUGHT_STORE")
+    try:
+        multiprocessing.get_context("forkserver").Lock()
+    except OSError as error:
+        raise InputError(
+            f"the machine's shared memory, /dev/shm, cannot be used ({error.strerror}), and steps need it to talk to "
+            "their run; free or enlarge it, in a container e.g. with --shm-size=1g"
+        ) from error
+
+
+def _check_folder(folder: Path, variable: str) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise InputError(
+            f"{folder} cannot be written to ({error.strerror}); set {variable} to a folder that can"
+        ) from error

@@ -1,0 +1,162 @@
+"""Serving the Dagster UI, its daemon and the explorer together, and stopping all of it."""
+
+import contextlib
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+from core import paths
+from orchestration.web import guard as web_guard
+
+_START_SECONDS = 90.0
+_STOP_SECONDS = 15.0
+
+
+def serve(ui_port: int, explorer_port: int) -> int:
+    """Start webserver, daemon and explorer, print their addresses and wait for Ctrl-C or SIGTERM.
+
+    Returns:
+        0 after an orderly stop, 1 when a server failed to start or ended by itself.
+    """
+    ui_port, explorer_port = _free(ui_port), _free(explorer_port)
+    logs = paths.home() / ".dagster" / "server-logs"
+    logs.mkdir(parents=True, exist_ok=True)
+    # SIGINT too: a shell starts background jobs with it ignored, and children would inherit that.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _as_interrupt)
+    _make_database()
+    children: dict[str, subprocess.Popen[bytes]] = {}
+    addresses = {
+        "dagster-webserver": f"http://127.0.0.1:{ui_port}",
+        "explorer": f"http://127.0.0.1:{explorer_port}",
+    }
+    # Unless the UI is known to the world by another address, the explorer links to the one started here.
+    environment = {"ALSOBOUGHT_DAGSTER_URL": addresses["dagster-webserver"]} | os.environ
+    try:
+        for name, command in _commands(ui_port, explorer_port).items():
+            with (logs / f"{name}.log").open("wb") as log:
+                # A session of its own: Ctrl-C reaches this process alone, which then stops the children in order.
+                children[name] = subprocess.Popen(
+                    command,
+                    cwd=paths.home(),
+                    env=environment,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
+        health = {"dagster-webserver": "/server_info", "explorer": "/_stcore/health"}
+        for name, address in addresses.items():
+            if not _answers(address + health[name], children):
+                print(f"{name} did not start; its log is {logs / name}.log", file=sys.stderr)
+                return 1
+        print(
+            f"\n  Dagster UI  {addresses['dagster-webserver']}\n  Explorer    {addresses['explorer']}\n",
+            flush=True,
+        )
+        print("Ctrl-C stops everything.", flush=True)
+        return _watch(children, logs)
+    except KeyboardInterrupt:
+        return 0
+    finally:
+        _stop(children)
+
+
+def _make_database() -> None:
+    """Make the instance's tables if they are not there: webserver and daemon, started together, would each make them,
+    and Dagster cannot use what comes of it ("alembic_version has more than one head")."""
+    from orchestration.command import foreground
+    from orchestration.pools import make_pool
+
+    with foreground.instance() as instance:
+        make_pool(instance)
+        instance.event_log_storage.get_concurrency_run_ids()
+        instance.all_instigator_state()
+
+
+def _commands(ui_port: int, explorer_port: int) -> dict[str, list[str]]:
+    bin_dir = Path(sys.executable).parent
+    known = web_guard.hosts(os.environ.get(web_guard.VARIABLE, ""))
+    workspace = str(paths.home() / "workspace.yaml")
+    app = str(Path(__file__).resolve().parents[2] / "explorer" / "app.py")
+    return {
+        # Never the bare `dagster-webserver`: any web page could start runs through its port.
+        "dagster-webserver": [
+            sys.executable, "-m", "orchestration.web.server", "--workspace", workspace, "--port", str(ui_port),
+        ],
+        "dagster-daemon": [str(bin_dir / "dagster-daemon"), "run", "-w", workspace],
+        "explorer": [
+            sys.executable, "-m", "streamlit", "run", app, f"--server.port={explorer_port}",
+            "--server.address=127.0.0.1", "--server.headless=true", "--browser.gatherUsageStats=false",
+            # As .streamlit/config.toml has it, which is not there where the project's folder is not.
+            "--server.enableCORS=true", "--server.enableXsrfProtection=true", "--server.enableAgentApi=false",
+            *(f"--server.allowedHosts={name}" for name in _without_port([*web_guard.LOCAL, *known])),
+        ],
+    }  # fmt: skip
+
+
+def _without_port(names: list[str]) -> list[str]:
+    """The hosts as Streamlit compares them: no port, no brackets."""
+    return [re.sub(r":\d+$", "", name).strip("[]") for name in names]
+
+
+def _as_interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _free(port: int) -> int:
+    """``port``, or the next one that nobody listens on."""
+    for candidate in range(port, port + 100):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with contextlib.suppress(OSError):
+                probe.bind(("127.0.0.1", candidate))
+                return candidate
+    raise OSError(f"no free port between {port} and {port + 99}")
+
+
+def _answers(address: str, children: dict[str, subprocess.Popen[bytes]]) -> bool:
+    deadline = time.monotonic() + _START_SECONDS
+    while time.monotonic() < deadline and all(child.poll() is None for child in children.values()):
+        with contextlib.suppress(OSError), urllib.request.urlopen(address, timeout=5) as answer:  # noqa: S310
+            if answer.status == 200:
+                return True
+        time.sleep(0.3)
+    return False
+
+
+def _watch(children: dict[str, subprocess.Popen[bytes]], logs: Path) -> int:
+    while True:
+        for name, child in children.items():
+            if child.poll() is not None:
+                print(
+                    f"{name} ended by itself (status {child.returncode}); its log is {logs / name}.log",
+                    file=sys.stderr,
+                )
+                return 1
+        time.sleep(0.5)
+
+
+def _stop(children: dict[str, subprocess.Popen[bytes]]) -> None:
+    """Ask politely, then kill, each child's whole process group: the UI and the daemon have children too."""
+    with contextlib.suppress(ValueError):
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for child in children.values():
+        _signal(child, signal.SIGINT)
+    deadline = time.monotonic() + _STOP_SECONDS
+    for child in children.values():
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(max(0.1, deadline - time.monotonic()))
+    for child in children.values():
+        _signal(child, signal.SIGKILL)
+        child.wait()
+
+
+def _signal(child: subprocess.Popen[bytes], number: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(child.pid, number)

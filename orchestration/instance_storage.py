@@ -1,0 +1,46 @@
+"""Dagster's storage on disk, in a folder that is found from DAGSTER_HOME."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from dagster._core.storage.local_compute_log_manager import LocalComputeLogManager
+from dagster._core.storage.root import LocalArtifactStorage
+from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
+from dagster._serdes import ConfigurableClassData
+
+
+def in_home(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The config with an absolute ``base_dir``; DAGSTER_HOME is the current folder where it is not set."""
+    return {**config, "base_dir": str(Path(os.environ.get("DAGSTER_HOME") or Path.cwd(), config["base_dir"]))}
+
+
+class HomeSqliteStorage(DagsterSqliteStorage):
+    """Runs, events and schedules in SQLite."""
+
+    @classmethod
+    def from_config_value(
+        cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]
+    ) -> "HomeSqliteStorage":
+        return cls.from_local(inst_data=inst_data, **in_home(config_value))
+
+
+class HomeArtifactStorage(LocalArtifactStorage):
+    """Files that Dagster itself keeps beside its database."""
+
+    @classmethod
+    def from_config_value(
+        cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]
+    ) -> "HomeArtifactStorage":
+        return cls(inst_data=inst_data, **in_home(config_value))
+
+
+class HomeComputeLogManager(LocalComputeLogManager):
+    """What steps print."""
+
+    @classmethod
+    def from_config_value(
+        cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]
+    ) -> "HomeComputeLogManager":
+        return cls(inst_data=inst_data, **in_home(config_value))

@@ -1,0 +1,65 @@
+"""Dagster's webserver behind :class:`orchestration.web.guard.WebGuard`, on this machine's own address.
+
+``python -m orchestration.web.server --workspace workspace.yaml --port 3000``. ``dagster-webserver`` and ``dagster dev``
+by themselves have no such layer.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import os
+import sys
+from collections.abc import AsyncIterator
+from typing import Any
+
+from core.errors import InputError
+from orchestration.web.guard import VARIABLE, WebGuard, hosts
+
+ADDRESS = "127.0.0.1"
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Serve until a signal comes; returns the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--workspace", required=True, help="path of workspace.yaml")
+    parser.add_argument("--port", type=int, required=True)
+    arguments = parser.parse_args(argv)
+    try:
+        known = hosts(os.environ.get(VARIABLE, ""))
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    _serve(arguments.workspace, arguments.port, known)
+    return 0
+
+
+def _serve(workspace: str, port: int, known: list[str]) -> None:
+    # What the command `dagster-webserver` does between its options and uvicorn (dagster_webserver.cli, 1.13).
+    import dagster as dg
+    import uvicorn
+    from dagster._core.workspace.context import WorkspaceProcessContext
+    from dagster._core.workspace.load_target import WorkspaceFileTarget
+    from dagster._utils.interrupts import setup_interrupt_handlers
+    from dagster._utils.log import configure_loggers
+    from dagster_webserver.app import create_app_from_workspace_process_context
+    from dagster_webserver.cli import DEFAULT_DB_STATEMENT_TIMEOUT, DEFAULT_POOL_MAX_OVERFLOW, DEFAULT_POOL_RECYCLE
+    from dagster_webserver.version import __version__
+
+    configure_loggers(log_level="INFO")
+    setup_interrupt_handlers()
+    with dg.DagsterInstance.get() as instance:
+        instance.optimize_for_webserver(DEFAULT_DB_STATEMENT_TIMEOUT, DEFAULT_POOL_RECYCLE, DEFAULT_POOL_MAX_OVERFLOW)
+        target = WorkspaceFileTarget(paths=[workspace])
+        with WorkspaceProcessContext(instance, version=__version__, workspace_load_target=target) as context:
+            app = create_app_from_workspace_process_context(context, live_data_poll_rate=2000, lifespan=_lifespan)
+            uvicorn.run(WebGuard(app, known), host=ADDRESS, port=port, log_level="warning")
+
+
+@contextlib.asynccontextmanager
+async def _lifespan(app: Any) -> AsyncIterator[None]:
+    with contextlib.suppress(asyncio.CancelledError):  # how uvicorn ends it at Ctrl-C
+        yield
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,262 @@
+"""The blend: its ranker against a plain computation, its lists against brute force, and that nothing leaks."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import scipy.special
+import torch
+from sklearn.metrics import roc_auc_score
+
+from core.graph import build_graph, transition_matrix
+from core.interfaces import NATIVE, Inputs, TrainContext
+from core.models import MODELS
+from core.models.blend.config import BlendConfig
+from core.models.blend.ranker import Examples, _list_loss, predict, train_ranker
+from core.pairs import build_pairs
+from core.pairs.split import SplitConfig, split_pairs
+from core.sample import sample_catalog
+from core.scoring.factory import scorer
+from core.store import Store
+from core.walks import WalksConfig, random_walks
+
+SMALL = {
+    "matrix_factorization_bias": {"epochs": 3, "dim": 8},
+    "skipgram_side_info_mean": {"epochs": 3, "dim": 8},
+    "content_knn": {},
+}
+CONFIG = BlendConfig(lists=300, networks=2, hidden=16, epochs=4, candidates=30)
+
+
+def inputs_of(products, split) -> Inputs:
+    """Inputs of the blend, its parts trained by the registry's own entries."""
+    graph = build_graph(split.n_nodes, split.train_source, split.train_target, split.train_weight)
+    transition = transition_matrix(graph)
+    walks = random_walks(transition, WalksConfig(walks_per_node=4, walk_length=6))
+    inputs = Inputs(split.n_nodes, products, graph, transition, walks)
+    context = TrainContext(threads=1)
+    parts = {
+        name: MODELS[name].fit(inputs, MODELS[name].config_class(**settings), context)
+        for name, settings in SMALL.items()
+    }
+    return dataclasses.replace(inputs, models={name: parts[name] for name in MODELS["blend"].models})
+
+
+def split_of(pairs, seed=42):
+    has_metadata = pairs.products["has_metadata"].to_numpy()
+    n_nodes = pairs.products.num_rows
+    return split_pairs(n_nodes, pairs.source, pairs.target, pairs.weight, has_metadata, SplitConfig(), seed)
+
+
+@pytest.fixture(scope="module")
+def pairs():
+    catalog = sample_catalog(600, 12.0, seed=3)
+    return build_pairs(catalog.products, catalog.relationships)
+
+
+@pytest.fixture(scope="module")
+def split(pairs):
+    return split_of(pairs)
+
+
+@pytest.fixture(scope="module")
+def inputs(pairs, split):
+    return inputs_of(pairs.products, split)
+
+
+@pytest.fixture(scope="module")
+def blend(inputs):
+    return MODELS["blend"].fit(inputs, CONFIG, TrainContext(threads=1))
+
+
+def auc(one, positive, negative) -> float:
+    scores = [one.score_pairs(*pairs) for pairs in (positive, negative)]
+    labels = np.repeat([1, 0], [len(part) for part in scores])
+    return roc_auc_score(labels, np.concatenate(scores))
+
+
+def matched_auc(embeddings, split) -> float:
+    one = scorer(MODELS["blend"], embeddings, NATIVE)
+    return auc(one, (split.valid_source, split.valid_target), (split.matched_source, split.matched_target))
+
+
+def test_is_better_than_each_of_its_parts(blend, inputs, split):
+    found = matched_auc(blend, split)
+    for name, part in inputs.models.items():
+        one = scorer(MODELS[name], part, MODELS[name].scorings[0])
+        pairs = [(split.valid_source, split.valid_target), (split.matched_source, split.matched_target)]
+        assert found > auc(one, *pairs), name
+
+
+def test_places_products_without_any_pair(blend, split):
+    one = scorer(MODELS["blend"], blend, NATIVE)
+    drawn = split.cold_matched_target >= 0
+    negative = split.cold_source[drawn], split.cold_matched_target[drawn]
+    # Ten cold products or so: 0.64 to 0.70 over twelve splits of this catalogue.
+    assert auc(one, (split.cold_source, split.cold_target), negative) > 0.6
+    ids, _ = one.top_k(split.cold[:20], 5)
+    assert (ids[:, 0] >= 0).mean() > 0.8
+
+
+def test_a_pair_scores_the_same_both_ways(blend, split):
+    one = scorer(MODELS["blend"], blend, NATIVE)
+    forth = one.score_pairs(split.valid_source, split.valid_target)
+    np.testing.assert_allclose(one.score_pairs(split.valid_target, split.valid_source), forth, rtol=1e-4, atol=1e-5)
+
+
+def test_lists_are_the_best_candidates(blend, inputs):
+    """Against the definition: with as many candidates as products, lists hold the best of all that are reachable."""
+    everything = dataclasses.replace(blend, info={**blend.info, "config": {**blend.info["config"], "candidates": 600}})
+    one = scorer(MODELS["blend"], everything, NATIVE, threads=2)
+    sources = np.flatnonzero(one.seen)[::40].astype(np.int32)
+    mask = inputs.graph.adjacency()[sources]
+    ids, scores = one.top_k(sources, 7, mask=mask)
+    step = transition_matrix(inputs.graph).toarray()
+    reach = (np.linalg.matrix_power(step, 3) > 0)[sources]
+    others = np.stack(
+        [
+            np.isin(np.arange(600), other.top_k(sources[row : row + 1], 600, mask=mask[row])[0])
+            for row in range(len(sources))
+            for other in one._features.models.values()
+        ]
+    )
+    others = others.reshape(len(sources), -1, 600).any(axis=1)
+    allowed = (reach | others) & (mask.toarray() == 0)
+    allowed[np.arange(len(sources)), sources] = False
+    for row, source in enumerate(sources):
+        candidates = np.flatnonzero(allowed[row]).astype(np.int32)
+        own = one._predict(one._features.forth(np.full(len(candidates), source, np.int32), candidates))
+        best = candidates[np.lexsort((candidates, -own))][:7]
+        assert ids[row, : len(best)].tolist() == best.tolist()
+        assert (ids[row, len(best) :] == -1).all()
+        assert (np.diff(scores[row, : len(best)]) <= 0).all()
+
+
+def test_threads_change_nothing(blend, split):
+    one, two = (scorer(MODELS["blend"], blend, NATIVE, threads) for threads in (1, 3))
+    sources = split.valid_source[:50]
+    assert np.array_equal(one.top_k(sources, 10)[0], two.top_k(sources, 10)[0])
+    target = split.valid_target[:50]
+    assert np.array_equal(one.score_pairs(sources, target), two.score_pairs(sources, target))
+
+
+def test_held_out_pairs_touch_nothing(pairs, split, inputs, blend):
+    """Pairs that share no structure but their products' degrees cannot be told from others that do not either.
+
+    Every pair's second product is exchanged with another pair's, so that products keep their degrees and pairs mean
+    nothing; what is held out of these can be found only by whoever has seen it.
+    """
+    rng = np.random.default_rng(5)
+    source, target = pairs.source, rng.permutation(pairs.target)
+    low, high = np.minimum(source, target), np.maximum(source, target)
+    keys = np.unique((low * np.int64(pairs.products.num_rows) + high)[low != high])
+    n_nodes = pairs.products.num_rows
+    nonsense = split_pairs(
+        n_nodes, (keys // n_nodes).astype(np.int32), (keys % n_nodes).astype(np.int32), np.ones(len(keys), np.float32),
+        pairs.products["has_metadata"].to_numpy(), SplitConfig(),
+    )  # fmt: skip
+    trained = MODELS["blend"].fit(inputs_of(pairs.products, nonsense), CONFIG, TrainContext(threads=1))
+    assert abs(matched_auc(trained, nonsense) - 0.5) < 0.04  # five standard errors of 2,400 pairs of each kind
+    assert matched_auc(blend, split) > 0.75  # what the same code finds where there is something to find
+
+
+def test_training_again_gives_the_same(inputs, blend):
+    again = MODELS["blend"].fit(inputs, CONFIG, TrainContext(threads=1))
+    for name, value in blend.arrays.items():
+        np.testing.assert_array_equal(again.arrays[name], value, err_msg=name)
+
+
+def test_survives_the_store(blend, split, tmp_path):
+    store = Store(tmp_path)
+    store.write("embeddings/blend", "x", blend)
+    found = store.read("embeddings/blend", "x")
+    assert list(found.parts) == list(blend.parts)
+    one, two = (scorer(MODELS["blend"], embeddings, NATIVE) for embeddings in (blend, found))
+    pairs = split.valid_source, split.valid_target
+    assert np.array_equal(one.score_pairs(*pairs), two.score_pairs(*pairs))
+
+
+def test_a_category_of_two_pairs(pairs):
+    products = pairs.products.slice(0, 4)
+    ids, weight = np.array([[0, 1], [1, 2]], np.int32).T, np.ones(2, np.float32)
+    split = split_pairs(4, ids[0], ids[1], weight, np.zeros(4, bool), SplitConfig())
+    trained = MODELS["blend"].fit(inputs_of(products, split), CONFIG, TrainContext(threads=1))
+    one = scorer(MODELS["blend"], trained, NATIVE)
+    assert np.isfinite(one.score_pairs(ids[0], ids[1])).all()
+    known = int(split.train_source[0]), int(split.train_target[0])
+    ids, _ = one.top_k(np.array(known[:1], np.int32), 3)
+    assert known[1] in ids
+
+
+def features_like(rng, n):
+    return rng.standard_normal((n, 5)).astype(np.float32)
+
+
+def example_lists(rng, count=200, length=12):
+    """Lists in which the row with the largest sum of two features is the relevant one."""
+    rows = features_like(rng, count * length)
+    best = (rows[:, 0] + rows[:, 1]).reshape(count, length).argmax(axis=1)
+    relevant = np.zeros((count, length), bool)
+    relevant[np.arange(count), best] = True
+    return rows, np.arange(count + 1, dtype=np.int64) * length, relevant.ravel()
+
+
+def test_ranker_learns_an_order_and_a_boundary():
+    rng = np.random.default_rng(0)
+    rows, starts, relevant = example_lists(rng)
+    pairs = features_like(rng, 4000)
+    config = BlendConfig(networks=2, hidden=16, epochs=15, learning_rate=0.02)
+    examples = Examples(rows, starts, relevant, pairs, pairs[:, 0] + pairs[:, 1] > 0)
+    ranker, _ = train_ranker(examples, config, TrainContext(seed=1))
+    fresh, _, wanted = example_lists(rng)
+    chosen = predict(ranker, fresh).reshape(200, 12).argmax(axis=1)
+    assert (wanted.reshape(200, 12)[np.arange(200), chosen]).mean() > 0.85
+    assert roc_auc_score(fresh[:, 0] + fresh[:, 1] > 0, predict(ranker, fresh)) > 0.97
+
+
+def test_ranker_does_not_depend_on_torch_threads():
+    rng = np.random.default_rng(0)
+    rows, starts, relevant = example_lists(rng, 50)
+    examples = Examples(rows, starts, relevant, rows, relevant)
+    results = []
+    for threads in (1, 2):
+        torch.set_num_threads(threads)
+        config = BlendConfig(networks=2, hidden=16, epochs=2, learning_rate=0.02)
+        results.append(train_ranker(examples, config, TrainContext(seed=1, threads=threads))[0])
+        assert torch.get_num_threads() == threads
+    for name in results[0]:
+        np.testing.assert_array_equal(results[0][name], results[1][name])
+
+
+def test_list_loss_is_the_mean_cross_entropy_of_a_softmax():
+    rng = np.random.default_rng(0)
+    lengths = np.array([3, 1, 5])
+    starts = np.concatenate([[0], np.cumsum(lengths)])
+    rows = features_like(rng, lengths.sum())
+    relevant = np.array([1, 0, 1, 1, 0, 0, 1, 0, 0], np.float32)
+    layers = [torch.from_numpy(rng.standard_normal(s).astype(np.float32)) for s in
+              [(2, 5, 4), (2, 1, 4), (2, 4, 4), (2, 1, 4), (2, 4, 1), (2, 1, 1)]]  # fmt: skip
+    chosen = np.array([2, 0, 1])
+    loss = _list_loss(layers, torch.from_numpy(rows), torch.from_numpy(relevant), starts, chosen)
+
+    def logits(network):
+        hidden = rows
+        for layer in (0, 2):
+            hidden = np.maximum(hidden @ layers[layer][network].numpy() + layers[layer + 1][network].numpy(), 0)
+        return (hidden @ layers[4][network].numpy() + layers[5][network].numpy())[:, 0]
+
+    expected = []
+    for network in (0, 1):
+        out = logits(network)
+        for row in chosen:
+            part = slice(starts[row], starts[row + 1])
+            share = relevant[part] / relevant[part].sum()
+            expected.append(-(share * scipy.special.log_softmax(out[part])).sum())
+    assert float(loss) == pytest.approx(np.mean(expected), rel=1e-5)
+
+
+def test_without_examples_the_first_feature_decides():
+    nothing = np.empty((0, 5), np.float32), np.zeros(1, np.int64), np.empty(0, bool)
+    rows = features_like(np.random.default_rng(0), 30)
+    ranker, _ = train_ranker(Examples(*nothing, rows, np.zeros(30, bool)), CONFIG, TrainContext(seed=1))
+    np.testing.assert_allclose(predict(ranker, rows), rows[:, 0], rtol=1e-6)

@@ -1,0 +1,311 @@
+"""The asset graph in a real Dagster instance: two partitions, faults, settings, schedules."""
+
+import json
+import re
+import shutil
+
+import dagster as dg
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from core.errors import InputError
+from core.models import MODELS
+from core.projection import ProjectionConfig, has_map, wanted
+from core.store import Store
+from core.store.manifest import digest
+from orchestration.config import form
+from orchestration.definitions import defs
+from orchestration.resources import TorchDevice
+from tests.pipeline import copied, run
+
+STAGES = ["raw_products", "raw_relationships", "quarantine", "product_pairs", "pair_split", "product_graph"]
+STAGES += ["transition_matrix", "walks", "node2vec_walks", "leaderboard"]
+ASSETS = STAGES + [f"{kind}/{name}" for name in MODELS for kind in ("embeddings", "metrics", "neighbours")]
+ASSETS += [f"projection/{name}" for name in wanted(ProjectionConfig())]
+UNASKED = [f"projection/{name}" for name, m in MODELS.items() if has_map(m) and f"projection/{name}" not in ASSETS]
+
+
+@pytest.fixture(scope="module")
+def built(pipeline, tmp_path_factory):
+    """Both working categories, materialized once; (store, instance, results by category)."""
+    with copied(pipeline, tmp_path_factory.mktemp("pipeline")) as (folder, instance):
+        yield Store(folder / "store"), instance, pipeline.results
+
+
+def test_every_asset_of_both_partitions_is_materialized(built):
+    store, instance, results = built
+    for category, result in results.items():
+        assert result.success, [e.message for e in result.all_events if e.is_failure]
+        for asset in ASSETS:
+            assert store.manifest(asset, category) is not None, (asset, category)
+            key = dg.AssetKey(asset.split("/"))
+            assert category in instance.get_materialized_partitions(key)
+        for asset in UNASKED:
+            assert store.manifest(asset, category) is None, (asset, category)
+
+
+def test_manifests_carry_run_config_and_code_version(built):
+    store, _, results = built
+    manifest = store.manifest("embeddings/skipgram", "alpha")
+    assert manifest.info["run_id"] == results["alpha"].run_id
+    assert manifest.info["code_version"] == MODELS["skipgram"].version
+    assert manifest.info["config"]["dim"] == 16 and manifest.info["config"]["epochs"] == 20
+
+
+def test_the_stages_agree_with_each_other(built):
+    store, _, _ = built
+    for category in ("alpha", "beta"):
+        pairs, split = store.read("product_pairs", category), store.read("pair_split", category)
+        graph, matrix = store.read("product_graph", category), store.read("transition_matrix", category)
+        walks = store.read("walks", category)
+        assert pairs.products.num_rows == split.n_nodes == graph.n_nodes == matrix.shape[0]
+        train = set(zip(split.train_source.tolist(), split.train_target.tolist(), strict=True))
+        valid = set(zip(split.valid_source.tolist(), split.valid_target.tolist(), strict=True))
+        assert not train & valid and graph.n_edges == len(train)
+        assert train | valid <= set(zip(pairs.source.tolist(), pairs.target.tolist(), strict=True))
+        steps = np.stack([walks[:, :-1].ravel(), walks[:, 1:].ravel()])
+        steps = steps[:, (steps >= 0).all(axis=0)]
+        assert steps.size and all(matrix[a, b] > 0 for a, b in steps.T[:500].tolist())
+
+
+def test_every_model_answers_and_stands_on_the_leaderboard(built):
+    store, _, _ = built
+    for category in ("alpha", "beta"):
+        long = store.read("leaderboard", category).to_pandas()
+        assert set(long["model"]) == set(MODELS) and set(long["category"]) == {category}
+        for name, model in MODELS.items():
+            rows = long[long["model"] == name]
+            assert (rows["protocol"] == "time").any()
+            rows = rows[rows["protocol"] != "time"]
+            assert set(rows["scoring"]) == set(model.scorings)
+            assert {"published", "degree_matched", "ranking"} <= set(rows["protocol"])
+            # Beta is a bare pairs table: without metadata, content has nothing to list but the training pairs.
+            undefined = {"popularity_bias@10"} if (name, category) == ("content_knn", "beta") else set()
+            assert set(rows["metric"][rows["value"].isna()]) == undefined
+            neighbours = pq.read_table(store.file(f"neighbours/{name}", category, "table")).to_pandas()
+            assert len(neighbours) and (neighbours["product"].astype(str) != neighbours["neighbour"].astype(str)).all()
+
+
+def test_walk_models_beat_popularity_on_degree_matched_negatives(built):
+    long = built[0].read("leaderboard", "alpha").to_pandas()
+    rows = long[(long.protocol == "degree_matched") & (long.subset == "all") & (long.metric == "roc_auc")]
+    best = rows.groupby("model").value.max()
+    assert best["skipgram"] > best["popularity"] + 0.05
+    assert abs(best["popularity"] - 0.5) < 0.1
+
+
+def test_side_information_places_cold_products(built):
+    """Where there is metadata, the content model alone answers for products that have no training pair."""
+    long = built[0].read("leaderboard", "alpha").to_pandas()
+    rows = long[(long.protocol == "cold_start") & (long.metric == "roc_auc_uniform")]
+    best = rows.groupby("model").value.max()
+    assert best["content_knn"] > 0.6 and best["rp3beta"] == best["skipgram"] == best["node2vec"] == 0.5
+
+
+def test_one_categorys_trouble_names_the_remedy_and_touches_no_other(built, tmp_path):
+    store, instance, _ = built
+    before = store.manifest("raw_products", "alpha")
+    result = run(store.root, "missing", instance)
+    assert not result.success
+    text = "\n".join(str(e.step_failure_data.error) for e in result.all_events if e.is_step_failure)
+    assert "not_there.json.gz" in text and "RAW_DIR" in text
+    assert store.manifest("raw_products", "alpha") == before
+    assert store.manifest("raw_products", "missing") is None
+
+
+def test_a_failing_rebuild_leaves_the_earlier_artefacts_readable(built):
+    store, instance, _ = built
+    tiny = store.root.parent / "tiny.csv"
+    whole, before = tiny.read_text(), store.manifest("product_pairs", "beta")
+    try:
+        tiny.write_text("product1,product2\n")
+        assert not run(store.root, "beta", instance).success
+    finally:
+        tiny.write_text(whole)
+    assert store.manifest("product_pairs", "beta") == before
+    assert store.read("product_pairs", "beta").products.num_rows > 0
+
+
+def test_launchpad_values_win_over_the_category_and_are_checked(built):
+    store, instance, _ = built
+    config = {"ops": {"walks": {"config": {"walk_length": 5}}}}
+    result = run(store.root, "beta", instance, run_config=config, asset_selection=[dg.AssetKey("walks")])
+    assert result.success
+    assert store.read("walks", "beta").shape[1] == 5
+    config["ops"]["walks"]["config"]["walk_length"] = 0
+    with pytest.raises(
+        dg.DagsterInvalidConfigError, match=r"walks\.walk_length: 0 is below the smallest allowed value"
+    ):
+        run(store.root, "beta", instance, run_config=config, asset_selection=[dg.AssetKey("walks")])
+    assert store.read("walks", "beta").shape[1] == 5
+
+
+def test_a_map_of_another_model_is_made_when_asked_for(built):
+    store, instance, _ = built
+    asset = UNASKED[0]
+    config = {"ops": {asset.replace("/", "__"): {"config": {"models": "all"}}}}
+    selection = [dg.AssetKey(asset.split("/"))]
+    result = run(store.root, "alpha", instance, run_config=config, asset_selection=selection)
+    assert result.success
+    found, trained = store.read(asset, "alpha"), store.read(asset.replace("projection", "embeddings"), "alpha")
+    assert found.nodes.tolist() == np.flatnonzero(trained.seen).tolist()
+    assert found.position.shape == (len(found.nodes), 2) and np.abs(found.position).max() <= 1
+
+    config["ops"][asset.replace("/", "__")]["config"]["models"] = "popularity"
+    result = run(store.root, "alpha", instance, run_config=config, asset_selection=selection)
+    text = "\n".join(str(e.step_failure_data.error) for e in result.all_events if e.is_step_failure)
+    assert not result.success and "'popularity' has no map" in text
+
+
+def test_forms_document_every_setting():
+    for name, field in form("walks").model_fields.items():
+        assert "Default" in field.description, name
+        assert field.default is None
+
+
+def test_groups_kinds_and_descriptions_are_there_for_every_asset():
+    graph = defs.resolve_asset_graph()
+    keys = graph.materializable_asset_keys
+    assert {key.to_user_string() for key in keys} == {*ASSETS, *UNASKED}
+    for key in graph.get_all_asset_keys():
+        node = graph.get(key)
+        assert node.description and node.group_name != "default" and node.kinds, key
+        assert node.partitions_def is not None and bool(node.code_version) == (key in keys)
+
+
+def test_each_category_with_a_cron_has_a_schedule_that_names_its_partition():
+    repository = defs.get_repository_def()
+    schedules = {schedule.name: schedule for schedule in repository.schedule_defs}
+    assert set(schedules) == {"rebuild_alpha", "rebuild_beta", "verify_store_nightly"}
+    assert schedules["rebuild_alpha"].default_status == dg.DefaultScheduleStatus.RUNNING
+    assert schedules["rebuild_beta"].default_status == dg.DefaultScheduleStatus.STOPPED
+    assert schedules["rebuild_beta"].execution_timezone == "Europe/Berlin"
+
+
+def test_a_demanded_device_that_is_not_there_is_a_clear_failure():
+    import torch
+
+    assert TorchDevice(device="cpu").resolve() == ("cpu", "demanded")
+    with pytest.raises(InputError, match=r"torch_device\.device: is not one of auto, cpu, cuda"):
+        TorchDevice(device="gpu").resolve()
+    with pytest.raises(InputError, match=re.escape("'cuda:99' was demanded")):
+        TorchDevice(device="cuda:99").resolve()
+    if torch.cuda.is_available():
+        assert TorchDevice().resolve() == ("cuda", "auto")
+        return
+    with pytest.raises(InputError, match=re.escape("'cuda' was demanded")):
+        TorchDevice(device="cuda").resolve()
+    if not torch.backends.mps.is_available():
+        assert str(TorchDevice().resolve()) == "cpu (auto; this machine has no cuda and no mps)"
+
+
+def test_device_and_precision_stand_in_the_metadata(built):
+    _, instance, _ = built
+    record = instance.get_latest_materialization_event(dg.AssetKey(["embeddings", "skipgram"]))
+    facts = record.asset_materialization.metadata
+    assert facts["device"].value.split(" ")[0] in ("cpu", "cuda", "mps")
+    assert facts["training"].value["precision"] == "float32"
+    assert facts["training"].value["out_of_memory_halvings"] == 0
+
+
+def test_an_unknown_precision_is_refused_before_training(built):
+    store, instance, _ = built
+    before = store.manifest("embeddings/skipgram", "alpha")
+    config = {"resources": {"torch_device": {"config": {"precision": "fp4"}}}}
+    result = run(
+        store.root, "alpha", instance, run_config=config, asset_selection=[dg.AssetKey(["embeddings", "skipgram"])]
+    )
+    [failure] = [e.step_failure_data.error.cause for e in result.all_events if e.is_step_failure]
+    assert "torch_device.precision: the value is not one of float32, tf32, bf16" in failure.message
+    assert store.manifest("embeddings/skipgram", "alpha") == before
+
+
+def test_step_tags_of_the_file_stand_on_the_steps_that_train():
+    jobs = defs.resolve_job_def("rebuild")
+    tags = {node.name: node.definition.tags for node in jobs.nodes}
+    limits = {"container_config": {"resources": {"limits": {"nvidia.com/gpu": 1}}}}
+    for name, model in MODELS.items():
+        own = tags[f"embeddings__{name}"]
+        assert ("dagster-k8s/config" in own) == model.gpu
+        if model.gpu:
+            assert json.loads(own["dagster-k8s/config"]) == limits
+    assert json.loads(tags["embeddings__skipgram"]["dagster-ray/config"]) == {"num_gpus": 1}
+    assert "dagster-ray/config" not in tags["embeddings__node2vec"]
+
+
+def test_loading_what_was_never_materialized_says_what_to_run(tmp_path):
+    instance = dg.DagsterInstance.ephemeral()
+    result = run(tmp_path / "store", "alpha", instance, asset_selection=[dg.AssetKey("product_graph")])
+    assert not result.success
+    text = "\n".join(str(e.step_failure_data.error) for e in result.all_events if e.is_step_failure)
+    assert "make materialize CATEGORY=alpha" in text
+
+
+WAY_TO_SKIPGRAM = ["raw_products", "raw_relationships", "quarantine", "product_pairs", "pair_split", "product_graph"]
+WAY_TO_SKIPGRAM += ["transition_matrix", "walks", "embeddings/skipgram"]
+
+
+def rebuild_warm(root, instance):
+    """Rebuild beta up to skipgram with a warm start; the result's facts about its start and the run's log."""
+    config = {"ops": {"embeddings__skipgram": {"config": {"warm_start": True}}}}
+    keys = [dg.AssetKey(asset.split("/")) for asset in WAY_TO_SKIPGRAM]
+    result = run(root, "beta", instance, run_config=config, asset_selection=keys)
+    assert result.success, [e.message for e in result.all_events if e.is_failure]
+    log = [entry.user_message for entry in instance.all_logs(result.run_id)]
+    return Store(root).read("embeddings/skipgram", "beta").info["start"], log
+
+
+def test_a_rebuild_with_new_products_starts_from_the_last_embeddings(built, tmp_path):
+    instance = built[1]
+    root = tmp_path / "store"
+    shutil.copytree(built[0].root, root)
+    lines = (built[0].root.parent / "tiny.csv").read_text() + "".join(
+        f"a{i},p{j},1\n" for i in range(9) for j in (i, 7)
+    )
+    (tmp_path / "tiny.csv").write_text(lines + "p1,zz,1\n")
+    before = Store(root).read("embeddings/skipgram", "beta")
+    kept = int(before.seen.sum())
+    start, log = rebuild_warm(root, instance)
+    split = Store(root).read("pair_split", "beta")
+    after = Store(root).read("embeddings/skipgram", "beta")
+    new = split.n_nodes - 80
+    assert new == 10 and start["warm"] and start["kept"] == kept == 80 and start["dropped"] == 0
+    assert start["from_neighbours"] == after.seen.sum() - kept > 0 and start["fresh"] == 0
+    assert any(line.startswith("warm start: 80 products") for line in log)
+    # The products that were there, recognized without their keys: new ids begin with a or z.
+    same = Store(root).read("product_pairs", "beta").products["product_id"].to_pylist()
+    rows = [i for i, product in enumerate(same) if product.startswith("p")]
+    cosine = (before.center * after.center[rows]).sum(1) / np.linalg.norm(before.center, axis=1)
+    assert (cosine / np.linalg.norm(after.center[rows], axis=1)).mean() > 0.9
+
+    # The embeddings are no dependency of themselves.
+    graph = defs.resolve_asset_graph()
+    key = dg.AssetKey(["embeddings", "skipgram"])
+    assert key not in graph.get(key).parent_keys
+
+    # With another split the old vectors may have met what would judge them.
+    config = {"ops": {"pair_split": {"config": {"validation_share": 0.2}}}}
+    assert run(root, "beta", instance, run_config=config, asset_selection=[dg.AssetKey("pair_split")]).success
+    config = {"ops": {"embeddings__skipgram": {"config": {"warm_start": True}}}}
+    assert run(root, "beta", instance, run_config=config, asset_selection=[key]).success
+    start = Store(root).read("embeddings/skipgram", "beta").info["start"]
+    assert not start["warm"] and "shares of the split" in start["why"]
+
+
+def test_embeddings_stored_before_there_were_keys_are_read_and_lead_to_a_cold_start(built, tmp_path):
+    root = tmp_path / "store"
+    shutil.copytree(built[0].root, root)
+    shutil.copy(built[0].root.parent / "tiny.csv", tmp_path)
+    for asset in ("embeddings/skipgram", "pair_split"):
+        manifest = root / asset / "beta" / "manifest.json"
+        old = json.loads(manifest.read_text())
+        del old["fields"]["keys"]
+        old["digest"] = digest(old["type"], old["fields"])
+        manifest.write_text(json.dumps(old))
+        assert Store(root).read(asset, "beta").keys is None
+    start, log = rebuild_warm(root, built[1])
+    assert not start["warm"] and "do not tell to which products" in start["why"]
+    assert any(line.startswith("cold start: the earlier embeddings do not tell") for line in log)
+    start, _ = rebuild_warm(root, built[1])
+    assert start["warm"] and start["kept"] == 80
