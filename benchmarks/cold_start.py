@@ -29,14 +29,14 @@ from experiments import Category, category, markdown, parser
 
 from core.evaluation.ranking import recall
 from core.graph import build_graph, transition_matrix
-from core.interfaces import CENTER_CONTEXT, Embeddings, Inputs, TrainContext
+from core.interfaces import CENTER_CONTEXT, Inputs, TrainContext, TrainedModel
 from core.models import MODELS
 from core.models.product_fields import brands, categories, distinct
 from core.models.side_info.fields import side_fields
 from core.models.side_info.fit import fit_side_vectors
 from core.models.side_info.new_products import partner_directions, place_newcomers
 from core.pairs.ranking_task import cold_task
-from core.pairs.split import SplitConfig, split_pairs
+from core.pairs.split import Pairs, SplitConfig, split_pairs
 from core.scoring.factory import scorer
 from core.scoring.vectors import normalized
 from core.training.corpus import build_corpus
@@ -46,7 +46,7 @@ RIDGE, SHRINK, SEED = 2.0, 10.0, 42
 SHIPPED = "skipgram_side_info_mean"
 
 
-def trained(data: Category, seed: int, threads: int) -> tuple[Category, Embeddings, np.ndarray]:
+def trained(data: Category, seed: int, threads: int) -> tuple[Category, TrainedModel, np.ndarray]:
     """The split, plain skip-gram and how often each product stands on its walks; materialized for seed 42."""
     if seed == SEED:
         plain, walks = data.store.read("embeddings/skipgram", data.name), data.store.read("walks", data.name)
@@ -54,7 +54,7 @@ def trained(data: Category, seed: int, threads: int) -> tuple[Category, Embeddin
         pairs = data.store.read("product_pairs", data.name)
         described = pairs.products["has_metadata"].to_numpy()
         split = split_pairs(len(described), pairs.source, pairs.target, pairs.weight, described, SplitConfig(), seed)
-        graph = build_graph(split.n_nodes, split.train_source, split.train_target, split.train_weight)
+        graph = build_graph(split.n_nodes, split.train.source, split.train.target, split.train.weight)
         data, model = replace(data, split=split, graph=graph), MODELS["skipgram"]
         walks = random_walks(transition_matrix(graph), seed=seed, threads=threads)
         plain = model.fit(Inputs(split.n_nodes, walks=walks), model.config_class(), TrainContext(seed, threads))
@@ -91,7 +91,7 @@ def calibrated(vectors: np.ndarray, along: np.ndarray, mean_context: np.ndarray,
 
 
 def places(
-    data: Category, products: pa.Table, plain: Embeddings, counts: np.ndarray
+    data: Category, products: pa.Table, plain: TrainedModel, counts: np.ndarray
 ) -> tuple[np.ndarray, dict[str, np.ndarray], np.ndarray]:
     """The products to place, their centers by method, and their contexts."""
     center, context = normalized(plain.center), normalized(plain.context)
@@ -113,7 +113,7 @@ def places(
     return new, {"own": own, "neighbours": near, "whitened": whitened, "calibrated": moved}, placed
 
 
-def shipped(data: Category, products: pa.Table, plain: Embeddings, counts: np.ndarray) -> dict[str, Embeddings]:
+def shipped(data: Category, products: pa.Table, plain: TrainedModel, counts: np.ndarray) -> dict[str, TrainedModel]:
     """The package's own fit with equal weights, by both settings of ``new_products``."""
     learned = np.hstack([plain.center, plain.context, partner_directions(plain.center, data.graph)])
     fit = fit_side_vectors(learned, counts, side_fields(products, 10), 1.0, 1.0)
@@ -121,12 +121,12 @@ def shipped(data: Category, products: pa.Table, plain: Embeddings, counts: np.nd
     seen = np.logical_and(center.any(axis=1), context.any(axis=1))
     moved = center.copy(), context.copy()
     place_newcomers(*moved, direction, seen & ~plain.seen, data.graph)
-    return {"alike": Embeddings(SHIPPED, seen, center, context), "partners": Embeddings(SHIPPED, seen, *moved)}
+    return {"alike": TrainedModel(SHIPPED, seen, center, context), "partners": TrainedModel(SHIPPED, seen, *moved)}
 
 
-def shown(data: Category, embeddings: Embeddings, threads: int) -> float:
+def shown(data: Category, embeddings: TrainedModel, threads: int) -> float:
     """recall@10 of the lists of at most 2000 warm products with a cold partner, against their cold partners."""
-    swapped = replace(data.split, cold_source=data.split.cold_target, cold_target=data.split.cold_source)
+    swapped = replace(data.split, cold_pairs=Pairs(data.split.cold_pairs.target, data.split.cold_pairs.source))
     task = cold_task(swapped, 2000, 42)
     mask = data.graph.adjacency()[task.sources]
     lists, _ = scorer(MODELS[SHIPPED], embeddings, CENTER_CONTEXT, threads).top_k(task.sources, 10, mask=mask)
@@ -144,7 +144,7 @@ def main() -> None:
     for name, vectors in centers.items():
         center, context = np.array(plain.center), np.array(plain.context)
         center[new], context[new] = vectors, contexts
-        tried[name] = Embeddings(SHIPPED, np.logical_and(center.any(axis=1), context.any(axis=1)), center, context)
+        tried[name] = TrainedModel(SHIPPED, np.logical_and(center.any(axis=1), context.any(axis=1)), center, context)
     drawn = tried["whitened"]
     drawn = replace(drawn, center=np.array(drawn.center), context=np.array(drawn.context))
     is_new = np.isin(np.arange(data.split.n_nodes), new)

@@ -21,7 +21,7 @@ import pyarrow as pa
 from measurements import Measurement, Run, in_process, parser, peak_gb, report, spread
 
 from core.evaluation import EvaluationConfig, evaluate
-from core.interfaces import CENTER_CENTER, CENTER_CONTEXT, Embeddings, Inputs, TrainContext
+from core.interfaces import CENTER_CENTER, CENTER_CONTEXT, Inputs, TrainContext, TrainedModel
 from core.models import MODELS
 from core.scoring.neighbours import NeighboursConfig, nearest
 from core.store import Store
@@ -35,7 +35,7 @@ def timed(work: Callable[[], Any]) -> tuple[Any, float]:
     return result, time.perf_counter() - started
 
 
-def lists(embeddings: Embeddings, threads: int) -> Run:
+def lists(embeddings: TrainedModel, threads: int) -> Run:
     """Seconds of both scorings' exact lists."""
     ids = pa.array([f"P{i:09d}" for i in range(len(embeddings.seen))])
     config = NeighboursConfig(exact_up_to=10**8)
@@ -65,7 +65,7 @@ def on_random(nodes: int, threads: int) -> Run:
     center = clusters[rng.integers(len(clusters), size=nodes)]
     center += 0.5 * rng.standard_normal((nodes, dim), dtype=np.float32)
     context = center + 0.5 * rng.standard_normal((nodes, dim), dtype=np.float32)
-    embeddings = Embeddings(MODEL.name, np.ones(nodes, bool), center, context)
+    embeddings = TrainedModel(MODEL.name, np.ones(nodes, bool), center, context)
     return lists(embeddings, threads) | {"peak_gb": peak_gb()}
 
 

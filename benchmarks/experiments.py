@@ -1,5 +1,4 @@
-"""What the experiments on a materialized category share: their arguments, their data, their numbers and their tables.
-"""
+"""What the experiments on a materialized category share: arguments, data, numbers and tables."""
 
 import argparse
 from collections.abc import Iterable, Sequence
@@ -7,7 +6,7 @@ from dataclasses import dataclass
 
 from core.evaluation import EvaluationConfig, evaluate
 from core.graph import ProductGraph
-from core.interfaces import CENTER_CENTER, CENTER_CONTEXT, Embeddings
+from core.interfaces import CENTER_CENTER, CENTER_CONTEXT, TrainedModel
 from core.models import MODELS
 from core.pairs.split import PairSplit
 from core.store import Store
@@ -42,10 +41,10 @@ class Category:
     split: PairSplit
     graph: ProductGraph
 
-    def measure(self, model: str, embeddings: Embeddings, threads: int) -> Numbers:
+    def measure(self, model: str, trained: TrainedModel, threads: int) -> Numbers:
         """Evaluate as the pipeline does, without intervals; ``model`` is the registry name whose rules apply."""
         config = EvaluationConfig(bootstrap=0)
-        table = evaluate(MODELS[model], embeddings, self.split, self.graph, config, threads=threads).metrics
+        table = evaluate(MODELS[model], trained, self.split, self.graph, config, threads=threads).metrics
         value = {
             (row["protocol"], row["subset"], row["scoring"], row["metric"]): row["value"] for row in table.to_pylist()
         }

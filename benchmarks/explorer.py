@@ -37,7 +37,7 @@ from websockets.asyncio.client import connect
 
 from core.evaluation import CURVES, METRICS, SCORES, Evaluation
 from core.graph import ProductGraph, build_graph
-from core.interfaces import Embeddings
+from core.interfaces import TrainedModel
 from core.models import MODELS
 from core.pairs import PairsConfig, build_pairs
 from core.pairs.split import SplitConfig, split_pairs
@@ -238,7 +238,7 @@ def make_store(store: Store, n: int, count: int, dim: int) -> None:
     print(f"{n:,} products, {len(pairs.source):,} pairs", flush=True)
     has_metadata = pairs.products["has_metadata"].to_numpy()
     split = split_pairs(n, pairs.source, pairs.target, pairs.weight, has_metadata, SplitConfig())
-    graph = build_graph(n, split.train_source, split.train_target, split.train_weight)
+    graph = build_graph(n, split.train.source, split.train.target, split.train.weight)
     values = {"product_pairs": pairs, "pair_split": split, "product_graph": graph, "quarantine": catalog.quarantine}
     for asset, value in values.items():
         store.write(asset, CATEGORY, value)
@@ -247,7 +247,7 @@ def make_store(store: Store, n: int, count: int, dim: int) -> None:
     for number, model in enumerate(sorted(MODELS.values(), key=lambda m: -len(m.scorings))[:count]):
         rng = np.random.default_rng(number)
         center = rng.standard_normal((n, dim), dtype=np.float32)
-        store.write(f"embeddings/{model.name}", CATEGORY, Embeddings(model.name, graph.degree > 0, center, center))
+        store.write(f"embeddings/{model.name}", CATEGORY, TrainedModel(model.name, graph.degree > 0, center, center))
         lists = neighbours(ids, graph, model.scorings, rng)
         store.write(f"neighbours/{model.name}", CATEGORY, lists)
         measured = evaluation(model.name, model.scorings, rng)

@@ -41,7 +41,7 @@ from measurements import (
 )
 from word2vec import DIM, NEGATIVES, REPEAT_SECONDS, WINDOW, article_epoch, make_data
 
-from core.interfaces import Embeddings
+from core.interfaces import TrainedModel
 
 ARTICLE_PAIRS = 5_000
 ON_WALKS: dict[str, dict[str, Any]] = {
@@ -62,7 +62,7 @@ TARGET = ">= 0.5"
 Data = dict[str, np.ndarray]
 
 
-def ours(name: str, data: Data, epochs: int, threads: int) -> tuple[Embeddings, float]:
+def ours(name: str, data: Data, epochs: int, threads: int) -> tuple[TrainedModel, float]:
     """Train a model of the registry; its vectors and how many positive pairs it learned from, both ways counted."""
     from core.graph import build_graph
     from core.interfaces import Inputs, TrainContext
@@ -85,7 +85,7 @@ def expected_pairs(walks: np.ndarray) -> float:
     return float(sum(at_distance))
 
 
-def article(data: Data, threads: int) -> tuple[Embeddings, float]:
+def article(data: Data, threads: int) -> tuple[TrainedModel, float]:
     """One epoch on a share of the pairs."""
     import torch
     from torch.utils.data import DataLoader, Dataset
@@ -114,7 +114,7 @@ def article(data: Data, threads: int) -> tuple[Embeddings, float]:
     torch.nn.init.normal_(vectors.weight, std=0.02)
     article_epoch(vectors, vectors, DataLoader(Pairs(), batch_size=128, shuffle=True, collate_fn=collate))
     seen = np.bincount(train.ravel(), minlength=n_nodes) > 0
-    return Embeddings("matrix_factorization", seen, vectors.weight.detach().numpy()), len(both)
+    return TrainedModel("matrix_factorization", seen, vectors.weight.detach().numpy()), len(both)
 
 
 def contend(name: str, file: Path, epochs: int, threads: int) -> Run:
@@ -122,7 +122,7 @@ def contend(name: str, file: Path, epochs: int, threads: int) -> Run:
     with np.load(file) as arrays:
         data = dict(arrays)
 
-    def work(given: Data, passes: int) -> tuple[Embeddings, float]:
+    def work(given: Data, passes: int) -> tuple[TrainedModel, float]:
         return article(given, threads) if name == "article" else ours(name, given, passes, threads)
 
     work(data | {"walks": data["walks"][:200], "train": data["train"][:200]}, 1)
@@ -142,7 +142,7 @@ def contend(name: str, file: Path, epochs: int, threads: int) -> Run:
     }
 
 
-def auc(trained: Embeddings, data: Data, threads: int) -> float:
+def auc(trained: TrainedModel, data: Data, threads: int) -> float:
     """ROC-AUC over pairs of seen products, by the model's last scoring (native, or center with context)."""
     from sklearn.metrics import roc_auc_score
 

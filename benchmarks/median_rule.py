@@ -19,10 +19,10 @@ def main() -> None:
     in_train, split = data.graph.degree > 0, data.split
     rows = []
     for negatives, source, target in (
-        ("published", split.published_source, split.published_target),
-        ("degree-matched", split.matched_source, split.matched_target),
+        ("published", split.uniform_negatives.source, split.uniform_negatives.target),
+        ("degree-matched", split.degree_matched_negatives.source, split.degree_matched_negatives.target),
     ):
-        positive = in_train[split.valid_source] & in_train[split.valid_target]
+        positive = in_train[split.validation.source] & in_train[split.validation.target]
         negative = in_train[source] & in_train[target]
         scores = [side * (base + np.arange(len(side))) for side, base in ((positive, len(negative) + 1), (negative, 1))]
         median = np.median(np.concatenate([scores[0][positive], scores[1][negative]]))

@@ -27,7 +27,7 @@ import torch
 from experiments import category, markdown, parser
 
 from core.errors import InputError
-from core.interfaces import Embeddings
+from core.interfaces import TrainedModel
 from core.models.product_fields import brands, categories, distinct, price_bands
 from core.models.side_info.fit import softmax
 from core.training.corpus import WalkCorpus, build_corpus, keep_probability, walk_order
@@ -129,7 +129,7 @@ class Joint:
                     self.logits[rows, k] += weights[:, k] * ((one - vector) * change).sum(axis=1)
 
 
-def train(corpus: WalkCorpus, joint: Joint, epochs: int, learning_rate: float) -> Embeddings:
+def train(corpus: WalkCorpus, joint: Joint, epochs: int, learning_rate: float) -> TrainedModel:
     """Skip-gram with a linearly falling learning rate. Raises FloatingPointError where vectors grow out of bounds."""
     noise = noise_table(corpus.counts, 0.75)
     keep = keep_probability(corpus.counts, 0)
@@ -148,7 +148,7 @@ def train(corpus: WalkCorpus, joint: Joint, epochs: int, learning_rate: float) -
             with np.errstate(over="raise", invalid="raise"):
                 joint.learn(nodes, reach, drawn, learning_rate * (1 - (epoch + done / len(starts)) / epochs))
     center, context = joint.compose(np.arange(len(corpus.counts)))[2]
-    return Embeddings(MODEL, np.logical_and(center.any(axis=1), context.any(axis=1)), center, context)
+    return TrainedModel(MODEL, np.logical_and(center.any(axis=1), context.any(axis=1)), center, context)
 
 
 def variants() -> dict[str, Variant]:

@@ -3,9 +3,9 @@
     python benchmarks/step_startup.py
 
 Every step of a run is a process of its own. The executor forks it from a server that has imported what is slow to
-import (``orchestration.steps.preload``); the start method "spawn" makes a process that imports it anew. Both make the same
-few assets of a tiny synthetic category, one step at a time, in a Dagster instance of their own: *start* is the time
-from a step's launch until its own code begins, *start and work* the time until the step has succeeded, in which
+import (``orchestration.steps.preload``); the start method "spawn" makes a process that imports it anew. Both make the
+same few assets of a tiny synthetic category, one step at a time, in a Dagster instance of their own: *start* is the
+time from a step's launch until its own code begins, *start and work* the time until the step has succeeded, in which
 imports that were put off count too.
 """
 

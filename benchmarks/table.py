@@ -1,7 +1,7 @@
 """The performance tables of the documentation, made from what the benchmarks left in benchmarks/results.
 
-    python benchmarks/table.py           # print them
-    python benchmarks/table.py --write   # put them into docs/performance.md, between the two marks
+python benchmarks/table.py           # print them
+python benchmarks/table.py --write   # put them into docs/performance.md, between the two marks
 """
 
 import argparse

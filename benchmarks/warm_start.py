@@ -24,7 +24,7 @@ from sklearn.metrics import roc_auc_score
 from core import paths
 from core.evaluation import EvaluationConfig, evaluate
 from core.graph import ProductGraph, build_graph, transition_matrix
-from core.interfaces import Embeddings, Inputs, Model, TrainContext
+from core.interfaces import Inputs, Model, TrainContext, TrainedModel
 from core.models import MODELS
 from core.pairs import ProductPairs, product_hashes
 from core.pairs.split import PairSplit, SplitConfig, split_pairs
@@ -63,7 +63,7 @@ def prepare(pairs: ProductPairs, wanted: set[str], threads: int) -> State:
         len(has_metadata), pairs.source, pairs.target, pairs.weight, has_metadata, SplitConfig(),
         hashes=product_hashes(pairs.products),
     )  # fmt: skip
-    graph = build_graph(split.n_nodes, split.train_source, split.train_target, split.train_weight)
+    graph = build_graph(split.n_nodes, split.train.source, split.train.target, split.train.weight)
     first = random_walks(transition_matrix(graph), threads=threads) if "walks" in wanted else None
     second = node2vec_walks(graph, threads=threads) if "node2vec_walks" in wanted else None
     inputs = Inputs(split.n_nodes, products=pairs.products, graph=graph, walks=first, node2vec_walks=second)
@@ -71,15 +71,15 @@ def prepare(pairs: ProductPairs, wanted: set[str], threads: int) -> State:
 
 
 def fit(
-    model: Model, state: State, config: Any, threads: int, previous: Embeddings | None = None
-) -> tuple[Embeddings, float]:
+    model: Model, state: State, config: Any, threads: int, previous: TrainedModel | None = None
+) -> tuple[TrainedModel, float]:
     """The embeddings and the CPU seconds of all threads."""
     started = time.process_time()
     context = TrainContext(threads=threads, keys=state.split.keys, previous=previous)
     return model.fit(state.inputs, config, context), time.process_time() - started
 
 
-def measure(model: Model, embeddings: Embeddings, state: State, is_new: np.ndarray, threads: int) -> dict[str, str]:
+def measure(model: Model, embeddings: TrainedModel, state: State, is_new: np.ndarray, threads: int) -> dict[str, str]:
     """The table's cells for one training."""
     scoring = model.scorings[0]
     found = evaluate(model, embeddings, state.split, state.graph, EvaluationConfig(), threads=threads)
@@ -94,7 +94,10 @@ def measure(model: Model, embeddings: Embeddings, state: State, is_new: np.ndarr
         row = rows[key]
         cells[column] = f"{row['value']:.4f} ± {(row['high'] - row['low']) / 2:.4f}"
     one, split, scores = scorer(model, embeddings, scoring), state.split, []
-    for source, target in ((split.valid_source, split.valid_target), (split.matched_source, split.matched_target)):
+    for source, target in (
+        (split.validation.source, split.validation.target),
+        (split.degree_matched_negatives.source, split.degree_matched_negatives.target),
+    ):
         chosen = (is_new[source] | is_new[target]) & one.seen[source] & one.seen[target]
         scores.append(one.score_pairs(source[chosen], target[chosen]))
     labels = np.repeat([1, 0], [len(part) for part in scores])

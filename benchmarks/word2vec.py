@@ -61,14 +61,14 @@ def make_data(file: Path, nodes: int, threads: int) -> None:
     pairs = build_pairs(catalog.products, catalog.relationships)
     has_metadata = np.asarray(pairs.products["has_metadata"])
     split = split_pairs(len(has_metadata), pairs.source, pairs.target, pairs.weight, has_metadata, SplitConfig())
-    graph = build_graph(split.n_nodes, split.train_source, split.train_target, split.train_weight)
+    graph = build_graph(split.n_nodes, split.train.source, split.train.target, split.train.weight)
     np.savez(
         file,
         n_nodes=split.n_nodes,
         walks=random_walks(transition_matrix(graph), threads=threads),
-        train=np.stack([split.train_source, split.train_target], axis=1),
-        positive=np.stack([split.valid_source, split.valid_target], axis=1),
-        negative=np.stack([split.published_source, split.published_target], axis=1),
+        train=np.stack([split.train.source, split.train.target], axis=1),
+        positive=np.stack([split.validation.source, split.validation.target], axis=1),
+        negative=np.stack([split.uniform_negatives.source, split.uniform_negatives.target], axis=1),
     )
 
 
@@ -77,8 +77,8 @@ def stored_data(file: Path, store: Path, category: str) -> None:
     from core.store import Store
 
     split, walks = (Store(store).read(asset, category) for asset in ("pair_split", "walks"))
-    positive = np.stack([split.valid_source, split.valid_target], axis=1)
-    negative = np.stack([split.published_source, split.published_target], axis=1)
+    positive = np.stack([split.validation.source, split.validation.target], axis=1)
+    negative = np.stack([split.uniform_negatives.source, split.uniform_negatives.target], axis=1)
     np.savez(file, n_nodes=split.n_nodes, walks=walks, positive=positive, negative=negative)
 
 

@@ -15,7 +15,7 @@ from core.evaluation.link import roc_auc, thresholds
 from core.evaluation.result import ALL, DEGREE_MATCHED, RANKING
 from core.graph import ProductGraph
 from core.id_clash import likely_clash
-from core.interfaces import Embeddings
+from core.interfaces import TrainedModel
 from core.pairs import ProductPairs
 from core.pairs.split import PairSplit, contains, pair_keys
 
@@ -121,8 +121,8 @@ def _ids_meet(pairs: ProductPairs) -> Finding:
 
 def check_split(split: PairSplit) -> list[Finding]:
     """Findings of :data:`SPLIT`; a pair counts in either direction."""
-    train = pair_keys(split.n_nodes, split.train_source, split.train_target)
-    valid = pair_keys(split.n_nodes, split.valid_source, split.valid_target)
+    train = pair_keys(split.n_nodes, split.train.source, split.train.target)
+    valid = pair_keys(split.n_nodes, split.validation.source, split.validation.target)
     common = int(np.count_nonzero(contains(np.sort(train), valid)))
     text = f"{common:,} of {len(valid):,} validation pairs stand in the training part too"
     return [Finding("no_leak", not common, text, {"common": common})]
@@ -166,12 +166,12 @@ def check_walks(walks: np.ndarray, matrix: sp.csr_matrix, seed: int = 42) -> lis
     return [Finding("follow_edges", not off, text, {"wrong": off, "steps": len(source)})]
 
 
-def check_vectors(embeddings: Embeddings, n_nodes: int) -> list[Finding]:
+def check_vectors(trained: TrainedModel, n_nodes: int) -> list[Finding]:
     """Findings of :data:`VECTORS`, of sparse models too."""
-    dense = {name: v for name in ("center", "context") if (v := getattr(embeddings, name)) is not None}
+    dense = {name: v for name in ("center", "context") if (v := getattr(trained, name)) is not None}
     bad = sum(_not_finite(array) for array in dense.values())
-    bad += sum(_not_finite(matrix.data) for matrix in embeddings.matrices.values())
-    lengths = {"seen": len(embeddings.seen)}
+    bad += sum(_not_finite(matrix.data) for matrix in trained.matrices.values())
+    lengths = {"seen": len(trained.seen)}
     lengths |= {name: len(array) for name, array in dense.items()}
     short = {name: length for name, length in lengths.items() if length != n_nodes}
     # Context vectors may be zero (a product that never stood in a window); a zero center means untrained.
@@ -180,19 +180,19 @@ def check_vectors(embeddings: Embeddings, n_nodes: int) -> list[Finding]:
         center = dense["center"]
         for first in range(0, n_nodes, _BLOCK):
             block = slice(first, first + _BLOCK)
-            empty += int(np.count_nonzero(embeddings.seen[block] & ~np.any(center[block], axis=1)))
-    complete = f"{empty:,} of {int(embeddings.seen.sum()):,} products seen have an all-zero vector"
+            empty += int(np.count_nonzero(trained.seen[block] & ~np.any(center[block], axis=1)))
+    complete = f"{empty:,} of {int(trained.seen.sum()):,} products seen have an all-zero vector"
     if short:
         complete = f"there are {n_nodes:,} products, but {short}"
     return [
         Finding("finite", not bad, f"{bad:,} numbers are not finite", {"bad": bad}),
         Finding("complete", not short and not empty, complete, {"empty": empty}),
-        _learned(embeddings),
+        _learned(trained),
     ]
 
 
-def _learned(embeddings: Embeddings) -> Finding:
-    found = embeddings.info.get("found_pairs")
+def _learned(trained: TrainedModel) -> Finding:
+    found = trained.info.get("found_pairs")
     if found is None:
         return Finding("learned", True, "this model does not learn from walks step by step")
     if found:
@@ -237,8 +237,8 @@ def popularity_auc(split: PairSplit, graph: ProductGraph) -> float:
     """ROC-AUC, on degree-matched negatives, of the product of the two training degrees; NaN without pairs."""
     degree = graph.degree.astype(np.float64)
     counts = thresholds(
-        degree[split.valid_source] * degree[split.valid_target],
-        degree[split.matched_source] * degree[split.matched_target],
+        degree[split.validation.source] * degree[split.validation.target],
+        degree[split.degree_matched_negatives.source] * degree[split.degree_matched_negatives.target],
     )
     if not counts.positives or not counts.negatives:
         return float("nan")

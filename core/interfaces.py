@@ -77,7 +77,7 @@ class Inputs:
     transition: sp.csr_matrix | None = None
     walks: np.ndarray | None = None
     node2vec_walks: np.ndarray | None = None
-    models: dict[str, "Embeddings"] = field(default_factory=dict)
+    models: dict[str, "TrainedModel"] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -92,8 +92,8 @@ class TrainContext:
         progress: progress callback.
         probe: learning-curve probe, or None.
         checkpoints: folder in which an interrupted training leaves and finds its checkpoints, or None.
-        keys: uint64 ``[n_nodes]``: which product each node is, see ``core.pairs.split.PairSplit.keys``; None if unknown.
-        previous: the model's last embeddings, from which a warm start goes on; None if there are none.
+        keys: uint64 ``[n_nodes]``: which product each node is, see ``PairSplit.keys``; None if unknown.
+        previous: what the model learned last, from which a warm start goes on; None if there is nothing.
         version: the model's; what another version learned is not taken up.
         clock: knows how the time is divided among training, probing, set-up and compilation.
     """
@@ -106,13 +106,13 @@ class TrainContext:
     probe: Probe | None = None
     checkpoints: Path | None = None
     keys: np.ndarray | None = None
-    previous: "Embeddings | None" = None
+    previous: "TrainedModel | None" = None
     version: str = "1"
     clock: Clock = field(default_factory=Clock)
 
 
 @dataclass(frozen=True)
-class Embeddings:
+class TrainedModel:
     """What a model learned.
 
     Attributes:
@@ -137,7 +137,7 @@ class Embeddings:
     context: np.ndarray | None = None
     matrices: dict[str, sp.csr_matrix] = field(default_factory=dict)
     arrays: dict[str, np.ndarray] = field(default_factory=dict)
-    parts: dict[str, "Embeddings"] = field(default_factory=dict)
+    parts: dict[str, "TrainedModel"] = field(default_factory=dict)
     learning_curve: pa.Table = field(default_factory=LEARNING_CURVE.empty_table)
     info: dict[str, Any] = field(default_factory=dict)
     keys: np.ndarray | None = None
@@ -180,20 +180,20 @@ class Model:
     Attributes:
         name: asset-safe name.
         description: one sentence a user reads in the UI.
-        train: ``module:function`` with signature ``(Inputs, config, TrainContext) -> Embeddings``; a string, so
+        train: ``module:function`` with signature ``(Inputs, config, TrainContext) -> TrainedModel``; a string, so
             that listing the models imports no heavy library.
         config: ``module:class`` of its settings, a dataclass of ``core.settings.setting`` fields.
         inputs: names of the ``Inputs`` fields it needs.
         models: registry names of the models it is built of; it is given what they learned.
         scorings: the forms in which it scores pairs; the first is its default.
-        scorer: ``module:function`` with signature ``(Embeddings, scoring, threads) -> Scorer``; by default that of
+        scorer: ``module:function`` with signature ``(TrainedModel, scoring, threads) -> Scorer``; by default that of
             models with vectors.
         gpu: whether training can use a torch device.
         fallback: how a pair with an unseen product is scored: ``median`` of its scores of seen pairs (the
             article's rule) or ``own`` (the model has a real answer, e.g. degree 0 or side information).
         learns: whether it trains by steps, so that a learning curve is measured with a probe.
         article: whether its default settings are the article's; else they are what measurement recommends.
-        version: raised whenever its results change; Dagster then shows older embeddings as out of date.
+        version: raised whenever its results change; Dagster then shows what was trained before as out of date.
         kinds: extra kinds shown in the Dagster UI.
     """
 
@@ -218,7 +218,7 @@ class Model:
 
     def fit(
         self, inputs: Inputs, config: Any, context: TrainContext | None = None, clock: Clock | None = None
-    ) -> Embeddings:
+    ) -> TrainedModel:
         """Train the model.
 
         Args:
@@ -230,7 +230,7 @@ class Model:
         clock = clock or Clock()
         context = dataclasses.replace(context or TrainContext(), version=self.version, clock=clock)
         with clock.compilation():
-            trained: Embeddings = load(self.train)(inputs, config, context)
+            trained: TrainedModel = load(self.train)(inputs, config, context)
         timing = clock.seconds()
         info = {"seconds": timing["training"]} | trained.info | {"version": self.version, "timing": timing}
         return dataclasses.replace(trained, keys=context.keys, info=info)

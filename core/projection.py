@@ -14,7 +14,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from core.errors import InputError
-from core.interfaces import CENTER_CENTER, Embeddings, Model
+from core.interfaces import CENTER_CENTER, Model, TrainedModel
 from core.models import MODELS
 from core.progress import Progress, silent
 from core.settings import setting
@@ -95,7 +95,7 @@ def wanted(config: ProjectionConfig) -> list[str]:
 
 
 def project(
-    embeddings: Embeddings, config: ProjectionConfig, threads: int = 2, seed: int = 42, progress: Progress = silent
+    trained: TrainedModel, config: ProjectionConfig, threads: int = 2, seed: int = 42, progress: Progress = silent
 ) -> Projection:
     """Lay out the seen products of a model by their center vectors, nearness being the cosine.
 
@@ -105,10 +105,10 @@ def project(
         InputError: the model has no center vectors, or they are not finite (its training diverged).
     """
     started = time.perf_counter()
-    if embeddings.center is None:
-        raise InputError(f"{embeddings.model} has no vectors of its own to make a map of")
-    nodes = np.flatnonzero(embeddings.seen).astype(np.int32)
-    vectors = _components(np.asarray(embeddings.center)[nodes], embeddings.model, seed)
+    if trained.center is None:
+        raise InputError(f"{trained.model} has no vectors of its own to make a map of")
+    nodes = np.flatnonzero(trained.seen).astype(np.int32)
+    vectors = _components(np.asarray(trained.center)[nodes], trained.model, seed)
     fitted = np.ones(len(nodes), dtype=bool)
     if len(nodes) > config.fit_up_to:
         chosen = np.random.default_rng(seed).choice(len(nodes), config.fit_up_to, replace=False)
@@ -125,7 +125,7 @@ def project(
         "products": len(nodes),
         "fitted": int(fitted.sum()),
     }
-    return Projection(embeddings.model, nodes, _in_unit_square(position), fitted, info)
+    return Projection(trained.model, nodes, _in_unit_square(position), fitted, info)
 
 
 def _components(vectors: np.ndarray, model: str, seed: int) -> np.ndarray:

@@ -28,7 +28,7 @@ from core.errors import InputError
 from core.evaluation import evaluate as measure
 from core.evaluation import leaderboard
 from core.graph import build_graph
-from core.interfaces import CENTER_CENTER, CENTER_CONTEXT, Embeddings, Model, Scorer
+from core.interfaces import CENTER_CENTER, CENTER_CONTEXT, Model, Scorer, TrainedModel
 from core.models import MODELS
 from core.pairs import ProductPairs, build_pairs
 from core.pairs.split import PairSplit, split_product_pairs
@@ -71,7 +71,7 @@ class Recommender:
         self,
         model: Model,
         pairs: ProductPairs,
-        trained: Embeddings,
+        trained: TrainedModel,
         *,
         settings: Mapping[str, Mapping[str, Any]],
         seed: int = DEFAULT_SEED,
@@ -310,7 +310,7 @@ class Recommender:
         split = self._split
         if split is None:
             split = split_product_pairs(self.pairs, section_config("split", self.settings), self.seed)
-        graph = build_graph(split.n_nodes, split.train_source, split.train_target, split.train_weight)
+        graph = build_graph(split.n_nodes, split.train.source, split.train.target, split.train.weight)
         trained = self.trained
         if self._split is None:
             stages = Stages(self.pairs, graph, self.settings, self.seed, self.threads, self._device, report, split.keys)

@@ -150,7 +150,7 @@ def _embeddings(model: Model) -> Stage:
     parts = {name: f"embeddings/{name}" for name in model.models}
     return Stage(
         f"embeddings/{model.name}",
-        "embeddings",
+        "models",
         model.description,
         model.version,
         {"split": "pair_split"} | {name: _MODEL_INPUTS[name] for name in model.inputs} | parts,
@@ -165,7 +165,7 @@ def _metrics(model: Model) -> Stage:
         "metrics",
         f"Link prediction, ranking and cold-start metrics of {model.name}, with intervals and curves.",
         EVALUATION_VERSION,
-        {"embeddings": f"embeddings/{model.name}", "split": "pair_split", "graph": "product_graph"},
+        {"trained": f"embeddings/{model.name}", "split": "pair_split", "graph": "product_graph"},
         "evaluation",
         ("numpy",),
     )
@@ -177,7 +177,7 @@ def _neighbours(model: Model) -> Stage:
         "neighbours",
         f"The closest products of every product according to {model.name}: the file a shop would load.",
         NEIGHBOURS_VERSION,
-        {"embeddings": f"embeddings/{model.name}", "pairs": "product_pairs"},
+        {"trained": f"embeddings/{model.name}", "pairs": "product_pairs"},
         "neighbours",
         ("parquet",),
     )
@@ -190,7 +190,7 @@ def _projection(model: Model) -> Stage:
         f"A two-dimensional map of the products by the vectors of {model.name}. "
         "Made only for the models that the setting projection.models names.",
         PROJECTION_VERSION,
-        {"embeddings": f"embeddings/{model.name}"},
+        {"trained": f"embeddings/{model.name}"},
         "projection",
         ("numpy",),
     )

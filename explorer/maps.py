@@ -1,5 +1,4 @@
-"""The map of a category as something to draw: which products, in which groups, in which colours, and the deck.gl scene.
-"""
+"""The map of a category as something to draw: its products, groups and colours, and the deck.gl scene."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -64,8 +64,8 @@ class Relations:
         train = np.asarray(self._graph.indices[self._graph.indptr[node] : self._graph.indptr[node + 1]])
         place = int(np.searchsorted(s.cold, node))
         cold = place < len(s.cold) and int(s.cold[place]) == node
-        held_out = _partners(s.valid_source, s.valid_target, node)
-        return Known(train, np.union1d(held_out, _partners(s.cold_source, s.cold_target, node)), cold)
+        held_out = _partners(s.validation.source, s.validation.target, node)
+        return Known(train, np.union1d(held_out, _partners(s.cold_pairs.source, s.cold_pairs.target, node)), cold)
 
     def of_all(self, nodes: Sequence[int]) -> Known:
         """The pairs of several products together; a pair with one of them in training is a training pair."""

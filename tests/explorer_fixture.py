@@ -11,7 +11,7 @@ import pyarrow as pa
 from core.categories import Category, load_categories
 from core.evaluation.result import CURVES, METRICS, SCORES, Evaluation
 from core.graph import build_graph, transition_matrix
-from core.interfaces import LEARNING_CURVE, Embeddings
+from core.interfaces import LEARNING_CURVE, TrainedModel
 from core.pairs import ProductPairs
 from core.pairs.split import PairSplit, SplitConfig, split_pairs
 from core.projection import Projection
@@ -147,7 +147,7 @@ def evaluation(model: str, scorings: tuple[str, ...], level: float) -> Evaluatio
     )
 
 
-def embeddings(model: str, seen: np.ndarray, learns: bool) -> Embeddings:
+def embeddings(model: str, seen: np.ndarray, learns: bool) -> TrainedModel:
     curve = LEARNING_CURVE.empty_table()
     if learns:
         curve = pa.table(
@@ -163,7 +163,7 @@ def embeddings(model: str, seen: np.ndarray, learns: bool) -> Embeddings:
         ).cast(LEARNING_CURVE)
     info = {"config": {}, "device": "cpu", "seconds": 0.4} | ({"examples_per_second": 1e4} if learns else {})
     vectors = np.zeros((N, 4), np.float32)
-    return Embeddings(model, seen, vectors, vectors, learning_curve=curve, info=info)
+    return TrainedModel(model, seen, vectors, vectors, learning_curve=curve, info=info)
 
 
 def projection(model: str, seen: np.ndarray) -> Projection:
@@ -185,7 +185,7 @@ def write(root, category: str = CATEGORY) -> Store:
     store = Store(root)
     all_pairs = pairs()
     parts = split(all_pairs)
-    graph = build_graph(N, parts.train_source, parts.train_target, parts.train_weight)
+    graph = build_graph(N, parts.train.source, parts.train.target, parts.train.weight)
     seen = np.asarray(graph.degree) > 0
     listed = load_categories(Path(__file__).with_name("categories.yaml"))
     known = listed.get(category) or Category(category, category, source="sample")

@@ -45,7 +45,7 @@ class AucProbe:
 def auc_probe(split: PairSplit, seed: int = 42, size: int = 20_000) -> AucProbe:
     """A probe on at most ``size`` held-out pairs and as many published negatives, both products in train."""
     in_train = np.zeros(split.n_nodes, dtype=bool)
-    in_train[split.train_source] = in_train[split.train_target] = True
+    in_train[split.train.source] = in_train[split.train.target] = True
     rng = np.random.default_rng(seed)
 
     def sample(source: np.ndarray, target: np.ndarray) -> np.ndarray:
@@ -54,8 +54,8 @@ def auc_probe(split: PairSplit, seed: int = 42, size: int = 20_000) -> AucProbe:
             known = np.sort(rng.choice(known, size=size, replace=False))
         return np.stack([source[known], target[known]])
 
-    positive = sample(split.valid_source, split.valid_target)
-    return AucProbe(positive, sample(split.published_source, split.published_target))
+    positive = sample(split.validation.source, split.validation.target)
+    return AucProbe(positive, sample(split.uniform_negatives.source, split.uniform_negatives.target))
 
 
 def _inner_product(a: np.ndarray, b: np.ndarray) -> np.ndarray:

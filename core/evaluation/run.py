@@ -26,7 +26,7 @@ from core.evaluation.result import (
     EvaluationConfig,
 )
 from core.graph import ProductGraph
-from core.interfaces import NATIVE, Embeddings, Model, Scorer
+from core.interfaces import NATIVE, Model, Scorer, TrainedModel
 from core.pairs.ranking_task import RankingTask, cold_task, ranking_task
 from core.pairs.split import PairSplit
 from core.progress import Progress, silent
@@ -36,7 +36,7 @@ _LONGEST_LIST = 20
 
 def evaluate(
     model: Model,
-    embeddings: Embeddings,
+    trained: TrainedModel,
     split: PairSplit,
     graph: ProductGraph,
     config: EvaluationConfig,
@@ -63,7 +63,7 @@ def evaluate(
 
     Args:
         model: the model's registry entry.
-        embeddings: what it learned from the training part of ``split``.
+        trained: what it learned from the training part of ``split``.
         split: the pairs, the same for every model.
         graph: graph of the training pairs.
         config: settings.
@@ -81,15 +81,15 @@ def evaluate(
     results = _Results(model.name, config.bootstrap, np.random.default_rng(seed))
     in_train = graph.degree > 0
     task = ranking_task(split, graph, config.ranking_sources, seed)
-    cold = cold_task(split, config.ranking_sources, seed) if len(split.cold_source) else None
+    cold = cold_task(split, config.ranking_sources, seed) if len(split.cold_pairs.source) else None
     steps, done = 3 * len(model.scorings), 0
     progress("evaluation", done, steps, "steps")
     for scoring in model.scorings:
-        one = scorer(model, embeddings, scoring, threads)
-        positive = _score(one, split.valid_source, split.valid_target, in_train, model)
+        one = scorer(model, trained, scoring, threads)
+        positive = _score(one, split.validation.source, split.validation.target, in_train, model)
         for protocol, source, target in (
-            (PUBLISHED, split.published_source, split.published_target),
-            (DEGREE_MATCHED, split.matched_source, split.matched_target),
+            (PUBLISHED, split.uniform_negatives.source, split.uniform_negatives.target),
+            (DEGREE_MATCHED, split.degree_matched_negatives.source, split.degree_matched_negatives.target),
         ):
             negative = _score(one, source, target, in_train, model)
             _link_prediction(results, model, protocol, scoring, positive, negative, config.curve_points)
@@ -106,8 +106,8 @@ def evaluate(
         "unplaced": results.unplaced,
         "sources": {RANKING: len(task.sources)} | ({COLD_START: len(cold.sources)} if cold else {}),
     }
-    if "timing" in embeddings.info:
-        info["timing"] = embeddings.info["timing"]
+    if "timing" in trained.info:
+        info["timing"] = trained.info["timing"]
     return Evaluation(*results.tables(), info)
 
 
@@ -238,13 +238,13 @@ def _cold_start(
     task: RankingTask,
     in_train: np.ndarray,
 ) -> None:
-    positive = _score(one, split.cold_source, split.cold_target, in_train, model)
+    positive = _score(one, split.cold_pairs.source, split.cold_pairs.target, in_train, model)
     for name, target in (
-        ("roc_auc", split.cold_matched_target),
-        ("roc_auc_uniform", split.cold_uniform_target),
+        ("roc_auc", split.cold_degree_matched),
+        ("roc_auc_uniform", split.cold_uniform),
     ):
         drawn = target >= 0
-        negative = _score(one, split.cold_source[drawn], target[drawn], in_train, model)
+        negative = _score(one, split.cold_pairs.source[drawn], target[drawn], in_train, model)
         counts = thresholds(*_filled(model, positive, negative))
         value = float(roc_auc(counts.true_positives, counts.false_positives))
         interval = link_intervals(counts, results.samples, results.rng).get("roc_auc")

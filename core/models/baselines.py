@@ -6,7 +6,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from core.graph import ProductGraph
-from core.interfaces import Embeddings, Inputs, TrainContext
+from core.interfaces import Inputs, TrainContext, TrainedModel
 from core.settings import setting
 
 
@@ -27,14 +27,14 @@ class AdamicAdarConfig:
     """Adamic-Adar has no settings."""
 
 
-def train_popularity(inputs: Inputs, config: PopularityConfig, context: TrainContext) -> Embeddings:
+def train_popularity(inputs: Inputs, config: PopularityConfig, context: TrainContext) -> TrainedModel:
     """Score of a pair = (degree(i) + smoothing) * (degree(j) + smoothing), known as preferential attachment.
 
     Liben-Nowell and Kleinberg, "The link-prediction problem for social networks" (2007), section 3, without
     smoothing. With it, popularity has an answer for products without a training pair as well: the other product's.
 
     Returns:
-        Embeddings whose ``gram`` matrix is the smoothed degree as one column, float32 ``[n_nodes, 1]``.
+        TrainedModel whose ``gram`` matrix is the smoothed degree as one column, float32 ``[n_nodes, 1]``.
     """
     with context.clock.phase("training"):
         graph = _graph(inputs)
@@ -42,7 +42,7 @@ def train_popularity(inputs: Inputs, config: PopularityConfig, context: TrainCon
     return _embeddings("popularity", graph, column, {"smoothing": config.smoothing})
 
 
-def train_adamic_adar(inputs: Inputs, config: AdamicAdarConfig, context: TrainContext) -> Embeddings:
+def train_adamic_adar(inputs: Inputs, config: AdamicAdarConfig, context: TrainContext) -> TrainedModel:
     """Score of a pair = sum over its common neighbours u of 1 / log(degree(u)).
 
     Adamic and Adar, "Friends and neighbors on the Web" (2003). The sum is entry (i, j) of B Bᵀ with B = A
@@ -50,7 +50,7 @@ def train_adamic_adar(inputs: Inputs, config: AdamicAdarConfig, context: TrainCo
     neighbour; its weight, 1 / log 1, is set to 0.
 
     Returns:
-        Embeddings whose ``gram`` matrix is B, float32 ``[n_nodes, n_nodes]``.
+        TrainedModel whose ``gram`` matrix is B, float32 ``[n_nodes, n_nodes]``.
     """
     with context.clock.phase("training"):
         graph = _graph(inputs)
@@ -69,8 +69,8 @@ def _graph(inputs: Inputs) -> ProductGraph:
     return inputs.graph
 
 
-def _embeddings(model: str, graph: ProductGraph, gram: sp.csr_matrix, config: dict[str, float]) -> Embeddings:
-    return Embeddings(
+def _embeddings(model: str, graph: ProductGraph, gram: sp.csr_matrix, config: dict[str, float]) -> TrainedModel:
+    return TrainedModel(
         model=model,
         seen=graph.degree > 0,
         matrices={"gram": gram},

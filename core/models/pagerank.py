@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, dataclass
 
-from core.interfaces import Embeddings, Inputs, TrainContext
+from core.interfaces import Inputs, TrainContext, TrainedModel
 from core.settings import setting
 
 
@@ -22,18 +22,18 @@ class PageRankConfig:
     )
 
 
-def train(inputs: Inputs, config: PageRankConfig, context: TrainContext) -> Embeddings:
+def train(inputs: Inputs, config: PageRankConfig, context: TrainContext) -> TrainedModel:
     """Score of a list entry = PageRank of j with all restarts at i.
 
     Page, Brin, Motwani and Winograd, "The PageRank citation ranking" (1999), section 6; as a series, sum over t of
     (1 - damping) damping**t P**t. A pair scores the mean of both directions.
 
     Returns:
-        Embeddings whose matrix ``pagerank`` is the adjacency, float32 ``[n_nodes, n_nodes]``.
+        TrainedModel whose matrix ``pagerank`` is the adjacency, float32 ``[n_nodes, n_nodes]``.
     """
     if inputs.graph is None:
         raise ValueError("personalized_pagerank needs the training graph")
-    return Embeddings(
+    return TrainedModel(
         model="personalized_pagerank",
         seen=inputs.graph.degree > 0,
         matrices={"pagerank": inputs.graph.adjacency()},

@@ -6,7 +6,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from core.graph import transition_matrix
-from core.interfaces import Embeddings, Inputs, TrainContext
+from core.interfaces import Inputs, TrainContext, TrainedModel
 from core.settings import setting
 
 
@@ -19,7 +19,7 @@ class RP3BetaConfig:
     )
 
 
-def train(inputs: Inputs, config: RP3BetaConfig, context: TrainContext) -> Embeddings:
+def train(inputs: Inputs, config: RP3BetaConfig, context: TrainContext) -> TrainedModel:
     """Score of a list entry = (P³)[i, j] / degree(j) ** beta, with P the transition matrix of the training graph.
 
     Paudel, Christoffel, Newell and Bernstein, "Updatable, Accurate, Diverse, and Scalable Recommendations for
@@ -28,7 +28,7 @@ def train(inputs: Inputs, config: RP3BetaConfig, context: TrainContext) -> Embed
     product that goes with it.
 
     Returns:
-        Embeddings with ``chain_0`` = ``chain_1`` = P and ``chain_2`` = P D^-beta, float32 ``[n_nodes, n_nodes]``.
+        TrainedModel with ``chain_0`` = ``chain_1`` = P and ``chain_2`` = P D^-beta, float32 ``[n_nodes, n_nodes]``.
     """
     if inputs.graph is None:
         raise ValueError("rp3beta needs the training graph")
@@ -39,7 +39,7 @@ def train(inputs: Inputs, config: RP3BetaConfig, context: TrainContext) -> Embed
         last = sp.csr_matrix(
             ((step.data * held_back[graph.indices]).astype(np.float32), graph.indices, graph.indptr), shape=step.shape
         )
-    return Embeddings(
+    return TrainedModel(
         model="rp3beta",
         seen=graph.degree > 0,
         matrices={"chain_0": step, "chain_1": step, "chain_2": last},

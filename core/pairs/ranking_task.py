@@ -40,15 +40,15 @@ def ranking_task(split: PairSplit, graph: ProductGraph, limit: int, seed: int) -
 
     A held-out partner that has no training pair is a target too: a model that cannot know it misses it.
     """
-    source = np.concatenate([split.valid_source, split.valid_target])
-    target = np.concatenate([split.valid_target, split.valid_source])
+    source = np.concatenate([split.validation.source, split.validation.target])
+    target = np.concatenate([split.validation.target, split.validation.source])
     known = graph.degree[source] > 0
     return _task(split.n_nodes, source[known], target[known], limit, seed)
 
 
 def cold_task(split: PairSplit, limit: int, seed: int) -> RankingTask:
     """At most ``limit`` random cold products; targets: their partners with a training pair."""
-    return _task(split.n_nodes, split.cold_source, split.cold_target, limit, seed)
+    return _task(split.n_nodes, split.cold_pairs.source, split.cold_pairs.target, limit, seed)
 
 
 def _task(n_nodes: int, source: np.ndarray, target: np.ndarray, limit: int, seed: int) -> RankingTask:

@@ -44,48 +44,66 @@ class SplitConfig:
 
 
 @dataclass(frozen=True)
-class PairSplit:
-    """The pairs of one category, split; all ids are int32 and ``source < target`` unless said otherwise.
+class Pairs:
+    """Pairs of products.
 
-    Every pair of the category is in exactly one of: train, validation, cold (one product is cold, the other
+    Attributes:
+        source, target: int32 ``[m]`` node ids.
+    """
+
+    source: np.ndarray
+    target: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+
+@dataclass(frozen=True)
+class WeightedPairs(Pairs):
+    """Pairs of products with a weight each.
+
+    Attributes:
+        weight: float32 ``[m]``.
+    """
+
+    weight: np.ndarray
+
+
+@dataclass(frozen=True)
+class PairSplit:
+    """The pairs of one category, split; ``source < target`` unless said otherwise.
+
+    Every pair of the category is in exactly one of: train, validation, cold pairs (one product is cold, the other
     has a training pair), or nowhere (both are cold, or the warm one has no training pair: unknown to all).
 
     Attributes:
         n_nodes: number of products.
-        train_source, train_target, train_weight: the training pairs; weight is float32.
-        valid_source, valid_target: the held-out pairs.
-        published_source, published_target: as many negatives as held-out pairs, drawn uniformly from the
-            pairs of validation products that are no pairs at all (in train, validation or cold), each at most
-            once. Fewer only if there are not that many.
-        matched_source, matched_target: as many negatives, both ends drawn in proportion to their degree among
-            the validation pairs; a pair may come twice, as a hub's would have to. Fewer only in nearly
-            complete graphs.
-        cold: the products held out whole, ascending; none of their pairs is in train or validation.
-        cold_source, cold_target: pairs of a cold product (source) and a product with a training pair
-            (target).
-        cold_matched_target: for each ``cold_source`` a target that is no pair of it, drawn in proportion to
-            the targets' number of cold pairs; -1 where none was found in 100 draws.
-        cold_uniform_target: the same, drawn uniformly from the products with a training pair.
+        train: the training pairs.
+        validation: the held-out pairs.
+        uniform_negatives: as many negatives as held-out pairs, drawn uniformly from the pairs of validation products
+            that are not pairs at all (in train, validation or cold), each at most once. Fewer only if there are not
+            that many.
+        degree_matched_negatives: as many negatives, both ends drawn in proportion to their degree among the validation
+            pairs; a pair may come twice, as a hub's would have to. Fewer only in nearly complete graphs.
+        cold: int32, the products held out whole, ascending; none of their pairs is in train or validation.
+        cold_pairs: pairs of a cold product (source) and a product with a training pair (target).
+        cold_degree_matched: int32, for each cold pair another target that is not paired with its source, drawn in
+            proportion to the targets' number of cold pairs; -1 where none was found in 100 draws.
+        cold_uniform: the same, drawn uniformly from the products with a training pair.
         keys: uint64 ``[n_nodes]``: tells which product a node is, whatever its number: equal in two splits for the same
             product under the same seed and shares, hence only where neither's training pairs are held out by the
             other. None in splits that were stored before there were keys.
     """
 
     n_nodes: int
-    train_source: np.ndarray
-    train_target: np.ndarray
-    train_weight: np.ndarray
-    valid_source: np.ndarray
-    valid_target: np.ndarray
-    published_source: np.ndarray
-    published_target: np.ndarray
-    matched_source: np.ndarray
-    matched_target: np.ndarray
+    train: WeightedPairs
+    validation: Pairs
+    uniform_negatives: Pairs
+    degree_matched_negatives: Pairs
     cold: np.ndarray
-    cold_source: np.ndarray
-    cold_target: np.ndarray
-    cold_matched_target: np.ndarray
-    cold_uniform_target: np.ndarray
+    cold_pairs: Pairs
+    cold_degree_matched: np.ndarray
+    cold_uniform: np.ndarray
     keys: np.ndarray | None = None
 
 
@@ -137,7 +155,7 @@ def split_pairs(
     low, high = _ends(n_nodes, keys)
     streams = np.random.SeedSequence(seed).spawn(5)
     cold_salt, valid_salt = (stream.generate_state(1, np.uint64) for stream in streams[:2])
-    published_rng, matched_rng, redraw_rng = (np.random.default_rng(stream) for stream in streams[2:])
+    uniform_rng, matched_rng, redraw_rng = (np.random.default_rng(stream) for stream in streams[2:])
     hashes = _mixed(np.arange(n_nodes, dtype=np.uint64) if hashes is None else hashes)
 
     cold = _cold_products(_mixed(hashes ^ cold_salt), low, high, has_metadata, config.cold_share)
@@ -150,31 +168,24 @@ def split_pairs(
     is_valid, is_train = np.zeros((2, len(keys)), dtype=bool)
     is_valid[warm_pairs[held_out]] = True
     is_train[warm_pairs[~held_out]] = True
-    valid_low, valid_high = low[is_valid], high[is_valid]
-
-    published = _uniform_negatives(published_rng, n_nodes, keys, valid_low, valid_high)
-    matched = _matched_negatives(matched_rng, n_nodes, keys, valid_low, valid_high)
+    validation = Pairs(low[is_valid], high[is_valid])
+    uniform_negatives = _uniform_negatives(uniform_rng, n_nodes, keys, validation)
+    degree_matched_negatives = _degree_matched_negatives(matched_rng, n_nodes, keys, validation)
 
     in_train = np.zeros(n_nodes, dtype=bool)
     in_train[low[is_train]] = in_train[high[is_train]] = True
-    cold_source, cold_target = _cold_pairs(low, high, is_cold, in_train)
+    cold_pairs = _cold_pairs(low, high, is_cold, in_train)
     warm = np.flatnonzero(in_train).astype(np.int32)
     return PairSplit(
         n_nodes=n_nodes,
-        train_source=low[is_train],
-        train_target=high[is_train],
-        train_weight=weight[is_train],
-        valid_source=valid_low,
-        valid_target=valid_high,
-        published_source=published[0],
-        published_target=published[1],
-        matched_source=matched[0],
-        matched_target=matched[1],
+        train=WeightedPairs(low[is_train], high[is_train], weight[is_train]),
+        validation=validation,
+        uniform_negatives=uniform_negatives,
+        degree_matched_negatives=degree_matched_negatives,
         cold=cold,
-        cold_source=cold_source,
-        cold_target=cold_target,
-        cold_matched_target=_other_targets(redraw_rng, n_nodes, keys, cold_source, cold_target),
-        cold_uniform_target=_other_targets(redraw_rng, n_nodes, keys, cold_source, warm),
+        cold_pairs=cold_pairs,
+        cold_degree_matched=_other_targets(redraw_rng, n_nodes, keys, cold_pairs.source, cold_pairs.target),
+        cold_uniform=_other_targets(redraw_rng, n_nodes, keys, cold_pairs.source, warm),
         keys=_mixed(hashes ^ _rule(seed, config)),
     )
 
@@ -215,6 +226,10 @@ def _sorted_keys(
 def _ends(n_nodes: int, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     low = keys // n_nodes
     return low.astype(np.int32), (keys - low * n_nodes).astype(np.int32)
+
+
+def _as_pairs(n_nodes: int, keys: np.ndarray) -> Pairs:
+    return Pairs(*_ends(n_nodes, keys))
 
 
 def _mixed(z: np.ndarray) -> np.ndarray:
@@ -281,12 +296,10 @@ def _all_negatives(n_nodes: int, keys: np.ndarray, products: np.ndarray) -> np.n
     return candidates[~contains(keys, candidates)]
 
 
-def _uniform_negatives(
-    rng: np.random.Generator, n_nodes: int, keys: np.ndarray, valid_low: np.ndarray, valid_high: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """``len(valid_low)`` distinct non-pairs of validation products, uniformly, or all if there are fewer."""
-    products = distinct(np.concatenate([valid_low, valid_high]))
-    wanted = len(valid_low)
+def _uniform_negatives(rng: np.random.Generator, n_nodes: int, keys: np.ndarray, validation: Pairs) -> Pairs:
+    """As many distinct non-pairs of validation products, uniformly, or all if there are fewer."""
+    products = distinct(np.concatenate([validation.source, validation.target]))
+    wanted = len(validation)
     found = _all_negatives(n_nodes, keys, products)
     if found is None:
         found = np.empty(0, dtype=np.int64)
@@ -295,24 +308,22 @@ def _uniform_negatives(
             source, target = products[rng.integers(len(products), size=(2, size))]
             drawn = pair_keys(n_nodes, source, target)[source != target]
             found = distinct(np.concatenate([found, drawn[~contains(keys, drawn)]]))
-    return _ends(n_nodes, rng.choice(found, size=min(wanted, len(found)), replace=False))
+    return _as_pairs(n_nodes, rng.choice(found, size=min(wanted, len(found)), replace=False))
 
 
-def _matched_negatives(
-    rng: np.random.Generator, n_nodes: int, keys: np.ndarray, valid_low: np.ndarray, valid_high: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def _degree_matched_negatives(rng: np.random.Generator, n_nodes: int, keys: np.ndarray, validation: Pairs) -> Pairs:
     """Non-pairs whose ends are drawn like the ends of validation pairs.
 
     An end of a uniformly drawn validation pair is a product in proportion to its validation degree.
     """
-    ends = np.concatenate([valid_low, valid_high])
-    wanted = len(valid_low)
+    ends = np.concatenate([validation.source, validation.target])
+    wanted = len(validation)
     products, degree = np.unique(ends, return_counts=True)
     free = _all_negatives(n_nodes, keys, products)
     if free is not None:
         low, high = (degree[np.searchsorted(products, end)].astype(np.float64) for end in _ends(n_nodes, free))
         chance = low * high / max(np.sum(low * high), 1)
-        return _ends(n_nodes, rng.choice(free, size=wanted if len(free) else 0, p=chance if len(free) else None))
+        return _as_pairs(n_nodes, rng.choice(free, size=wanted if len(free) else 0, p=chance if len(free) else None))
     found = np.empty(0, dtype=np.int64)
     accepted = drawn = 1
     for _ in range(_ROUNDS):
@@ -326,17 +337,15 @@ def _matched_negatives(
         kept = candidates[(source != target) & ~contains(keys, candidates)]
         accepted, drawn = accepted + len(kept), drawn + size
         found = np.concatenate([found, kept[:missing]])
-    return _ends(n_nodes, found)
+    return _as_pairs(n_nodes, found)
 
 
-def _cold_pairs(
-    low: np.ndarray, high: np.ndarray, is_cold: np.ndarray, in_train: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def _cold_pairs(low: np.ndarray, high: np.ndarray, is_cold: np.ndarray, in_train: np.ndarray) -> Pairs:
     one = np.flatnonzero(is_cold[low] != is_cold[high])
     low, high = low[one], high[one]
     source, target = np.where(is_cold[low], low, high), np.where(is_cold[low], high, low)
     known = in_train[target]
-    return source[known], target[known]
+    return Pairs(source[known], target[known])
 
 
 def _other_targets(

@@ -11,24 +11,24 @@ import numba as nb
 import numpy as np
 import scipy.sparse as sp
 
-from core.interfaces import Embeddings
+from core.interfaces import TrainedModel
 from core.progress import Progress, silent
 from core.scoring.topk import PAIR_BLOCK, SOURCE_BLOCK, blocks, csr_arrays, empty_lists, in_threads, insert, left_out
 
 
-def chain(embeddings: Embeddings, scoring: str, threads: int) -> "ChainScorer":
+def chain(trained: TrainedModel, scoring: str, threads: int) -> "ChainScorer":
     """Scores of the square matrices ``chain_0``, ``chain_1``, …: S = chain_0 · chain_1 · ….
 
     S need not be symmetric: a list for product i is row i of S, while a pair scores (S[i, j] + S[j, i]) / 2.
     """
-    matrices = embeddings.matrices
-    return ChainScorer(embeddings.seen, [matrices[f"chain_{i}"] for i in range(len(matrices))], False, threads)
+    matrices = trained.matrices
+    return ChainScorer(trained.seen, [matrices[f"chain_{i}"] for i in range(len(matrices))], False, threads)
 
 
-def gram(embeddings: Embeddings, scoring: str, threads: int) -> "ChainScorer":
+def gram(trained: TrainedModel, scoring: str, threads: int) -> "ChainScorer":
     """Scores of the matrix ``gram``, B ``[n_nodes, r]``: S = B Bᵀ."""
-    matrix = embeddings.matrices["gram"]
-    return ChainScorer(embeddings.seen, [matrix, matrix.T.tocsr()], True, threads)
+    matrix = trained.matrices["gram"]
+    return ChainScorer(trained.seen, [matrix, matrix.T.tocsr()], True, threads)
 
 
 class ChainScorer:

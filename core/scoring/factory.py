@@ -3,10 +3,10 @@
 A source that the model has not seen gets an empty list.
 """
 
-from core.interfaces import Embeddings, Model, Scorer, load
+from core.interfaces import Model, Scorer, TrainedModel, load
 
 
-def scorer(model: Model, embeddings: Embeddings, scoring: str, threads: int = 2) -> Scorer:
+def scorer(model: Model, trained: TrainedModel, scoring: str, threads: int = 2) -> Scorer:
     """The scorer for one of the model's scorings.
 
     Raises:
@@ -14,5 +14,5 @@ def scorer(model: Model, embeddings: Embeddings, scoring: str, threads: int = 2)
     """
     if scoring not in model.scorings:
         raise ValueError(f"{model.name} scores by {', '.join(model.scorings)}, not by {scoring}")
-    made: Scorer = load(model.scorer)(embeddings, scoring, threads)
+    made: Scorer = load(model.scorer)(trained, scoring, threads)
     return made

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from core.interfaces import Embeddings, Model
+from core.interfaces import Model, TrainedModel
 from core.progress import Progress, silent
 from core.settings import setting
 
@@ -66,7 +66,7 @@ class Neighbours:
 
 def nearest(
     model: Model,
-    embeddings: Embeddings,
+    trained: TrainedModel,
     product_ids: pa.Array,
     config: NeighboursConfig,
     threads: int = 2,
@@ -80,7 +80,7 @@ def nearest(
 
     Args:
         model: registry entry.
-        embeddings: what it learned.
+        trained: what it learned.
         product_ids: string ``[n_nodes]``, ascending: the order of node ids is the order of product ids.
         config: settings.
         threads: CPU threads.
@@ -97,7 +97,7 @@ def nearest(
     tables, info = [], {}
     for number, scoring in enumerate(model.scorings):
         started = time.perf_counter()
-        one = scorer(model, embeddings, scoring, threads)
+        one = scorer(model, trained, scoring, threads)
         wanted = np.arange(len(one.seen)) if sources is None else np.asarray(sources)
         wanted = wanted[one.seen[wanted]].astype(np.int32)
         ids, scores, facts = None, None, {"index": "exact", "recall": 1.0}

@@ -4,20 +4,20 @@ import numba as nb
 import numpy as np
 import scipy.sparse as sp
 
-from core.interfaces import Embeddings
+from core.interfaces import TrainedModel
 from core.progress import Progress, silent
 from core.scoring.topk import PAIR_BLOCK, SOURCE_BLOCK, blocks, csr_arrays, empty_lists, in_threads, insert, left_out
 
 
-def scorer(embeddings: Embeddings, scoring: str, threads: int) -> "PageRankScorer":
+def scorer(trained: TrainedModel, scoring: str, threads: int) -> "PageRankScorer":
     """Scores of the matrix ``pagerank``, the weighted adjacency ``[n_nodes, n_nodes]`` of an undirected graph.
 
     S[i, j] is the personalized PageRank of j with restarts at i, approximated to ``damping`` and ``tolerance`` of
     ``info["config"]``. Lists and pairs as of a chain.
     """
-    config = embeddings.info["config"]
-    matrix = embeddings.matrices["pagerank"]
-    return PageRankScorer(embeddings.seen, matrix, config["damping"], config["tolerance"], threads)
+    config = trained.info["config"]
+    matrix = trained.matrices["pagerank"]
+    return PageRankScorer(trained.seen, matrix, config["damping"], config["tolerance"], threads)
 
 
 class PageRankScorer:

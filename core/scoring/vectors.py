@@ -3,13 +3,13 @@
 import numpy as np
 import scipy.sparse as sp
 
-from core.interfaces import CENTER_CENTER, CENTER_CONTEXT, NATIVE, Embeddings
+from core.interfaces import CENTER_CENTER, CENTER_CONTEXT, NATIVE, TrainedModel
 from core.progress import Progress, silent
 from core.scoring.exact_search import Search
 from core.scoring.topk import PAIR_BLOCK, SOURCE_BLOCK, blocks, empty_lists, in_threads, left_out
 
 
-def scorer(embeddings: Embeddings, scoring: str, threads: int) -> "VectorScorer":
+def scorer(trained: TrainedModel, scoring: str, threads: int) -> "VectorScorer":
     """Scores of a model's center and context vectors.
 
     Its native score is the inner product center[i] · context[j] (center[j] if there is no context); the model sees to
@@ -18,19 +18,19 @@ def scorer(embeddings: Embeddings, scoring: str, threads: int) -> "VectorScorer"
     Raises:
         ValueError: the model lacks the vectors that the scoring needs.
     """
-    seen, center, context = embeddings.seen, embeddings.center, embeddings.context
+    seen, center, context = trained.seen, trained.center, trained.context
     if scoring == CENTER_CENTER and center is not None:
         return VectorScorer(seen, center, None, threads)
     if scoring == CENTER_CONTEXT and center is not None and context is not None:
         return VectorScorer(seen, center, context, threads)
     if scoring == NATIVE and center is not None:
         return DotScorer(seen, center, context, threads)
-    raise ValueError(f"the embeddings of {embeddings.model} hold nothing that {scoring} could score by")
+    raise ValueError(f"the embeddings of {trained.model} hold nothing that {scoring} could score by")
 
 
-def rank_one(embeddings: Embeddings, scoring: str, threads: int) -> "RankOneScorer":
+def rank_one(trained: TrainedModel, scoring: str, threads: int) -> "RankOneScorer":
     """Scores of the matrix ``gram`` ``[n_nodes, 1]``: the product of two numbers."""
-    return RankOneScorer(embeddings.seen, embeddings.matrices["gram"].toarray()[:, 0])
+    return RankOneScorer(trained.seen, trained.matrices["gram"].toarray()[:, 0])
 
 
 def normalized(vectors: np.ndarray) -> np.ndarray:

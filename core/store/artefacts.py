@@ -39,11 +39,13 @@ from core.errors import InputError
 from core.store import files as artefact_files
 from core.store import leases
 from core.store.bucket_copies import local_copy
+from core.store.earlier import as_today
 from core.store.files import DamagedFileError
 from core.store.manifest import (
     ARTEFACTS,
     LARGEST,
     MANIFEST,
+    READABLE,
     VERSION_NAME,
     Manifest,
     check_name,
@@ -410,12 +412,13 @@ _ROW_GROUP = 64_000
 
 
 def _read_value(folder: UPath, manifest: Manifest, sums: bool = False) -> Any:
-    if manifest.type in ARTEFACTS:
+    if manifest.type in READABLE:
         return _read_fields(folder, manifest.type, manifest.fields, sums)
     return _read_field(folder, manifest.fields["value"], sums)
 
 
 def _read_fields(folder: UPath, kind: str, fields: Mapping[str, Any], sums: bool = False) -> Any:
+    kind, fields = as_today(kind, fields)
     made = getattr(importlib.import_module(ARTEFACTS[kind]), kind)
     known = {one.name: one for one in dataclasses.fields(made)}
     needed = {

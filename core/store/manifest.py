@@ -13,18 +13,23 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from core.errors import InputError
+from core.store.earlier import RENAMED
 
 MANIFEST = "manifest.json"
 ARTEFACTS = {
     "ProductPairs": "core.pairs",
     "PairSplit": "core.pairs.split",
+    "Pairs": "core.pairs.split",
+    "WeightedPairs": "core.pairs.split",
     "ProductGraph": "core.graph",
-    "Embeddings": "core.interfaces",
+    "TrainedModel": "core.interfaces",
     "Evaluation": "core.evaluation",
     "Neighbours": "core.scoring.neighbours",
     "Projection": "core.projection",
 }
-"""Dataclasses that may be stored, with their modules; a manifest can name no other type."""
+"""Dataclasses that may be stored, with their modules."""
+READABLE = ARTEFACTS.keys() | RENAMED.keys()
+"""The only dataclasses that a manifest can name."""
 SUFFIXES = {"table": ".parquet", "array": ".npy", "matrix": ".npz"}
 """Format of a stored file → how its name ends."""
 LARGEST = 8 << 20
@@ -180,7 +185,7 @@ def _check(found: Any, asset: str, category: str) -> None:
         _need(value is None or _is(value, kind), f"its info's {name!r} is not as it should be")
     inputs = found.get("info", {}).get("inputs") or {}
     _need(all(isinstance(value, str) for value in inputs.values()), "its info's 'inputs' are not as they should be")
-    if found["type"] in ARTEFACTS:
+    if found["type"] in READABLE:
         _check_fields(found["fields"])
     else:
         _need(found["type"] in SUFFIXES, f"it is of the unknown type {found['type'][:100]!r}")
@@ -208,7 +213,7 @@ def _check_entry(entry: Any) -> None:
             _check_fields(entry["items"])
         case "artefact":
             _need(set(entry) == {"format", "type", "fields"}, "a field is not as it should be")
-            _need(isinstance(entry["type"], str) and entry["type"] in ARTEFACTS, "a field is of an unknown type")
+            _need(isinstance(entry["type"], str) and entry["type"] in READABLE, "a field is of an unknown type")
             _check_fields(entry["fields"])
         case "table" | "array" | "matrix":
             _check_file(entry)

@@ -1,11 +1,11 @@
 """Training of any torch module that has a loss: torch differentiates, an optimizer takes the step.
 
-    class Bilinear(VectorModel):
-        def loss(self, examples: np.ndarray) -> torch.Tensor: ...   # mean loss of the examples of these numbers
-        def rows(self, nodes): ...
+class Bilinear(VectorModel):
+    def loss(self, examples: np.ndarray) -> torch.Tensor: ...   # mean loss of the examples of these numbers
+    def rows(self, nodes): ...
 
-    objective = AutogradObjective([module.loss], len(pairs))
-    train_vectors("bilinear", module, objective, config, context)
+objective = AutogradObjective([module.loss], len(pairs))
+train_vectors("bilinear", module, objective, config, context)
 """
 
 import dataclasses

@@ -11,7 +11,7 @@ from core import checks, settings
 from core.configs import CONFIGS
 from core.errors import InputError
 from core.graph import ProductGraph, transition_matrix
-from core.interfaces import Embeddings, Inputs, Model, TrainContext
+from core.interfaces import Inputs, Model, TrainContext, TrainedModel
 from core.models import MODELS
 from core.pairs import ProductPairs
 from core.progress import Progress
@@ -69,7 +69,7 @@ class Stages:
         self.graph = graph
         self._given = given
         self._seed, self._threads, self._device, self._progress, self._keys = seed, threads, device, progress, keys
-        self._trained: dict[str, Embeddings] = {}
+        self._trained: dict[str, TrainedModel] = {}
 
     @cached_property
     def transition(self) -> sp.csr_matrix:
@@ -91,7 +91,7 @@ class Stages:
     def _circumstances(self) -> dict[str, Any]:
         return {"seed": self._seed, "threads": self._threads, "progress": self._progress}
 
-    def trained(self, model: Model) -> Embeddings:
+    def trained(self, model: Model) -> TrainedModel:
         """What the model learns, after the models that it is built of. Raises InputError if its training diverged."""
         if model.name not in self._trained:
             made: dict[str, Any] = {name: getattr(self, name) for name in model.inputs}

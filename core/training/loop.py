@@ -13,7 +13,7 @@ import pyarrow as pa
 import torch
 
 from core.errors import InputError
-from core.interfaces import LEARNING_CURVE, Embeddings, TrainContext
+from core.interfaces import LEARNING_CURVE, TrainContext, TrainedModel
 from core.training import checkpoint
 from core.training.config import StepsConfig
 from core.training.devices import torch_settings
@@ -29,7 +29,7 @@ class Training:
 
     Attributes:
         curve: table of schema ``LEARNING_CURVE``.
-        info: JSON-able facts, as of ``Embeddings.info``.
+        info: JSON-able facts, as of ``TrainedModel.info``.
     """
 
     curve: pa.Table
@@ -55,10 +55,10 @@ def check_rates(name: str, config: StepsConfig) -> None:
 
 def train_vectors(
     name: str, module: VectorModel, objective: Objective, config: StepsConfig, context: TrainContext
-) -> Embeddings:
+) -> TrainedModel:
     """Train a module that has vectors; arguments and errors as of :func:`fit`."""
     training = fit(name, module, objective, config, context)
-    return Embeddings(name, module.seen, *module.arrays(), learning_curve=training.curve, info=training.info)
+    return TrainedModel(name, module.seen, *module.arrays(), learning_curve=training.curve, info=training.info)
 
 
 def fit(

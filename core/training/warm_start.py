@@ -1,8 +1,8 @@
 """Starting a training from the vectors of the last one.
 
 Nodes are numbered by sorted product id, so that numbers shift when products come or go: rows are found again by
-``TrainContext.keys``. Keys also change with the rule by which pairs are held out, see ``core.pairs.split``, so vectors that
-have met the pairs by which they would be judged are never taken up.
+``TrainContext.keys``. Keys also change with the rule by which pairs are held out, so vectors that have
+met the pairs by which they would be judged are never taken up.
 """
 
 import dataclasses

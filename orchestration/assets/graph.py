@@ -59,12 +59,12 @@ def pair_split(
     return report.output(
         split,
         checks.check_split(split),
-        training_pairs=len(split.train_source),
-        validation_pairs=len(split.valid_source),
-        published_negatives=len(split.published_source),
-        degree_matched_negatives=len(split.matched_source),
+        training_pairs=len(split.train.source),
+        validation_pairs=len(split.validation.source),
+        published_negatives=len(split.uniform_negatives.source),
+        degree_matched_negatives=len(split.degree_matched_negatives.source),
         cold_products=len(split.cold),
-        cold_pairs=len(split.cold_source),
+        cold_pairs=len(split.cold_pairs.source),
     )
 
 
@@ -73,7 +73,7 @@ def product_graph(context: dg.AssetExecutionContext, pair_split: PairSplit) -> d
     """The weighted undirected graph of the training pairs, as CSR."""
     report = StepReport(context)
     s = pair_split
-    graph = build_graph(s.n_nodes, s.train_source, s.train_target, s.train_weight)
+    graph = build_graph(s.n_nodes, s.train.source, s.train.target, s.train.weight)
     connected = int(np.count_nonzero(graph.degree))
     return report.output(
         graph,

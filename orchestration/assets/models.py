@@ -1,4 +1,4 @@
-"""Stage 4: embeddings, metrics and neighbours of every model in the registry, and the leaderboard over them."""
+"""Stage 4: every model in the registry, trained, its metrics and neighbours, and the leaderboard over them."""
 
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ import pyarrow as pa
 from core import checks, paths
 from core.clock import Clock
 from core.graph import ProductGraph
-from core.interfaces import Embeddings, Model, TrainContext
+from core.interfaces import Model, TrainContext, TrainedModel
 from core.models import MODELS
 from core.pairs import ProductPairs
 from core.pairs.split import PairSplit
@@ -78,7 +78,7 @@ def _embeddings(model: Model) -> dg.AssetsDefinition:
     return embeddings
 
 
-def _previous(model: Model, settings: Any, store: StoreIOManager, category: str) -> Embeddings | None:
+def _previous(model: Model, settings: Any, store: StoreIOManager, category: str) -> TrainedModel | None:
     if not getattr(settings, "warm_start", False):
         return None
     return store.last(f"embeddings/{model.name}", category)
@@ -99,7 +99,7 @@ def _probe(split: PairSplit) -> Any:
     return auc_probe(split, seed=SEED)
 
 
-def _facts(trained: Embeddings, checkpoints: Path) -> dict[str, Any]:
+def _facts(trained: TrainedModel, checkpoints: Path) -> dict[str, Any]:
     curve = trained.learning_curve
     return {
         **{f"{phase}_seconds": round(seconds, 3) for phase, seconds in trained.info["timing"].items()},
@@ -117,7 +117,7 @@ def _metrics(model: Model) -> dg.AssetsDefinition:
         config: _METRICS,  # type: ignore[valid-type]
         machine: Machine,
         store: dg.ResourceParam[StoreIOManager],
-        embeddings: Embeddings,
+        trained: TrainedModel,
         split: PairSplit,
         graph: ProductGraph,
     ):
@@ -126,7 +126,7 @@ def _metrics(model: Model) -> dg.AssetsDefinition:
         settings = resolve(context, "evaluation", config)
         report = StepReport(context, settings)
         found = evaluate(
-            model, embeddings, split, graph, settings,
+            model, trained, split, graph, settings,
             seed=SEED, threads=machine.thread_count(), progress=report.progress,
         )  # fmt: skip
         context.log.info(summary_line(found.metrics))
@@ -147,7 +147,7 @@ def _neighbours(model: Model) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext,
         config: _NEIGHBOURS,  # type: ignore[valid-type]
         machine: Machine,
-        embeddings: Embeddings,
+        trained: TrainedModel,
         pairs: ProductPairs,
     ) -> dg.MaterializeResult[Any]:
         from core.scoring.neighbours import nearest
@@ -156,7 +156,7 @@ def _neighbours(model: Model) -> dg.AssetsDefinition:
         report = StepReport(context, settings)
         ids = pairs.products["product_id"].combine_chunks()
         found = nearest(
-            model, embeddings, ids, settings,
+            model, trained, ids, settings,
             threads=machine.thread_count(), seed=SEED, progress=report.progress,
         )  # fmt: skip
         return report.output(

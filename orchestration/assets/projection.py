@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from core.interfaces import Embeddings, Model
+from core.interfaces import Model, TrainedModel
 from core.models import MODELS
 from core.projection import Projection, has_map, project, wanted
 from orchestration.assets.declared import declared
@@ -30,14 +30,14 @@ def _projection(model: Model) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext,
         config: _FORM,  # type: ignore[valid-type]
         machine: Machine,
-        embeddings: Embeddings,
+        trained: TrainedModel,
     ) -> Iterator[dg.MaterializeResult[Projection]]:
         settings = resolve(context, "projection", config)
         if model.name not in wanted(settings):
             context.log.debug(f"no map of {model.name}: add it to the setting projection.models to have one")
             return
         report = StepReport(context, settings)
-        found = project(embeddings, settings, threads=machine.thread_count(), seed=SEED, progress=report.progress)
+        found = project(trained, settings, threads=machine.thread_count(), seed=SEED, progress=report.progress)
         yield report.output(found, products=len(found.nodes), products_laid_out=int(found.fitted.sum()))
 
     return projection

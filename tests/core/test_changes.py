@@ -8,7 +8,7 @@ import pytest
 
 from core.changes import Expected, changes
 from core.graph import ProductGraph
-from core.interfaces import Embeddings
+from core.interfaces import TrainedModel
 from core.store.artefacts import Manifest, Store
 
 SOURCE = {"source": {"path": "a.csv", "size": 5}}
@@ -80,7 +80,7 @@ def test_equal_content_has_an_equal_digest_and_other_content_another(tmp_path, v
 
 def test_how_long_it_took_is_not_content(tmp_path):
     store, rng = Store(tmp_path), np.random.default_rng(0)
-    made = Embeddings("m", np.ones(3, dtype=bool), rng.random((3, 2)).astype(np.float32), info={"seconds": 1.0})
+    made = TrainedModel("m", np.ones(3, dtype=bool), rng.random((3, 2)).astype(np.float32), info={"seconds": 1.0})
     first = store.write("x", "c", made)
     assert store.write("x", "c", dataclasses.replace(made, info={"seconds": 2.0})).digest == first.digest
     assert store.write("x", "c", dataclasses.replace(made, seen=np.zeros(3, dtype=bool))).digest != first.digest

@@ -11,8 +11,8 @@ import scipy.sparse as sp
 from core import checks
 from core.evaluation.result import ALL, DEGREE_MATCHED, METRICS, RANKING
 from core.graph import build_graph, transition_matrix
-from core.interfaces import Embeddings
-from core.pairs.split import SplitConfig, split_pairs
+from core.interfaces import TrainedModel
+from core.pairs.split import Pairs, SplitConfig, split_pairs
 from core.walks import random_walks
 from core.walks.config import WalksConfig
 
@@ -30,7 +30,7 @@ def split():
 
 @pytest.fixture(scope="module")
 def graph(split):
-    return build_graph(N, split.train_source, split.train_target, split.train_weight)
+    return build_graph(N, split.train.source, split.train.target, split.train.weight)
 
 
 def one(findings, name):
@@ -38,7 +38,7 @@ def one(findings, name):
     return found
 
 
-class Pairs:
+class Listed:
     def __init__(self, weight, ids=None, known=()):
         self.source = np.arange(len(weight))
         self.target, self.weight = self.source + 1, np.array(weight, dtype=np.float32)
@@ -53,7 +53,7 @@ class Pairs:
      ([np.inf], True, False)],
 )  # fmt: skip
 def test_pairs(weight, not_empty, positive):
-    found = checks.check_pairs(Pairs(weight))
+    found = checks.check_pairs(Listed(weight))
     assert (one(found, "not_empty").passed, one(found, "weights_positive").passed) == (not_empty, positive)
     assert {f.name for f in found} == {rule.name for rule in checks.PAIRS}
 
@@ -76,7 +76,7 @@ def test_pairs(weight, not_empty, positive):
 )
 def test_ids_that_never_meet_are_a_warning_with_an_id_of_each_side_and_the_reason(paired, known, reason):
     ours, theirs = ([pattern.format(i) for i in range(1, 101)] for pattern in (paired, known))
-    found = one(checks.check_pairs(Pairs([1.0] * 99, ours + theirs, set(theirs))), "ids_meet")
+    found = one(checks.check_pairs(Listed([1.0] * 99, ours + theirs, set(theirs))), "ids_meet")
     assert not found.passed and found.sentence.startswith("0 of the 100 products that have pairs have metadata")
     assert found.facts["paired_id"] in ours and found.facts["metadata_id"] in theirs
     assert repr(found.facts["paired_id"]) in found.sentence and repr(found.facts["metadata_id"]) in found.sentence
@@ -87,8 +87,8 @@ def test_ids_that_never_meet_are_a_warning_with_an_id_of_each_side_and_the_reaso
 def test_ids_that_meet_or_need_not_are_no_warning():
     ids = [f"p{i}" for i in range(100)]
     for known in (set(), set(ids), set(ids[:5])):
-        assert one(checks.check_pairs(Pairs([1.0] * 99, ids, known)), "ids_meet").passed
-    only_one = Pairs([1.0] * 999, [f"p{i}" for i in range(1000)], {"p7"})
+        assert one(checks.check_pairs(Listed([1.0] * 99, ids, known)), "ids_meet").passed
+    only_one = Listed([1.0] * 999, [f"p{i}" for i in range(1000)], {"p7"})
     found = one(checks.check_pairs(only_one), "ids_meet")
     assert not found.passed and found.facts["reason"] is None and found.facts["paired_with_metadata"] == 1
 
@@ -97,8 +97,9 @@ def test_a_pair_on_both_sides_is_found_in_either_direction(split):
     assert one(checks.check_split(split), "no_leak").passed
     leak = dataclasses.replace(
         split,
-        valid_source=np.r_[split.valid_source, split.train_target[5]],
-        valid_target=np.r_[split.valid_target, split.train_source[5]],
+        validation=Pairs(
+            np.r_[split.validation.source, split.train.target[5]], np.r_[split.validation.target, split.train.source[5]]
+        ),
     )
     found = one(checks.check_split(leak), "no_leak")
     assert not found.passed and found.facts == {"common": 1}
@@ -153,24 +154,24 @@ def test_of_many_walks_a_sample_is_looked_at(graph, monkeypatch):
     assert not one(checks.check_walks(walks, matrix), "follow_edges").passed
 
 
-def embeddings(**more):
+def trained(**more):
     seen = np.arange(N) % 5 != 0
     center = np.where(seen[:, None], np.random.default_rng(0).normal(size=(N, 4)), 0).astype(np.float32)
-    return Embeddings(**{"model": "skipgram", "center": center, "context": center.copy(), "seen": seen, **more})
+    return TrainedModel(**{"model": "skipgram", "center": center, "context": center.copy(), "seen": seen, **more})
 
 
 def test_vectors_finite_and_complete():
-    good = embeddings()
+    good = trained()
     assert all(finding.passed for finding in checks.check_vectors(good, N))
     good.context[1, 2] = np.inf
     good.center[3] = np.nan
     found = checks.check_vectors(good, N)
     assert one(found, "finite").facts == {"bad": 5} and one(found, "complete").passed
 
-    hole = embeddings()
+    hole = trained()
     hole.center[[6, 7]] = 0  # seen, but never trained
     assert one(checks.check_vectors(hole, N), "complete").facts == {"empty": 2}
-    assert not one(checks.check_vectors(embeddings(), N + 1), "complete").passed
+    assert not one(checks.check_vectors(trained(), N + 1), "complete").passed
 
 
 @pytest.mark.parametrize(
@@ -201,7 +202,7 @@ def test_walks_that_give_no_examples_are_a_warning(graph, name, config, walk_len
 
 def test_sparse_models_are_looked_at_too():
     matrix = sp.random(N, N, 0.1, format="csr", random_state=0)
-    sparse = embeddings(center=None, context=None, matrices={"scores": matrix})
+    sparse = trained(center=None, context=None, matrices={"scores": matrix})
     assert all(finding.passed for finding in checks.check_vectors(sparse, N))
     matrix.data[3] = np.nan
     assert not one(checks.check_vectors(sparse, N), "finite").passed
@@ -222,10 +223,10 @@ def test_popularity_is_the_floor(split, graph):
 
     degree = graph.degree.astype(float)
     scores = np.r_[
-        degree[split.valid_source] * degree[split.valid_target],
-        degree[split.matched_source] * degree[split.matched_target],
+        degree[split.validation.source] * degree[split.validation.target],
+        degree[split.degree_matched_negatives.source] * degree[split.degree_matched_negatives.target],
     ]
-    truth = np.r_[np.ones(len(split.valid_source)), np.zeros(len(split.matched_source))]
+    truth = np.r_[np.ones(len(split.validation.source)), np.zeros(len(split.degree_matched_negatives.source))]
     floor = checks.popularity_auc(split, graph)
     assert floor == pytest.approx(roc_auc_score(truth, scores))
     for auc, high, passed in ((floor + 0.01, None, True), (floor - 0.01, None, False), (floor - 0.01, floor, True)):

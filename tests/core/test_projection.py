@@ -5,7 +5,7 @@ import pytest
 from sklearn.manifold import trustworthiness
 
 from core.errors import InputError
-from core.interfaces import Embeddings
+from core.interfaces import TrainedModel
 from core.models import MODELS
 from core.projection import ProjectionConfig, has_map, project, wanted
 from core.store import Store
@@ -20,7 +20,7 @@ def blobs(n, groups=8, dim=32, seed=0):
 
 
 def embed(vectors, seen=None):
-    return Embeddings("some_model", np.ones(len(vectors), bool) if seen is None else seen, vectors, vectors)
+    return TrainedModel("some_model", np.ones(len(vectors), bool) if seen is None else seen, vectors, vectors)
 
 
 def nearest_in(position, k):
@@ -73,7 +73,7 @@ def test_few_or_equal_products(n, kind):
 
 def test_what_cannot_be_laid_out_is_said():
     with pytest.raises(InputError, match="no vectors"):
-        project(Embeddings("m", np.ones(3, bool)), ProjectionConfig())
+        project(TrainedModel("m", np.ones(3, bool)), ProjectionConfig())
     with pytest.raises(InputError, match="diverged"):
         project(embed(np.full((20, 4), np.nan, np.float32)), ProjectionConfig())
 

@@ -17,7 +17,7 @@ import pytest
 
 from core import Recommender
 from core.errors import InputError
-from core.interfaces import Embeddings
+from core.interfaces import TrainedModel
 from core.models import MODELS
 from core.pairs import ProductPairs
 from core.recommender import DEFAULT_SEED
@@ -208,7 +208,7 @@ def cosines(a, b):
 def hand_made(model, **learned):
     table = pa.table({"product_id": list("abcde"), "has_metadata": [False] * 5})
     pairs = ProductPairs(table, np.int32([0]), np.int32([1]), np.float32([1]))
-    trained = Embeddings(model, np.ones(5, bool), **learned)
+    trained = TrainedModel(model, np.ones(5, bool), **learned)
     return Recommender(MODELS[model], pairs, trained, settings={})
 
 
@@ -231,8 +231,8 @@ def test_similar_asks_for_likeness_and_goes_with_for_context():
 def test_similar_of_a_model_built_of_others_is_that_of_its_vectors():
     center = vectors(3)
     parts = {
-        "content_knn": Embeddings("content_knn", np.ones(5, bool)),
-        "skipgram_side_info_mean": Embeddings("x", np.ones(5, bool), center, vectors(4)),
+        "content_knn": TrainedModel("content_knn", np.ones(5, bool)),
+        "skipgram_side_info_mean": TrainedModel("x", np.ones(5, bool), center, vectors(4)),
     }
     recommender = hand_made("blend", parts=parts)
     assert list(recommender.similar("b")["neighbour"]) == best(cosines(center, center), 1)

@@ -122,7 +122,7 @@ def row(number):
 def listed(model, product=explorer_fixture.WARM, scoring="center_context"):
     """Ids in the fixture's list of a model, best first."""
     parts = explorer_fixture.split(explorer_fixture.pairs())
-    seen = np.isin(np.arange(explorer_fixture.N), np.r_[parts.train_source, parts.train_target])
+    seen = np.isin(np.arange(explorer_fixture.N), np.r_[parts.train.source, parts.train.target])
     number = list(explorer_fixture.MODELS).index(model)
     rows = explorer_fixture.neighbours(explorer_fixture.MODELS[model], seen, seed=number).table.to_pylist()
     return [r["neighbour"] for r in rows if r["product"] == product and r["scoring"] == scoring]

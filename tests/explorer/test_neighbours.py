@@ -144,8 +144,8 @@ def test_lists_are_those_of_the_store(full, start, view, scoring):
 def test_marks_say_which_pairs_are_known(full, start):
     product = fixture.WARM
     split = full.read("pair_split", fixture.CATEGORY)
-    train = partners(split.train_source, split.train_target, product)
-    held_out = partners(split.valid_source, split.valid_target, product)
+    train = partners(split.train.source, split.train.target, product)
+    held_out = partners(split.validation.source, split.validation.target, product)
     frame = start(full, product=product, models="skipgram", length="20").dataframe[0].value
     expected = ["●" if i in train else "★" if i in held_out else "" for i in frame["id"]]
     assert frame["pair"].tolist() == expected
@@ -158,11 +158,11 @@ def test_rows_that_stand_there_by_side_information_alone(tmp_path, start):
     split, graph = store.read("pair_split", "alpha"), store.read("product_graph", "alpha")
     everyone = np.ones(fixture.N, bool)
     store.write("neighbours/skipgram", "alpha", fixture.neighbours(("center_context",), everyone, k=fixture.N))
-    partner = IDS[int(split.cold_target[0])]
+    partner = IDS[int(split.cold_pairs.target[0])]
     frame = start(store, product=partner, models="skipgram", length="50").dataframe[0].value
     alone = {IDS[node] for node in np.flatnonzero(np.asarray(graph.degree) == 0)}
     assert [("❄" in mark) for mark in frame["pair"]] == [i in alone for i in frame["id"]]
-    cold = frame.set_index("id")["pair"].get(IDS[int(split.cold_source[0])])
+    cold = frame.set_index("id")["pair"].get(IDS[int(split.cold_pairs.source[0])])
     assert cold in (None, "★❄")
     assert "❄" in set("".join(frame["pair"]))
 
@@ -331,9 +331,9 @@ def test_why_shows_the_strongest_path_and_the_shared_neighbours(full, start):
 def test_why_of_known_held_out_and_cold_pairs(full, start):
     split = full.read("pair_split", fixture.CATEGORY)
     for source, target, words in (
-        (split.train_source[0], split.train_target[0], "A known pair"),
-        (split.valid_source[0], split.valid_target[0], "A held-out pair"),
-        (split.cold_target[0], split.cold_source[0], "It has no training pair"),
+        (split.train.source[0], split.train.target[0], "A known pair"),
+        (split.validation.source[0], split.validation.target[0], "A held-out pair"),
+        (split.cold_pairs.target[0], split.cold_pairs.source[0], "It has no training pair"),
     ):
         assert words in texts(start(full, product=IDS[source], why=IDS[target]))
     assert "No path of up to three steps" in texts(start(full, product=fixture.WARM, why=fixture.LONELY))
@@ -396,7 +396,7 @@ def test_a_basket_has_one_list_per_model(full, start):
 def test_marks_of_a_basket_and_why(full, start):
     basket = [fixture.WARM, "B000000008"]
     split = full.read("pair_split", fixture.CATEGORY)
-    train = set().union(*(partners(split.train_source, split.train_target, i) for i in basket))
+    train = set().union(*(partners(split.train.source, split.train.target, i) for i in basket))
     at = start(full, basket=basket, of="basket", models="skipgram", why="B000000020", length="50")
     frame = at.dataframe[0].value
     assert [("●" in mark) for mark in frame["pair"]] == [i in train for i in frame["id"]]

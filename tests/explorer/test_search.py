@@ -216,7 +216,7 @@ def test_marks_against_the_definition():
     split = split_pairs(
         fixture.N, pairs.source, pairs.target, pairs.weight, np.ones(fixture.N, bool), SplitConfig(cold_share=0.1)
     )
-    graph = build_graph(fixture.N, split.train_source, split.train_target, split.train_weight)
+    graph = build_graph(fixture.N, split.train.source, split.train.target, split.train.weight)
     relations = Relations(graph, split)
     assert len(split.cold)
 
@@ -226,10 +226,10 @@ def test_marks_against_the_definition():
 
     for node in range(fixture.N):
         known = relations.of(node)
-        train = partners(split.train_source, split.train_target, node)
-        held_out = partners(split.valid_source, split.valid_target, node)
+        train = partners(split.train.source, split.train.target, node)
+        held_out = partners(split.validation.source, split.validation.target, node)
         cold = node in split.cold.tolist()
-        held_out |= partners(split.cold_source, split.cold_target, node)
+        held_out |= partners(split.cold_pairs.source, split.cold_pairs.target, node)
         assert (set(known.train.tolist()), set(known.held_out.tolist()), known.cold) == (train, held_out, cold)
         marks = known.marks(np.arange(-1, fixture.N))
         assert marks[0] == ""

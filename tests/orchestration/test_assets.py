@@ -60,8 +60,8 @@ def test_the_stages_agree_with_each_other(built):
         graph, matrix = store.read("product_graph", category), store.read("transition_matrix", category)
         walks = store.read("walks", category)
         assert pairs.products.num_rows == split.n_nodes == graph.n_nodes == matrix.shape[0]
-        train = set(zip(split.train_source.tolist(), split.train_target.tolist(), strict=True))
-        valid = set(zip(split.valid_source.tolist(), split.valid_target.tolist(), strict=True))
+        train = set(zip(split.train.source.tolist(), split.train.target.tolist(), strict=True))
+        valid = set(zip(split.validation.source.tolist(), split.validation.target.tolist(), strict=True))
         assert not train & valid and graph.n_edges == len(train)
         assert train | valid <= set(zip(pairs.source.tolist(), pairs.target.tolist(), strict=True))
         steps = np.stack([walks[:, :-1].ravel(), walks[:, 1:].ravel()])

@@ -26,7 +26,7 @@ SLOW = textwrap.dedent(
     """
     import sys
     import numpy as np
-    import core.store as s
+    import core.store.artefacts as s
     from core.graph import ProductGraph
     plain = s._write_file
     def slow(path, write):
@@ -131,7 +131,7 @@ def test_a_version_that_became_current_in_between_is_not_removed(tmp_path, monke
 
 
 def test_a_version_whose_files_were_taken_away_does_not_stay_current(tmp_path, monkeypatch):
-    import core.store as module
+    import core.store.artefacts as module
 
     store, plain = Store(tmp_path), module._replace
     before = store.write("x", "c", np.arange(3))
@@ -151,7 +151,7 @@ def test_a_version_whose_files_were_taken_away_does_not_stay_current(tmp_path, m
 
 
 def test_an_interrupt_right_after_the_manifest_was_put_loses_nothing(tmp_path, monkeypatch):
-    import core.store as module
+    import core.store.artefacts as module
 
     store, plain = Store(tmp_path), module._replace
     store.write("x", "c", np.arange(3))
@@ -171,7 +171,7 @@ LOOP = textwrap.dedent(
     """
     import sys
     import numpy as np
-    import core.store as s
+    import core.store.artefacts as s
     s._ABANDONED_SECONDS = -2.0
     store = s.Store(sys.argv[1])
     print("ready", flush=True)

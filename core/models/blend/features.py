@@ -5,7 +5,7 @@ import pyarrow as pa
 import scipy.sparse as sp
 
 from core.graph import ProductGraph
-from core.interfaces import NATIVE, Embeddings
+from core.interfaces import NATIVE, TrainedModel
 from core.models import MODELS
 from core.models.blend.path_features import path_features, reversed_features
 from core.models.content_knn.similarity import features
@@ -49,7 +49,7 @@ class PairFeatures:
         graph: ProductGraph,
         content: sp.csr_matrix,
         facts: dict[str, np.ndarray],
-        parts: dict[str, Embeddings],
+        parts: dict[str, TrainedModel],
         threads: int = 2,
     ) -> None:
         self._graph, self._facts, self._threads = graph, facts, threads

@@ -4,7 +4,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from core.graph import ProductGraph
-from core.interfaces import Embeddings
+from core.interfaces import TrainedModel
 from core.models.blend.candidates import Candidates
 from core.models.blend.features import PairFeatures
 from core.models.blend.ranker import predict
@@ -14,9 +14,9 @@ _PAIR_BLOCK = 1 << 18
 _SOURCE_BLOCK = 4_096
 
 
-def scorer(embeddings: Embeddings, scoring: str, threads: int) -> "BlendScorer":
+def scorer(trained: TrainedModel, scoring: str, threads: int) -> "BlendScorer":
     """The blend's only scoring."""
-    return BlendScorer(embeddings, threads)
+    return BlendScorer(trained, threads)
 
 
 class BlendScorer:
@@ -26,18 +26,18 @@ class BlendScorer:
     candidate; a pair scores the mean of both directions.
 
     Args:
-        embeddings: of the model ``blend``.
+        trained: of the model ``blend``.
         threads: CPU threads; they do not change the result.
     """
 
-    def __init__(self, embeddings: Embeddings, threads: int = 2) -> None:
-        matrices, arrays = embeddings.matrices, embeddings.arrays
+    def __init__(self, trained: TrainedModel, threads: int = 2) -> None:
+        matrices, arrays = trained.matrices, trained.arrays
         graph = ProductGraph(
             matrices["pairs"].indptr.astype(np.int64), matrices["pairs"].indices, matrices["pairs"].data
         )
-        self.seen = np.array(embeddings.seen, dtype=bool)
-        self._features = PairFeatures(graph, matrices["content"], arrays, embeddings.parts, threads)
-        self._candidates = Candidates(graph, self._features, embeddings.info["config"]["candidates"], threads)
+        self.seen = np.array(trained.seen, dtype=bool)
+        self._features = PairFeatures(graph, matrices["content"], arrays, trained.parts, threads)
+        self._candidates = Candidates(graph, self._features, trained.info["config"]["candidates"], threads)
         self._threads = threads
         self._ranker = {
             name.removeprefix("ranker."): value for name, value in arrays.items() if name.startswith("ranker.")

@@ -15,7 +15,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from core.graph import ProductGraph, build_graph, transition_matrix
-from core.interfaces import LEARNING_CURVE, Embeddings, Inputs, TrainContext
+from core.interfaces import LEARNING_CURVE, Inputs, TrainContext, TrainedModel
 from core.models import MODELS
 from core.models.blend.candidates import Candidates
 from core.models.blend.config import BlendConfig
@@ -26,13 +26,13 @@ from core.pairs.split import PairSplit, SplitConfig, split_pairs
 from core.walks import WalksConfig, random_walks, walk_starts
 
 
-def train(inputs: Inputs, config: BlendConfig, context: TrainContext) -> Embeddings:
+def train(inputs: Inputs, config: BlendConfig, context: TrainContext) -> TrainedModel:
     """Train the ranker; see this module's header.
 
     Returns:
-        Embeddings with ``parts``: what the blended models learned from all training pairs; ``matrices``: ``pairs`` (the
-        adjacency) and ``content``; ``arrays``: ``brand``, ``log_price`` and the networks, ``ranker.*``. ``seen`` are
-        the products that any part has seen. The learning curve holds the ranker's loss per epoch.
+        TrainedModel with ``parts``: what the blended models learned from all training pairs; ``matrices``: ``pairs``
+        (the adjacency) and ``content``; ``arrays``: ``brand``, ``log_price`` and the networks, ``ranker.*``. ``seen``
+        marks the products that any part has seen. The learning curve holds the ranker's loss per epoch.
 
     Raises:
         InputError: as of the blended models.
@@ -42,7 +42,7 @@ def train(inputs: Inputs, config: BlendConfig, context: TrainContext) -> Embeddi
     started = time.perf_counter()
     content, described_as = described(inputs.products)
     inner = _inner_split(inputs.graph, inputs.products["has_metadata"].to_numpy(), config, context.seed)
-    graph = build_graph(inner.n_nodes, inner.train_source, inner.train_target, inner.train_weight)
+    graph = build_graph(inner.n_nodes, inner.train.source, inner.train.target, inner.train.weight)
     transition = transition_matrix(graph)
     walks = _walks_like(inputs.walks, inputs.graph, transition, context)
     inner_inputs = Inputs(inputs.n_nodes, inputs.products, graph, transition, walks)
@@ -50,7 +50,7 @@ def train(inputs: Inputs, config: BlendConfig, context: TrainContext) -> Embeddi
     features = PairFeatures(graph, content, described_as, parts, context.threads)
     examples = _examples(inner, graph, features, config, context)
     ranker, training = train_ranker(examples, config, context)
-    return Embeddings(
+    return TrainedModel(
         model="blend",
         seen=np.logical_or.reduce([part.seen for part in inputs.models.values()]),
         parts=inputs.models,
@@ -89,7 +89,7 @@ def _walks_like(walks: np.ndarray, graph: ProductGraph, inner: sp.csr_matrix, co
     return random_walks(inner, shape, context.seed, context.threads, progress=context.progress)
 
 
-def _inner_models(models: dict[str, Embeddings], inputs: Inputs, context: TrainContext) -> dict[str, Embeddings]:
+def _inner_models(models: dict[str, TrainedModel], inputs: Inputs, context: TrainContext) -> dict[str, TrainedModel]:
     """The blended models, with the settings they were trained with, on the inner training part."""
     quiet = dataclasses.replace(context, probe=None, checkpoints=None)
     return {
@@ -105,7 +105,7 @@ def _examples(
     lists, starts, relevant = [], [np.zeros(1, dtype=np.int64)], []
     candidates = Candidates(graph, features, config.candidates, context.threads)
     tasks = [ranking_task(inner, graph, config.lists, context.seed)]
-    if len(inner.cold_source):
+    if len(inner.cold_pairs.source):
         tasks.append(cold_task(inner, max(1, config.lists // 10), context.seed))
     for task in tasks:
         row, node = candidates(task.sources, graph.adjacency()[task.sources], 1)
@@ -116,13 +116,13 @@ def _examples(
         starts.append(starts[-1][-1] + np.cumsum(np.bincount(row, minlength=len(task.sources))[useful]))
         relevant.append(wanted)
 
-    related = ((inner.valid_source, inner.valid_target), (inner.cold_source, inner.cold_target))
-    matched, uniform = inner.cold_matched_target, inner.cold_uniform_target
+    related = ((inner.validation.source, inner.validation.target), (inner.cold_pairs.source, inner.cold_pairs.target))
+    matched, uniform = inner.cold_degree_matched, inner.cold_uniform
     unrelated = (
-        (inner.published_source, inner.published_target),
-        (inner.matched_source, inner.matched_target),
-        (inner.cold_source[matched >= 0], matched[matched >= 0]),
-        (inner.cold_source[uniform >= 0], uniform[uniform >= 0]),
+        (inner.uniform_negatives.source, inner.uniform_negatives.target),
+        (inner.degree_matched_negatives.source, inner.degree_matched_negatives.target),
+        (inner.cold_pairs.source[matched >= 0], matched[matched >= 0]),
+        (inner.cold_pairs.source[uniform >= 0], uniform[uniform >= 0]),
     )
     pairs, labels = [], []
     for label, kinds in ((True, related), (False, unrelated)):

@@ -2,12 +2,12 @@
 
 from dataclasses import asdict
 
-from core.interfaces import Embeddings, Inputs, TrainContext
+from core.interfaces import Inputs, TrainContext, TrainedModel
 from core.models.content_knn.config import ContentConfig
 from core.models.content_knn.similarity import alike, features
 
 
-def train(inputs: Inputs, config: ContentConfig, context: TrainContext) -> Embeddings:
+def train(inputs: Inputs, config: ContentConfig, context: TrainContext) -> TrainedModel:
     """Score of a list entry = sum over products k alike i of cos(i, k) ** power * w[k, j].
 
     The cosine is that of brand and categories weighted by inverse document frequency
@@ -17,7 +17,7 @@ def train(inputs: Inputs, config: ContentConfig, context: TrainContext) -> Embed
     neighbours.
 
     Returns:
-        Embeddings with ``chain_0`` = alike products and ``chain_1`` = training pairs, float32 ``[n_nodes, n_nodes]``.
+        TrainedModel with ``chain_0`` = alike products and ``chain_1`` = training pairs, float32 ``[n_nodes, n_nodes]``.
         ``seen`` are products with a training pair or with at least one alike product that has one.
     """
     if inputs.products is None or inputs.graph is None:
@@ -29,7 +29,7 @@ def train(inputs: Inputs, config: ContentConfig, context: TrainContext) -> Embed
             context.threads, context.progress,
         )  # fmt: skip
         pairs = inputs.graph.adjacency()
-    return Embeddings(
+    return TrainedModel(
         model="content_knn",
         seen=(matrix.indptr[1:] > matrix.indptr[:-1]),
         matrices={"chain_0": matrix, "chain_1": pairs},

@@ -10,7 +10,7 @@ import numpy as np
 import scipy.sparse as sp
 from numba import njit
 
-from core.interfaces import Embeddings, Inputs, TrainContext
+from core.interfaces import Inputs, TrainContext, TrainedModel
 from core.models.cooccurrence.config import CooccurrenceConfig
 from core.models.sparse_rows import Rows, matrix_by_blocks
 from core.progress import Progress, silent
@@ -19,7 +19,7 @@ from core.training.corpus import WalkCorpus, build_corpus
 _BLOCK = 2_048
 
 
-def train(inputs: Inputs, config: CooccurrenceConfig, context: TrainContext) -> Embeddings:
+def train(inputs: Inputs, config: CooccurrenceConfig, context: TrainContext) -> TrainedModel:
     """Score of a list entry = C[i, j] / sqrt(C[i] C[j]): the cosine of item-item collaborative filtering.
 
     C[i, j] counts how often i and j (two different products) stand at most ``window`` steps apart on a walk, and
@@ -30,7 +30,7 @@ def train(inputs: Inputs, config: CooccurrenceConfig, context: TrainContext) -> 
     A row keeps its ``keep`` best entries; a pair scores the mean of both directions.
 
     Returns:
-        Embeddings with ``chain_0``, float32 ``[n_nodes, n_nodes]``.
+        TrainedModel with ``chain_0``, float32 ``[n_nodes, n_nodes]``.
 
     Raises:
         InputError: no walks, or walks of another graph.
@@ -38,7 +38,7 @@ def train(inputs: Inputs, config: CooccurrenceConfig, context: TrainContext) -> 
     with context.clock.phase("training"):
         corpus = build_corpus(inputs.walks, inputs.n_nodes)
         matrix = cosine(corpus, config.window, config.keep, context.threads, context.progress)
-    return Embeddings(
+    return TrainedModel(
         model="cooccurrence",
         seen=corpus.seen,
         matrices={"chain_0": matrix},

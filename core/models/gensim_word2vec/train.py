@@ -16,7 +16,7 @@ import pyarrow as pa
 from gensim.models.callbacks import CallbackAny2Vec
 from gensim.models.word2vec import Word2Vec
 
-from core.interfaces import LEARNING_CURVE, Embeddings, Inputs, TrainContext
+from core.interfaces import LEARNING_CURVE, Inputs, TrainContext, TrainedModel
 from core.models.gensim_word2vec.config import GensimConfig
 from core.training.corpus import WalkCorpus, build_corpus
 from core.training.warm_start import find_start, shortened
@@ -25,7 +25,7 @@ _CHUNK = 1 << 16
 """Walks turned into text in one go."""
 
 
-def train(inputs: Inputs, config: GensimConfig, context: TrainContext) -> Embeddings:
+def train(inputs: Inputs, config: GensimConfig, context: TrainContext) -> TrainedModel:
     """Train gensim's Word2Vec on ``inputs.walks``; ``center`` is its ``wv``, ``context`` its ``syn1neg``.
 
     With more than one thread gensim's result differs a little from run to run. Learning-curve rows come once per epoch,
@@ -88,7 +88,7 @@ def train(inputs: Inputs, config: GensimConfig, context: TrainContext) -> Embedd
     } | start
     center, contexts = _in_node_order(model, nodes, inputs.n_nodes)
     curve = pa.Table.from_pylist(watch.rows, schema=LEARNING_CURVE)
-    return Embeddings("gensim_word2vec", corpus.seen, center, contexts, learning_curve=curve, info=info)
+    return TrainedModel("gensim_word2vec", corpus.seen, center, contexts, learning_curve=curve, info=info)
 
 
 def _in_node_order(model: Word2Vec, nodes: np.ndarray, n_nodes: int) -> tuple[np.ndarray, np.ndarray]:

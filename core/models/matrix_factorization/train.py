@@ -10,7 +10,7 @@ import torch
 
 from core.errors import InputError
 from core.graph import ProductGraph
-from core.interfaces import Embeddings, Inputs, TrainContext
+from core.interfaces import Inputs, TrainContext, TrainedModel
 from core.models.matrix_factorization.config import (
     FactorizationConfig,
     PairsFactorizationConfig,
@@ -74,7 +74,7 @@ class MatrixFactorization(TableModel):
             self.bias.data.copy_(torch.from_numpy(center[:, -2]))
 
 
-def train(inputs: Inputs, config: PairsFactorizationConfig, context: TrainContext) -> Embeddings:
+def train(inputs: Inputs, config: PairsFactorizationConfig, context: TrainContext) -> TrainedModel:
     """One vector per product; logistic(v_i . v_j) is the chance that i and j are a pair of ``inputs.graph``.
 
     The learning curve counts pairs as examples; its loss is the mean over positive pairs, each with its share of the
@@ -87,19 +87,19 @@ def train(inputs: Inputs, config: PairsFactorizationConfig, context: TrainContex
     return _train_pairs("matrix_factorization", inputs.graph, False, config, context)
 
 
-def train_bias(inputs: Inputs, config: PairsFactorizationConfig, context: TrainContext) -> Embeddings:
+def train_bias(inputs: Inputs, config: PairsFactorizationConfig, context: TrainContext) -> TrainedModel:
     """The same with a bias for every product: logistic(v_i . v_j + b_i + b_j)."""
     return _train_pairs("matrix_factorization_bias", inputs.graph, True, config, context)
 
 
-def train_sequences(inputs: Inputs, config: SequencesFactorizationConfig, context: TrainContext) -> Embeddings:
+def train_sequences(inputs: Inputs, config: SequencesFactorizationConfig, context: TrainContext) -> TrainedModel:
     """The same without bias on the pairs that stand near each other on ``inputs.walks``; examples are words."""
     return _train_walks("matrix_factorization_sequences", inputs.walks, inputs.n_nodes, config, context)
 
 
 def _train_pairs(
     name: str, graph: ProductGraph | None, bias: bool, config: PairsFactorizationConfig, context: TrainContext
-) -> Embeddings:
+) -> TrainedModel:
     """Train on the pairs of a graph; see :func:`train`.
 
     A step is a few pairs, whose products share the negatives.
@@ -118,7 +118,7 @@ def _train_pairs(
 
 def _train_walks(
     name: str, walks: np.ndarray | None, n_nodes: int, config: SequencesFactorizationConfig, context: TrainContext
-) -> Embeddings:
+) -> TrainedModel:
     """Train on the pairs of walks; see :func:`train_sequences`."""
     check_rates(name, config)
     corpus = build_corpus(walks, n_nodes)

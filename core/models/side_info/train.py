@@ -6,7 +6,7 @@ import time
 import numpy as np
 import pyarrow as pa
 
-from core.interfaces import LEARNING_CURVE, Embeddings, Inputs, TrainContext
+from core.interfaces import LEARNING_CURVE, Inputs, TrainContext, TrainedModel
 from core.models.side_info.config import SideInfoConfig, WeightedSideInfoConfig
 from core.models.side_info.fields import side_fields
 from core.models.side_info.fit import fit_side_vectors
@@ -17,7 +17,7 @@ from core.training.corpus import build_corpus
 _FIELDS = ("product", "brand", "categories", "price_band")
 
 
-def train_mean(inputs: Inputs, config: SideInfoConfig, context: TrainContext) -> Embeddings:
+def train_mean(inputs: Inputs, config: SideInfoConfig, context: TrainContext) -> TrainedModel:
     """A product is the average, with equal weights, of a vector of its own and those of the fields it has.
 
     The product vectors come from skip-gram on ``inputs.walks``; then vectors for brands, categories and price bands,
@@ -32,14 +32,14 @@ def train_mean(inputs: Inputs, config: SideInfoConfig, context: TrainContext) ->
     return _train("skipgram_side_info_mean", inputs, config, context, None, 1)
 
 
-def train_weighted(inputs: Inputs, config: WeightedSideInfoConfig, context: TrainContext) -> Embeddings:
+def train_weighted(inputs: Inputs, config: WeightedSideInfoConfig, context: TrainContext) -> TrainedModel:
     """The same average with learned weights per product (EGES; Wang et al., KDD 2018), held near equal."""
     return _train("skipgram_side_info_weighted", inputs, config, context, config.weight_strength, config.rounds)
 
 
 def _train(
     name: str, inputs: Inputs, config: SideInfoConfig, context: TrainContext, penalty: float | None, rounds: int
-) -> Embeddings:
+) -> TrainedModel:
     """See :func:`train_mean`.
 
     Args:

@@ -7,7 +7,7 @@ Compositionality", with products for words and walks for sentences (DeepWalk, Pe
 import numpy as np
 import torch
 
-from core.interfaces import Embeddings, Inputs, TrainContext
+from core.interfaces import Inputs, TrainContext, TrainedModel
 from core.models.skipgram.config import SkipGramConfig
 from core.training.corpus import build_corpus, keep_probability
 from core.training.loop import check_rates, train_vectors
@@ -54,7 +54,7 @@ class SkipGram(TableModel):
             self.context.weight.data.copy_(torch.from_numpy(contexts))
 
 
-def train(inputs: Inputs, config: SkipGramConfig, context: TrainContext) -> Embeddings:
+def train(inputs: Inputs, config: SkipGramConfig, context: TrainContext) -> TrainedModel:
     """Train on ``inputs.walks``.
 
     The learning curve counts words (node occurrences read, before subsampling) as examples; its loss is the mean over
@@ -67,14 +67,14 @@ def train(inputs: Inputs, config: SkipGramConfig, context: TrainContext) -> Embe
     return train_on_walks("skipgram", inputs.walks, inputs.n_nodes, config, context)
 
 
-def train_node2vec(inputs: Inputs, config: SkipGramConfig, context: TrainContext) -> Embeddings:
+def train_node2vec(inputs: Inputs, config: SkipGramConfig, context: TrainContext) -> TrainedModel:
     """The same on ``inputs.node2vec_walks``, which makes it node2vec (Grover and Leskovec, KDD 2016)."""
     return train_on_walks("node2vec", inputs.node2vec_walks, inputs.n_nodes, config, context)
 
 
 def train_on_walks(
     name: str, walks: np.ndarray | None, n_nodes: int, config: SkipGramConfig, context: TrainContext
-) -> Embeddings:
+) -> TrainedModel:
     """Train on whichever walks are given; see :func:`train`.
 
     Args:

@@ -87,9 +87,9 @@ def small_split() -> tuple[PairSplit, np.ndarray]:
 
 def test_sources_and_targets_by_brute_force():
     split, _ = small_split()
-    graph = build_graph(60, split.train_source, split.train_target, split.train_weight)
+    graph = build_graph(60, split.train.source, split.train.target, split.train.weight)
     partners: dict[int, set[int]] = {}
-    for a, b in zip(split.valid_source.tolist(), split.valid_target.tolist(), strict=True):
+    for a, b in zip(split.validation.source.tolist(), split.validation.target.tolist(), strict=True):
         partners.setdefault(a, set()).add(b)
         partners.setdefault(b, set()).add(a)
     expected = {a: t for a, t in partners.items() if graph.degree[a] > 0}
@@ -104,7 +104,7 @@ def test_sources_and_targets_by_brute_force():
 def test_cold_sources_are_the_cold_products():
     split, pairs = small_split()
     task = cold_task(split, 1000, seed=0)
-    in_train = set(np.concatenate([split.train_source, split.train_target]).tolist())
+    in_train = set(np.concatenate([split.train.source, split.train.target]).tolist())
     cold = set(split.cold.tolist())
     for row, source in enumerate(task.sources.tolist()):
         assert source in cold
@@ -114,7 +114,7 @@ def test_cold_sources_are_the_cold_products():
 
 def test_sampled_sources_are_a_subset_and_follow_the_seed():
     split, _ = small_split()
-    graph = build_graph(60, split.train_source, split.train_target, split.train_weight)
+    graph = build_graph(60, split.train.source, split.train.target, split.train.weight)
     everything = ranking_task(split, graph, 1000, seed=0)
     some, same, other = (ranking_task(split, graph, 10, seed=seed) for seed in (0, 0, 1))
     assert len(some.sources) == 10 and set(some.sources) <= set(everything.sources)

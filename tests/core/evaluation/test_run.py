@@ -25,9 +25,9 @@ from core.evaluation import (
 )
 from core.evaluation.probe import AucProbe
 from core.graph import ProductGraph, build_graph
-from core.interfaces import CENTER_CENTER, CENTER_CONTEXT, NATIVE, Embeddings, Inputs, Model
+from core.interfaces import CENTER_CENTER, CENTER_CONTEXT, NATIVE, Inputs, Model, TrainedModel
 from core.models import MODELS
-from core.pairs.split import PairSplit, SplitConfig, split_pairs
+from core.pairs.split import Pairs, PairSplit, SplitConfig, split_pairs
 
 N = 300
 VECTORS = Model("vectors", "", "", "", (), (CENTER_CONTEXT, CENTER_CENTER))
@@ -43,10 +43,10 @@ def make_split(n: int = N, m: int = 2500, seed: int = 0, cold_share: float = 0.1
     weight = np.ones(len(pairs), np.float32)
     config = SplitConfig(cold_share=cold_share)
     split = split_pairs(n, pairs[:, 0], pairs[:, 1], weight, rng.random(n) < 0.5, config, seed)
-    return split, build_graph(n, split.train_source, split.train_target, split.train_weight)
+    return split, build_graph(n, split.train.source, split.train.target, split.train.weight)
 
 
-def make_vectors(graph: ProductGraph, noise: float = 0.8, seed: int = 0) -> Embeddings:
+def make_vectors(graph: ProductGraph, noise: float = 0.8, seed: int = 0) -> TrainedModel:
     """Products of a group lie near each other; unseen products have no vector."""
     rng = np.random.default_rng(seed)
     n = graph.n_nodes
@@ -54,7 +54,7 @@ def make_vectors(graph: ProductGraph, noise: float = 0.8, seed: int = 0) -> Embe
     center, context = groups[:, np.arange(n) % 6] + noise * rng.standard_normal((2, n, 8))
     seen = graph.degree > 0
     center[~seen] = context[~seen] = 0
-    return Embeddings("vectors", seen, center.astype(np.float32), context.astype(np.float32))
+    return TrainedModel("vectors", seen, center.astype(np.float32), context.astype(np.float32))
 
 
 def values(evaluation: Evaluation) -> dict[tuple[str, str, str, str], float]:
@@ -69,7 +69,7 @@ def test_every_metric_equals_a_plain_evaluation(fallback):
     split, graph = make_split()
     embeddings = make_vectors(graph)
     # A product of the training graph that the model dropped, and a cold one that it can place by other means.
-    dropped, placed_cold = int(np.argmax(graph.degree)), int(split.cold_source[0])
+    dropped, placed_cold = int(np.argmax(graph.degree)), int(split.cold_pairs.source[0])
     embeddings.seen[dropped] = False
     embeddings.seen[placed_cold] = True
     embeddings.center[placed_cold] = embeddings.context[placed_cold] = 1.0
@@ -96,10 +96,10 @@ def test_every_metric_equals_a_plain_evaluation(fallback):
             label, score = zip(*rows, strict=True)
             return roc_auc_score(label, score), average_precision_score(label, score)
 
-        positives = list(zip(split.valid_source, split.valid_target, strict=True))
+        positives = list(zip(split.validation.source, split.validation.target, strict=True))
         for protocol, source, target in (
-            ("published", split.published_source, split.published_target),
-            ("degree_matched", split.matched_source, split.matched_target),
+            ("published", split.uniform_negatives.source, split.uniform_negatives.target),
+            ("degree_matched", split.degree_matched_negatives.source, split.degree_matched_negatives.target),
         ):
             negatives = list(zip(source, target, strict=True))
             for subset, keep in (("all", lambda a, b: True), ("seen", lambda a, b: in_train[a] and in_train[b])):
@@ -107,9 +107,9 @@ def test_every_metric_equals_a_plain_evaluation(fallback):
                 assert found[protocol, subset, scoring, "roc_auc"] == pytest.approx(auc, abs=1e-6)
                 assert found[protocol, subset, scoring, "average_precision"] == pytest.approx(ap, abs=1e-6)
                 checked += 2
-        cold = list(zip(split.cold_source, split.cold_target, strict=True))
-        for metric, target in (("roc_auc", split.cold_matched_target), ("roc_auc_uniform", split.cold_uniform_target)):
-            negatives = [(a, b) for a, b in zip(split.cold_source, target, strict=True) if b >= 0]
+        cold = list(zip(split.cold_pairs.source, split.cold_pairs.target, strict=True))
+        for metric, target in (("roc_auc", split.cold_degree_matched), ("roc_auc_uniform", split.cold_uniform)):
+            negatives = [(a, b) for a, b in zip(split.cold_pairs.source, target, strict=True) if b >= 0]
             auc, _ = link(cold, negatives, lambda a, b: True)
             assert found["cold_start", "all", scoring, metric] == pytest.approx(auc, abs=1e-6)
             checked += 1
@@ -148,8 +148,8 @@ def test_every_metric_equals_a_plain_evaluation(fallback):
         assert found["ranking", "all", scoring, "coverage@10"] == len(listed) / min(10 * n_sources, seen.sum())
 
         recalls = []
-        for source in np.unique(split.cold_source):
-            targets = set(split.cold_target[split.cold_source == source].tolist())
+        for source in np.unique(split.cold_pairs.source):
+            targets = set(split.cold_pairs.target[split.cold_pairs.source == source].tolist())
             recalls.append(len(set(lists(source, set())[:10]) & targets) / min(10, len(targets)))
         assert found["cold_start", "all", scoring, "recall@10"] == pytest.approx(np.mean(recalls))
         assert len([r for r in recalls if r > 0]) <= 1
@@ -160,7 +160,7 @@ def test_random_vectors_know_nothing():
     split, graph = make_split(n=1200, m=15_000)
     rng = np.random.default_rng(1)
     center, context = rng.standard_normal((2, 1200, 16)).astype(np.float32)
-    found = values(evaluate(VECTORS, Embeddings("vectors", graph.degree > 0, center, context), split, graph, FAST))
+    found = values(evaluate(VECTORS, TrainedModel("vectors", graph.degree > 0, center, context), split, graph, FAST))
     for scoring in VECTORS.scorings:
         for protocol in ("published", "degree_matched"):
             assert found[protocol, "seen", scoring, "roc_auc"] == pytest.approx(0.5, abs=0.03)
@@ -171,16 +171,14 @@ def test_random_vectors_know_nothing():
 def test_shuffled_labels_give_chance():
     """Positives and negatives thrown together and dealt out again: no model can tell them apart."""
     split, graph = make_split(n=1200, m=15_000)
-    source = np.concatenate([split.valid_source, split.matched_source])
-    target = np.concatenate([split.valid_target, split.matched_target])
+    source = np.concatenate([split.validation.source, split.degree_matched_negatives.source])
+    target = np.concatenate([split.validation.target, split.degree_matched_negatives.target])
     order = np.random.default_rng(2).permutation(len(source))
-    half = len(split.valid_source)
+    half = len(split.validation.source)
     shuffled = replace(
         split,
-        valid_source=source[order[:half]],
-        valid_target=target[order[:half]],
-        matched_source=source[order[half:]],
-        matched_target=target[order[half:]],
+        validation=Pairs(source[order[:half]], target[order[:half]]),
+        degree_matched_negatives=Pairs(source[order[half:]], target[order[half:]]),
     )
     embeddings = make_vectors(graph)
     key = ("degree_matched", "seen", CENTER_CENTER, "roc_auc")
@@ -196,7 +194,7 @@ def test_popularity_shines_only_against_uniform_negatives():
     pairs = np.unique(np.sort(ends.T, axis=1), axis=0)
     pairs = pairs[pairs[:, 0] != pairs[:, 1]]
     split = split_pairs(n, pairs[:, 0], pairs[:, 1], np.ones(len(pairs), np.float32), np.zeros(n, bool), SplitConfig())
-    graph = build_graph(n, split.train_source, split.train_target, split.train_weight)
+    graph = build_graph(n, split.train.source, split.train.target, split.train.weight)
     model = MODELS["popularity"]
     found = values(evaluate(model, model.fit(Inputs(n_nodes=n, graph=graph), model.config_class()), split, graph, FAST))
     assert found["published", "all", NATIVE, "roc_auc"] > 0.65
@@ -237,7 +235,7 @@ def test_intervals_hold_the_value_and_tables_their_schemas():
         assert curve["threshold"].isna().tolist() == [True] + [False] * (len(curve) - 1)
         assert curve["recall"].is_monotonic_increasing and curve["recall"].iloc[-1] == 1
     counts = evaluation.scores.to_pandas().groupby(["protocol", "scoring", "label"])["count"].sum()
-    placed = (graph.degree[split.valid_source] > 0) & (graph.degree[split.valid_target] > 0)
+    placed = (graph.degree[split.validation.source] > 0) & (graph.degree[split.validation.target] > 0)
     assert counts["published", CENTER_CENTER, "positive"] == placed.sum()
 
 
@@ -253,10 +251,12 @@ def test_info_counts_the_pairs():
     info = evaluation.info
     assert info["fallback"] == "median"
     assert info["pairs"]["published"]["all"] == {
-        "positives": len(split.valid_source),
-        "negatives": len(split.published_source),
+        "positives": len(split.validation.source),
+        "negatives": len(split.uniform_negatives.source),
     }
-    both = (graph.degree[split.matched_source] > 0) & (graph.degree[split.matched_target] > 0)
+    both = (graph.degree[split.degree_matched_negatives.source] > 0) & (
+        graph.degree[split.degree_matched_negatives.target] > 0
+    )
     assert info["pairs"]["degree_matched"]["seen"]["negatives"] == both.sum()
     assert info["sources"]["ranking"] == 17
     assert info["unplaced"]["cold_start"] == 1.0
@@ -275,7 +275,7 @@ def test_result_depends_on_the_seed_and_not_on_threads():
 def test_diverged_vectors_are_an_input_error():
     split, graph = make_split()
     embeddings = make_vectors(graph)
-    embeddings.center[int(split.valid_source[0])] = np.nan
+    embeddings.center[int(split.validation.source[0])] = np.nan
     with pytest.raises(InputError, match="learning rate"):
         evaluate(VECTORS, embeddings, split, graph, FAST)
 
@@ -285,7 +285,7 @@ def test_complete_and_tiny_categories(n):
     """No negatives, hardly any pairs: undefined values are null and nothing breaks."""
     source, target = np.triu_indices(n, k=1)
     split = split_pairs(n, source, target, np.ones(len(source), np.float32), np.ones(n, bool), SplitConfig())
-    graph = build_graph(n, split.train_source, split.train_target, split.train_weight)
+    graph = build_graph(n, split.train.source, split.train.target, split.train.weight)
     for name in ("popularity", "adamic_adar"):
         model = MODELS[name]
         embeddings = model.fit(Inputs(n_nodes=n, graph=graph), model.config_class())

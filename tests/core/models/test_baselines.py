@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from core.graph import ProductGraph, build_graph
-from core.interfaces import NATIVE, Embeddings, Inputs
+from core.interfaces import NATIVE, Inputs, TrainedModel
 from core.models import MODELS
 from core.models.baselines import AdamicAdarConfig, PopularityConfig
 from core.scoring.factory import scorer
@@ -26,7 +26,7 @@ def all_pairs(n: int) -> tuple[np.ndarray, np.ndarray]:
     return source.astype(np.int32), target.astype(np.int32)
 
 
-def trained(name: str, graph: ProductGraph, config: object) -> Embeddings:
+def trained(name: str, graph: ProductGraph, config: object) -> TrainedModel:
     return MODELS[name].fit(Inputs(n_nodes=graph.n_nodes, graph=graph), config)
 
 

@@ -30,7 +30,7 @@ CONFIG = BlendConfig(lists=300, networks=2, hidden=16, epochs=4, candidates=30)
 
 def inputs_of(products, split) -> Inputs:
     """Inputs of the blend, its parts trained by the registry's own entries."""
-    graph = build_graph(split.n_nodes, split.train_source, split.train_target, split.train_weight)
+    graph = build_graph(split.n_nodes, split.train.source, split.train.target, split.train.weight)
     transition = transition_matrix(graph)
     walks = random_walks(transition, WalksConfig(walks_per_node=4, walk_length=6))
     inputs = Inputs(split.n_nodes, products, graph, transition, walks)
@@ -77,31 +77,40 @@ def auc(one, positive, negative) -> float:
 
 def matched_auc(embeddings, split) -> float:
     one = scorer(MODELS["blend"], embeddings, NATIVE)
-    return auc(one, (split.valid_source, split.valid_target), (split.matched_source, split.matched_target))
+    return auc(
+        one,
+        (split.validation.source, split.validation.target),
+        (split.degree_matched_negatives.source, split.degree_matched_negatives.target),
+    )
 
 
 def test_is_better_than_each_of_its_parts(blend, inputs, split):
     found = matched_auc(blend, split)
     for name, part in inputs.models.items():
         one = scorer(MODELS[name], part, MODELS[name].scorings[0])
-        pairs = [(split.valid_source, split.valid_target), (split.matched_source, split.matched_target)]
+        pairs = [
+            (split.validation.source, split.validation.target),
+            (split.degree_matched_negatives.source, split.degree_matched_negatives.target),
+        ]
         assert found > auc(one, *pairs), name
 
 
 def test_places_products_without_any_pair(blend, split):
     one = scorer(MODELS["blend"], blend, NATIVE)
-    drawn = split.cold_matched_target >= 0
-    negative = split.cold_source[drawn], split.cold_matched_target[drawn]
+    drawn = split.cold_degree_matched >= 0
+    negative = split.cold_pairs.source[drawn], split.cold_degree_matched[drawn]
     # Ten cold products or so: 0.64 to 0.70 over twelve splits of this catalogue.
-    assert auc(one, (split.cold_source, split.cold_target), negative) > 0.6
+    assert auc(one, (split.cold_pairs.source, split.cold_pairs.target), negative) > 0.6
     ids, _ = one.top_k(split.cold[:20], 5)
     assert (ids[:, 0] >= 0).mean() > 0.8
 
 
 def test_a_pair_scores_the_same_both_ways(blend, split):
     one = scorer(MODELS["blend"], blend, NATIVE)
-    forth = one.score_pairs(split.valid_source, split.valid_target)
-    np.testing.assert_allclose(one.score_pairs(split.valid_target, split.valid_source), forth, rtol=1e-4, atol=1e-5)
+    forth = one.score_pairs(split.validation.source, split.validation.target)
+    np.testing.assert_allclose(
+        one.score_pairs(split.validation.target, split.validation.source), forth, rtol=1e-4, atol=1e-5
+    )
 
 
 def test_lists_are_the_best_candidates(blend, inputs):
@@ -134,9 +143,9 @@ def test_lists_are_the_best_candidates(blend, inputs):
 
 def test_threads_change_nothing(blend, split):
     one, two = (scorer(MODELS["blend"], blend, NATIVE, threads) for threads in (1, 3))
-    sources = split.valid_source[:50]
+    sources = split.validation.source[:50]
     assert np.array_equal(one.top_k(sources, 10)[0], two.top_k(sources, 10)[0])
-    target = split.valid_target[:50]
+    target = split.validation.target[:50]
     assert np.array_equal(one.score_pairs(sources, target), two.score_pairs(sources, target))
 
 
@@ -172,7 +181,7 @@ def test_survives_the_store(blend, split, tmp_path):
     found = store.read("embeddings/blend", "x")
     assert list(found.parts) == list(blend.parts)
     one, two = (scorer(MODELS["blend"], embeddings, NATIVE) for embeddings in (blend, found))
-    pairs = split.valid_source, split.valid_target
+    pairs = split.validation.source, split.validation.target
     assert np.array_equal(one.score_pairs(*pairs), two.score_pairs(*pairs))
 
 
@@ -183,7 +192,7 @@ def test_a_category_of_two_pairs(pairs):
     trained = MODELS["blend"].fit(inputs_of(products, split), CONFIG, TrainContext(threads=1))
     one = scorer(MODELS["blend"], trained, NATIVE)
     assert np.isfinite(one.score_pairs(ids[0], ids[1])).all()
-    known = int(split.train_source[0]), int(split.train_target[0])
+    known = int(split.train.source[0]), int(split.train.target[0])
     ids, _ = one.top_k(np.array(known[:1], np.int32), 3)
     assert known[1] in ids
 

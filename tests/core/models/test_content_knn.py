@@ -6,7 +6,7 @@ import pytest
 
 from core.evaluation import EvaluationConfig, evaluate
 from core.graph import ProductGraph, build_graph
-from core.interfaces import NATIVE, Embeddings, Inputs, TrainContext
+from core.interfaces import NATIVE, Inputs, TrainContext, TrainedModel
 from core.models import MODELS
 from core.models.content_knn.config import ContentConfig
 from core.models.content_knn.similarity import features
@@ -63,7 +63,7 @@ def dense_cosine(products: pa.Table) -> np.ndarray:
     return cosine
 
 
-def fit(products: pa.Table, graph: ProductGraph, threads: int = 2, **config: float) -> Embeddings:
+def fit(products: pa.Table, graph: ProductGraph, threads: int = 2, **config: float) -> TrainedModel:
     inputs = Inputs(n_nodes=graph.n_nodes, products=products, graph=graph)
     return MODEL.fit(inputs, ContentConfig(**config), TrainContext(threads=threads))
 
@@ -85,20 +85,20 @@ def test_scores_and_lists_are_those_of_dense_matrices(floor, power, threads):
     np.fill_diagonal(weight, 1)
     pairs = graph.adjacency().toarray().astype(np.float64)
     reference = weight @ pairs
-    embeddings = fit(products, graph, threads, floor=floor, power=power)
-    one = scorer(MODEL, embeddings, NATIVE, threads)
+    trained = fit(products, graph, threads, floor=floor, power=power)
+    one = scorer(MODEL, trained, NATIVE, threads)
     source, target = np.triu_indices(n, k=1)
     assert np.allclose(one.score_pairs(source, target), (reference + reference.T)[source, target] / 2, rtol=1e-4)
 
-    assert np.array_equal(embeddings.seen, (reference > 0).any(axis=1))
+    assert np.array_equal(trained.seen, (reference > 0).any(axis=1))
     ids, scores = one.top_k(np.arange(n, dtype=np.int32), 7)
     np.fill_diagonal(reference, 0)
-    reference[:, ~embeddings.seen] = 0
-    for i in np.flatnonzero(embeddings.seen):
+    reference[:, ~trained.seen] = 0
+    for i in np.flatnonzero(trained.seen):
         best = np.sort(reference[i][reference[i] > 0])[::-1][:7]
         assert np.allclose(scores[i, : len(best)], best, rtol=1e-4)
         assert np.allclose(reference[i, ids[i, : len(best)]], best, rtol=1e-4)
-    without_pair = embeddings.seen & (graph.degree == 0)
+    without_pair = trained.seen & (graph.degree == 0)
     assert without_pair.any() and (ids[without_pair, 0] >= 0).all()
 
 
@@ -114,8 +114,8 @@ def small() -> tuple[pa.Table, ProductGraph]:
 def test_a_new_product_goes_with_what_its_brand_goes_with():
     """5 is as like 0 and 1 as can be, so it goes with 3 by weight 2 and with 4 by 1; 2 says nothing about it."""
     products, graph = small()
-    embeddings = fit(products, graph)
-    ids, scores = scorer(MODEL, embeddings, NATIVE).top_k(np.array([5], np.int32), 3)
+    trained = fit(products, graph)
+    ids, scores = scorer(MODEL, trained, NATIVE).top_k(np.array([5], np.int32), 3)
     assert ids.tolist() == [[3, 4, -1]] and scores[0, :2].tolist() == [2, 1]
 
 
@@ -157,17 +157,17 @@ def test_cold_products_are_placed_and_listed():
     split = split_pairs(
         n, source, target, np.ones(len(keys), np.float32), np.ones(n, bool), SplitConfig(cold_share=0.1)
     )
-    graph = build_graph(n, split.train_source, split.train_target, split.train_weight)
+    graph = build_graph(n, split.train.source, split.train.target, split.train.weight)
     products = table([(f"brand {g}", ["Root"]) for g in group])
-    embeddings = fit(products, graph)
-    assert embeddings.seen[split.cold].all()
-    found = evaluate(MODEL, embeddings, split, graph, EvaluationConfig(bootstrap=0))
+    trained = fit(products, graph)
+    assert trained.seen[split.cold].all()
+    found = evaluate(MODEL, trained, split, graph, EvaluationConfig(bootstrap=0))
     assert found.info["fallback"] == "own" and found.info["unplaced"]["cold_start"] == 0
     cold = {r["metric"]: r["value"] for r in found.metrics.to_pylist() if r["protocol"] == "cold_start"}
     assert cold["roc_auc_uniform"] > 0.9 and cold["recall@10"] > 0.1
 
     ids = pa.array([f"p{i:03}" for i in range(n)])
-    lists = nearest(MODEL, embeddings, ids, NeighboursConfig(k=5), sources=split.cold).table.to_pandas()
+    lists = nearest(MODEL, trained, ids, NeighboursConfig(k=5), sources=split.cold).table.to_pandas()
     assert set(lists["product"].astype(str)) == {f"p{i:03}" for i in split.cold}
     same = [
         int(p[1:]) % groups == int(q[1:]) % groups for p, q in zip(lists["product"], lists["neighbour"], strict=True)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from core.errors import InputError
-from core.interfaces import NATIVE, Embeddings, Inputs, TrainContext
+from core.interfaces import NATIVE, Inputs, TrainContext, TrainedModel
 from core.models import MODELS
 from core.models.cooccurrence.config import CooccurrenceConfig
 from core.scoring.factory import scorer
@@ -33,7 +33,7 @@ def dense(walks: np.ndarray, window: int) -> np.ndarray:
     return together / np.sqrt(np.outer(total, total))
 
 
-def fit(walks: np.ndarray, threads: int = 2, **config: int) -> Embeddings:
+def fit(walks: np.ndarray, threads: int = 2, **config: int) -> TrainedModel:
     return MODEL.fit(Inputs(n_nodes=N, walks=walks), CooccurrenceConfig(**config), TrainContext(threads=threads))
 
 
@@ -41,9 +41,9 @@ def fit(walks: np.ndarray, threads: int = 2, **config: int) -> Embeddings:
 @pytest.mark.parametrize("threads", [1, 3])
 def test_pairs_and_lists_are_those_of_plain_loops(window, threads):
     walks = random_walks()
-    embeddings, reference = fit(walks, threads, window=window), dense(walks, window)
-    assert np.allclose(embeddings.matrices["chain_0"].toarray(), reference, rtol=1e-5)
-    one = scorer(MODEL, embeddings, NATIVE, threads)
+    trained, reference = fit(walks, threads, window=window), dense(walks, window)
+    assert np.allclose(trained.matrices["chain_0"].toarray(), reference, rtol=1e-5)
+    one = scorer(MODEL, trained, NATIVE, threads)
     source, target = np.triu_indices(N, k=1)
     assert np.allclose(one.score_pairs(source, target), reference[source, target], rtol=1e-5)
     ids, scores = one.top_k(np.arange(N, dtype=np.int32), 5)
@@ -51,13 +51,13 @@ def test_pairs_and_lists_are_those_of_plain_loops(window, threads):
         best = np.sort(reference[i][reference[i] > 0])[::-1][:5]
         assert np.allclose(scores[i, : len(best)], best, rtol=1e-5)
         assert np.allclose(reference[i, ids[i, : len(best)]], best, rtol=1e-5)
-    assert embeddings.seen.tolist() == [i in walks for i in range(N)]
+    assert trained.seen.tolist() == [i in walks for i in range(N)]
 
 
 def test_a_walk_by_hand():
     """Walk 0 1 0 2, window 2: the first 0 is too far from 2, and 0 with itself does not count."""
-    embeddings = fit(np.array([[0, 1, 0, 2]], np.int32), window=2)
-    found = embeddings.matrices["chain_0"].toarray()[:3, :3]
+    trained = fit(np.array([[0, 1, 0, 2]], np.int32), window=2)
+    found = trained.matrices["chain_0"].toarray()[:3, :3]
     # C[0, 1] = 2, C[0, 2] = 1, C[1, 2] = 1; C[0] = 3, C[1] = 3, C[2] = 2
     expected = np.array([[0, 2 / 3, 1 / 6**0.5], [2 / 3, 0, 1 / 6**0.5], [1 / 6**0.5, 1 / 6**0.5, 0]])
     assert np.allclose(found, expected)

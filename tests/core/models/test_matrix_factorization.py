@@ -44,11 +44,11 @@ def _fit(entry, inputs, context=None, **config):
     return entry.fit(inputs, entry.config_class(**(SMALL | config)), context or TrainContext(threads=1))
 
 
-def _block_auc(entry, embeddings):
+def _block_auc(entry, trained):
     rng = np.random.default_rng(1)
     source, target = rng.integers(0, BLOCKS * SIZE, (2, 20_000)).astype(np.int32)
     source, target = source[source != target], target[source != target]
-    scores = scorer(entry, embeddings, NATIVE).score_pairs(source, target)
+    scores = scorer(entry, trained, NATIVE).score_pairs(source, target)
     return roc_auc_score(source // SIZE == target // SIZE, scores)
 
 
@@ -88,8 +88,8 @@ def test_continuous_labels_regress_the_weight(entry):
     share = np.arange(1, n + 1) / n  # of the pairs whose weight is at most the pair's own
     inputs = Inputs(2 * n, graph=build_graph(2 * n, source, target, weight))
     config = {"labels": "continuous", "negatives": 0.01, "epochs": 600, "learning_rate": 0.3, "start": 0.3}
-    embeddings = _fit(entry, inputs, **config)
-    score = scorer(entry, embeddings, NATIVE).score_pairs(source, target)
+    trained = _fit(entry, inputs, **config)
+    score = scorer(entry, trained, NATIVE).score_pairs(source, target)
     probability = 1 / (1 + np.exp(-score))
     np.testing.assert_allclose(probability[:-5], share[:-5], atol=0.05)  # a label of 1 is reached at infinity only
 
@@ -113,15 +113,15 @@ def test_learning_curve_shows_the_restarts_and_counts_what_was_trained(inputs, e
     done = []
     probe = RecordingProbe(np.arange(10, N_NODES), lambda *_: 0.5 + len(probe.shown) / 100)
     context = TrainContext(threads=1, probe=probe, progress=lambda *report: done.append(report))
-    embeddings = _fit(entry, inputs, context, probes_per_epoch=2, epochs=3, backend="torch", batch_walks=50)
-    rows = embeddings.learning_curve.to_pandas()
-    assert embeddings.learning_curve.schema == LEARNING_CURVE
+    trained = _fit(entry, inputs, context, probes_per_epoch=2, epochs=3, backend="torch", batch_walks=50)
+    rows = trained.learning_curve.to_pandas()
+    assert trained.learning_curve.schema == LEARNING_CURVE
     assert rows["epoch"].tolist() == [1, 1, 2, 2, 3, 3]
     unit, per_epoch = (
         ("words", int((inputs.walks >= 0).sum())) if entry is SEQUENCES else ("pairs", inputs.graph.n_edges)
     )
     assert rows["examples"].tolist()[1::2] == [per_epoch * epoch for epoch in (1, 2, 3)]
-    assert embeddings.info[unit] == per_epoch * 3
+    assert trained.info[unit] == per_epoch * 3
     assert done[-1] == (entry.name, per_epoch * 3, per_epoch * 3, unit)
     falls = rows["learning_rate"].to_numpy()
     assert (falls[2::2] > falls[1:-1:2]).all() and (falls[1::2] < falls[::2]).all()
@@ -132,7 +132,7 @@ def test_learning_curve_shows_the_restarts_and_counts_what_was_trained(inputs, e
     assert not any(probe.cosine)
     source, target = np.random.default_rng(2).integers(10, N_NODES, (2, 500)).astype(np.int32)
     product = (center[source - 10] * (center if context_rows is None else context_rows)[target - 10]).sum(1)
-    scores = scorer(entry, embeddings, NATIVE).score_pairs(source, target)
+    scores = scorer(entry, trained, NATIVE).score_pairs(source, target)
     np.testing.assert_allclose(product, scores, atol=1e-5)
 
 
@@ -197,8 +197,8 @@ def test_bad_input_is_refused(inputs):
 def test_a_single_pair_trains():
     inputs = Inputs(3, graph=build_graph(3, np.array([0]), np.array([1]), np.ones(1, np.float32)))
     for backend in ("compiled", "torch"):
-        embeddings = _fit(BIAS, inputs, TrainContext(threads=2), backend=backend)
-        assert embeddings.seen.tolist() == [True, True, False] and np.isfinite(embeddings.center).all()
+        trained = _fit(BIAS, inputs, TrainContext(threads=2), backend=backend)
+        assert trained.seen.tolist() == [True, True, False] and np.isfinite(trained.center).all()
 
 
 @pytest.mark.parametrize("bias", [False, True])

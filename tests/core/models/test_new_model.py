@@ -86,7 +86,7 @@ def task():
     pairs = np.unique(np.sort(np.column_stack([source, target])[source != target], axis=1), axis=0).astype(np.int32)
     weight = np.ones(len(pairs), np.float32)
     split = split_pairs(60, pairs[:, 0], pairs[:, 1], weight, np.zeros(60, bool), SplitConfig())
-    graph = build_graph(60, split.train_source, split.train_target, split.train_weight)
+    graph = build_graph(60, split.train.source, split.train.target, split.train.weight)
     return Inputs(60, graph=graph), auc_probe(split)
 
 

@@ -32,8 +32,8 @@ def reference(graph: ProductGraph, damping: float) -> np.ndarray:
 
 
 def made(graph: ProductGraph, threads: int = 2, **config: float) -> Scorer:
-    embeddings = MODEL.fit(Inputs(n_nodes=graph.n_nodes, graph=graph), PageRankConfig(**config))
-    return scorer(MODEL, embeddings, NATIVE, threads)
+    trained = MODEL.fit(Inputs(n_nodes=graph.n_nodes, graph=graph), PageRankConfig(**config))
+    return scorer(MODEL, trained, NATIVE, threads)
 
 
 @pytest.mark.parametrize("damping", [0.5, 0.85])

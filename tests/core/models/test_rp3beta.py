@@ -31,10 +31,10 @@ def dense(graph: ProductGraph, beta: float) -> np.ndarray:
 @pytest.mark.parametrize("beta", [0.0, 0.25, 1.0])
 def test_pairs_and_lists_are_those_of_the_dense_matrix(beta):
     graph = random_graph()
-    embeddings = MODEL.fit(Inputs(n_nodes=graph.n_nodes, graph=graph), RP3BetaConfig(beta=beta))
+    trained = MODEL.fit(Inputs(n_nodes=graph.n_nodes, graph=graph), RP3BetaConfig(beta=beta))
     reference = dense(graph, beta)
     n = graph.n_nodes
-    one = scorer(MODEL, embeddings, NATIVE)
+    one = scorer(MODEL, trained, NATIVE)
     source, target = (a.ravel().astype(np.int32) for a in np.meshgrid(np.arange(n), np.arange(n)))
     assert np.allclose(one.score_pairs(source, target), (reference + reference.T)[source, target] / 2, rtol=1e-5)
 
@@ -45,14 +45,14 @@ def test_pairs_and_lists_are_those_of_the_dense_matrix(beta):
         assert np.allclose(scores[i, : len(best)], best, rtol=1e-5)
         assert np.allclose(reference[i, ids[i, : len(best)]], best, rtol=1e-5)
         assert (ids[i, len(best) :] == -1).all()
-    assert np.array_equal(embeddings.seen, graph.degree > 0) and not embeddings.seen[-3:].any()
+    assert np.array_equal(trained.seen, graph.degree > 0) and not trained.seen[-3:].any()
 
 
 def test_a_path_of_four_by_hand():
     """0 - 1 - 2 - 3: from 0, three steps end at 1 (0-1-0-1 and 0-1-2-1: 3/4) or at 3 (0-1-2-3: 1/4)."""
     graph = build_graph(4, np.array([0, 1, 2]), np.array([1, 2, 3]), np.ones(3, np.float32))
-    embeddings = MODEL.fit(Inputs(n_nodes=4, graph=graph), RP3BetaConfig(beta=1.0))
-    ids, scores = scorer(MODEL, embeddings, NATIVE).top_k(np.array([0], np.int32), 3)
+    trained = MODEL.fit(Inputs(n_nodes=4, graph=graph), RP3BetaConfig(beta=1.0))
+    ids, scores = scorer(MODEL, trained, NATIVE).top_k(np.array([0], np.int32), 3)
     assert ids.tolist() == [[1, 3, -1]]
     assert scores[0, :2].tolist() == [0.375, 0.25]  # node 1 has degree 2
 
@@ -64,8 +64,8 @@ def test_a_larger_beta_lists_less_popular_products():
     degree = graph.degree
 
     def listed(beta: float) -> float:
-        embeddings = MODEL.fit(Inputs(n_nodes=7, graph=graph), RP3BetaConfig(beta=beta))
-        ids, scores = scorer(MODEL, embeddings, NATIVE).top_k(np.array([0], np.int32), 7)
+        trained = MODEL.fit(Inputs(n_nodes=7, graph=graph), RP3BetaConfig(beta=beta))
+        ids, scores = scorer(MODEL, trained, NATIVE).top_k(np.array([0], np.int32), 7)
         kept = ids[0] >= 0
         return float((degree[ids[0, kept]] * scores[0, kept]).sum() / scores[0, kept].sum())
 

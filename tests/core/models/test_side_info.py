@@ -152,7 +152,7 @@ def sample():
     split = split_pairs(
         len(has_metadata), pairs.source, pairs.target, pairs.weight, has_metadata, SplitConfig(cold_share=0.1)
     )
-    graph = build_graph(split.n_nodes, split.train_source, split.train_target, split.train_weight)
+    graph = build_graph(split.n_nodes, split.train.source, split.train.target, split.train.weight)
     walks = random_walks(transition_matrix(graph))
     return Inputs(n_nodes=split.n_nodes, products=pairs.products, graph=graph, walks=walks), split, graph
 
@@ -233,8 +233,11 @@ def test_a_pair_with_an_unseen_product_scores_the_median_and_a_placed_one_its_ow
         )
 
     assert cold_auc(blind) == 0.5
-    drawn = split.cold_matched_target >= 0
-    sides = [(split.cold_source, split.cold_target), (split.cold_source[drawn], split.cold_matched_target[drawn])]
+    drawn = split.cold_degree_matched >= 0
+    sides = [
+        (split.cold_pairs.source, split.cold_pairs.target),
+        (split.cold_pairs.source[drawn], split.cold_degree_matched[drawn]),
+    ]
     scores = [one.score_pairs(*side) for side in sides]
     placed = [one.seen[a] & one.seen[b] for a, b in sides]
     middle = np.median(np.concatenate([s[p] for s, p in zip(scores, placed, strict=True)]))

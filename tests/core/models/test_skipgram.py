@@ -64,14 +64,14 @@ def _block_auc(center, context):
     "changes", [{}, {"schedule": "cosine_restarts", "dynamic_window": False}, {"subsample": 0.004}]
 )
 def test_blocks_are_separated_by_both_scorings(walks, backend, changes):
-    embeddings = _fit(walks, backend=backend, **changes)
-    assert _block_auc(embeddings.center, embeddings.context) > 0.97
-    assert _block_auc(embeddings.center, embeddings.center) > 0.97
+    trained = _fit(walks, backend=backend, **changes)
+    assert _block_auc(trained.center, trained.context) > 0.97
+    assert _block_auc(trained.center, trained.center) > 0.97
 
 
 def test_two_threads_learn_as_well(walks):
-    embeddings = _fit(walks, TrainContext(threads=2))
-    assert _block_auc(embeddings.center, embeddings.context) > 0.97
+    trained = _fit(walks, TrainContext(threads=2))
+    assert _block_auc(trained.center, trained.context) > 0.97
 
 
 def test_both_back_ends_learn_to_the_same_loss(walks):
@@ -82,9 +82,9 @@ def test_both_back_ends_learn_to_the_same_loss(walks):
 
 def test_unseen_products_have_zero_rows_and_are_marked(walks):
     for backend in ("compiled", "torch"):
-        embeddings = _fit(walks, backend=backend)
-        assert embeddings.seen.tolist() == [True] * (N_NODES - 5) + [False] * 5
-        for table in (embeddings.center, embeddings.context):
+        trained = _fit(walks, backend=backend)
+        assert trained.seen.tolist() == [True] * (N_NODES - 5) + [False] * 5
+        for table in (trained.center, trained.context):
             assert table.shape == (N_NODES, 16) and table.dtype == np.float32
             assert (table[-5:] == 0).all() and (np.abs(table[:-5]).sum(1) > 0).all()
 
@@ -109,8 +109,8 @@ def test_learning_curve_has_its_schema_and_counts_what_was_trained(walks):
     probe = RecordingProbe(np.arange(N_NODES), _block_auc)
     done = []
     context = TrainContext(threads=1, probe=probe, progress=lambda *report: done.append(report))
-    embeddings = _fit(walks, context, probes_per_epoch=3)
-    curve = embeddings.learning_curve
+    trained = _fit(walks, context, probes_per_epoch=3)
+    curve = trained.learning_curve
     assert curve.schema == LEARNING_CURVE
     rows = curve.to_pandas()
     words = int((walks >= 0).sum())
@@ -122,13 +122,13 @@ def test_learning_curve_has_its_schema_and_counts_what_was_trained(walks):
     assert rows["loss"].iloc[-1] < rows["loss"].iloc[0] <= 6 * np.log(2) + 0.1
     assert len(probe.shown) == 12 and all(probe.cosine)
     assert {(center.shape, context.shape) for center, context in probe.shown} == {((N_NODES, 16), (N_NODES, 16))}
-    assert rows["roc_auc"].iloc[-1] == pytest.approx(_block_auc(embeddings.center, embeddings.context), abs=1e-6)
+    assert rows["roc_auc"].iloc[-1] == pytest.approx(_block_auc(trained.center, trained.context), abs=1e-6)
     assert done[-1] == ("skipgram", words * 4, words * 4, "words")
-    assert embeddings.info["words"] == words * 4
-    assert embeddings.info["seconds"] == rows["seconds"].iloc[-1]
-    assert embeddings.info["examples_per_second"] == pytest.approx(words * 4 / embeddings.info["seconds"])
-    assert embeddings.info["config"]["dim"] == 16
-    assert (embeddings.info["device"], embeddings.info["backend"], embeddings.info["threads"]) == ("cpu", "compiled", 1)
+    assert trained.info["words"] == words * 4
+    assert trained.info["seconds"] == rows["seconds"].iloc[-1]
+    assert trained.info["examples_per_second"] == pytest.approx(words * 4 / trained.info["seconds"])
+    assert trained.info["config"]["dim"] == 16
+    assert (trained.info["device"], trained.info["backend"], trained.info["threads"]) == ("cpu", "compiled", 1)
 
 
 def test_without_a_probe_the_learning_curve_has_no_auc(walks):
@@ -227,8 +227,8 @@ def test_defaults_pass_their_own_bounds():
 def test_the_registry_trains_it(walks):
     entry = MODELS["skipgram"]
     inputs = Inputs(n_nodes=N_NODES, walks=walks)
-    embeddings = entry.fit(inputs, entry.config_class(**(SMALL | {"epochs": 1})), TrainContext(threads=1))
-    assert embeddings.model == "skipgram"
+    trained = entry.fit(inputs, entry.config_class(**(SMALL | {"epochs": 1})), TrainContext(threads=1))
+    assert trained.model == "skipgram"
 
 
 def test_node2vec_is_the_same_on_the_other_walks(walks):
@@ -236,9 +236,9 @@ def test_node2vec_is_the_same_on_the_other_walks(walks):
     config = entry.config_class(**(SMALL | {"epochs": 1}))
     stages = set()
     context = TrainContext(threads=1, progress=lambda stage, *rest: stages.add(stage))
-    embeddings = entry.fit(Inputs(n_nodes=N_NODES, walks=walks[:5], node2vec_walks=walks), config, context)
-    assert embeddings.model == "node2vec" and stages == {"node2vec"}
-    assert (embeddings.center == _fit(walks, epochs=1).center).all()
+    trained = entry.fit(Inputs(n_nodes=N_NODES, walks=walks[:5], node2vec_walks=walks), config, context)
+    assert trained.model == "node2vec" and stages == {"node2vec"}
+    assert (trained.center == _fit(walks, epochs=1).center).all()
     with pytest.raises(InputError, match="walks"):
         entry.fit(Inputs(n_nodes=N_NODES, walks=walks), config)
     with pytest.raises(InputError, match=r"node2vec\.min_learning_rate"):
@@ -249,17 +249,15 @@ def test_node2vec_is_the_same_on_the_other_walks(walks):
 def test_walks_of_any_length_train(backend):
     walks = np.random.default_rng(0).integers(0, 40, (20, 1000)).astype(np.int32)
     config = SkipGramConfig(backend=backend, dim=4, epochs=1)
-    embeddings = train(Inputs(n_nodes=40, walks=walks), config, TrainContext(threads=2, seed=-1))
-    assert embeddings.info["words"] == 20_000 and np.isfinite(embeddings.context).all()
+    trained = train(Inputs(n_nodes=40, walks=walks), config, TrainContext(threads=2, seed=-1))
+    assert trained.info["words"] == 20_000 and np.isfinite(trained.context).all()
 
 
 def test_a_single_short_walk_trains():
     for backend in ("compiled", "torch"):
         walks = np.array([[0, 1, -1]], np.int32)
-        embeddings = train(
-            Inputs(n_nodes=3, walks=walks), SkipGramConfig(backend=backend, dim=4), TrainContext(threads=2)
-        )
-        assert embeddings.seen.tolist() == [True, True, False] and np.isfinite(embeddings.center).all()
+        trained = train(Inputs(n_nodes=3, walks=walks), SkipGramConfig(backend=backend, dim=4), TrainContext(threads=2))
+        assert trained.seen.tolist() == [True, True, False] and np.isfinite(trained.center).all()
 
 
 def test_the_module_scores_by_the_dot_product_of_center_and_context():

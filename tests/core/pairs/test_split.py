@@ -1,5 +1,7 @@
 """The split: a partition without leakage, negatives that are negatives, and the distributions they promise."""
 
+import dataclasses
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -8,7 +10,7 @@ from hypothesis import strategies as st
 
 from core.errors import InputError
 from core.pairs import product_hashes
-from core.pairs.split import PairSplit, SplitConfig, contains, split_pairs
+from core.pairs.split import Pairs, PairSplit, SplitConfig, contains, split_pairs
 from core.settings import build
 
 
@@ -19,6 +21,16 @@ def graphs(draw: st.DrawFn) -> tuple[int, list[tuple[int, int]], list[bool]]:
     every = [(i, j) for i in range(n) for j in range(i + 1, n)]
     pairs = draw(st.one_of(st.just(every), st.lists(st.sampled_from(every), min_size=1, unique=True)))
     return n, pairs, draw(st.lists(st.booleans(), min_size=n, max_size=n))
+
+
+def arrays(split: PairSplit):
+    """Every array of a split with its name, those of pairs included."""
+    for field in dataclasses.fields(split):
+        value = getattr(split, field.name)
+        if isinstance(value, Pairs):
+            yield from ((f"{field.name}.{part.name}", getattr(value, part.name)) for part in dataclasses.fields(value))
+        elif field.name != "n_nodes":
+            yield field.name, value
 
 
 def run(
@@ -56,21 +68,21 @@ def test_split_is_a_partition_without_leakage(graph, validation_share, cold_shar
     n, pairs, has_metadata = graph
     split = run(n, pairs, has_metadata, SplitConfig(validation_share, cold_share), seed)
     everything = set(pairs)
-    train = as_set(split.train_source, split.train_target)
-    valid = as_set(split.valid_source, split.valid_target)
+    train = as_set(split.train.source, split.train.target)
+    valid = as_set(split.validation.source, split.validation.target)
     cold_nodes = set(split.cold.tolist())
-    cold = {(min(p), max(p)) for p in as_set(split.cold_source, split.cold_target)}
+    cold = {(min(p), max(p)) for p in as_set(split.cold_pairs.source, split.cold_pairs.target)}
 
     warm_pairs = {p for p in everything if not cold_nodes & set(p)}
     assert train | valid == warm_pairs
     assert not train & valid
-    assert len(split.train_source) + len(split.valid_source) == len(warm_pairs)
-    assert np.array_equal(split.train_weight, split.train_source * 100 + split.train_target + 1)
+    assert len(split.train.source) + len(split.validation.source) == len(warm_pairs)
+    assert np.array_equal(split.train.weight, split.train.source * 100 + split.train.target + 1)
 
     in_train = {node for pair in train for node in pair}
     assert cold == {p for p in everything if len(cold_nodes & set(p)) == 1 and in_train & set(p)}
-    assert set(split.cold_source.tolist()) <= cold_nodes
-    assert set(split.cold_target.tolist()) <= in_train
+    assert set(split.cold_pairs.source.tolist()) <= cold_nodes
+    assert set(split.cold_pairs.target.tolist()) <= in_train
     assert all(has_metadata[node] for node in cold_nodes)
     assert len(warm_pairs) >= len(pairs) / 2
     assert train
@@ -78,18 +90,18 @@ def test_split_is_a_partition_without_leakage(graph, validation_share, cold_shar
     # Negatives are no pairs, whatever part of the split those are in.
     products = {node for pair in valid for node in pair}
     free = {(i, j) for i in products for j in products if i < j} - everything
-    published = as_set(split.published_source, split.published_target)
+    published = as_set(split.uniform_negatives.source, split.uniform_negatives.target)
     assert published <= free
-    assert len(published) == len(split.published_source) == min(len(valid), len(free))
-    assert as_set(split.matched_source, split.matched_target) <= free
-    assert len(split.matched_source) <= len(valid)
-    assert not free or len(split.matched_source) == len(valid)
+    assert len(published) == len(split.uniform_negatives.source) == min(len(valid), len(free))
+    assert as_set(split.degree_matched_negatives.source, split.degree_matched_negatives.target) <= free
+    assert len(split.degree_matched_negatives.source) <= len(valid)
+    assert not free or len(split.degree_matched_negatives.source) == len(valid)
     for targets, pool in (
-        (split.cold_matched_target, set(split.cold_target.tolist())),
-        (split.cold_uniform_target, in_train),
+        (split.cold_degree_matched, set(split.cold_pairs.target.tolist())),
+        (split.cold_uniform, in_train),
     ):
-        assert len(targets) == len(split.cold_source)
-        for source, target in zip(split.cold_source.tolist(), targets.tolist(), strict=True):
+        assert len(targets) == len(split.cold_pairs.source)
+        for source, target in zip(split.cold_pairs.source.tolist(), targets.tolist(), strict=True):
             partners = {a + b - source for a, b in everything if source in (a, b)}
             if target == -1:
                 assert len(partners & pool) / len(pool) > 0.5  # 100 draws in vain: hardly a target was left
@@ -106,22 +118,24 @@ def test_order_and_direction_of_the_pairs_do_not_matter(graph, random):
     weight = (np.minimum(source, target) * 100 + np.maximum(source, target) + 1).astype(np.float32)
     a = run(n, pairs, has_metadata)
     b = split_pairs(n, source, target, weight, np.array(has_metadata), SplitConfig())
-    for name in PairSplit.__dataclass_fields__:
-        assert np.array_equal(getattr(a, name), getattr(b, name)), name
+    for (name, left), (_, right) in zip(arrays(a), arrays(b), strict=True):
+        assert np.array_equal(left, right), name
 
 
 def test_shares_dtypes_and_seed():
     pairs = random_graph(400, 6000)
     has_metadata = [i % 2 == 0 for i in range(400)]
     split = run(400, pairs, has_metadata, SplitConfig(0.25, 0.1))
-    warm = len(split.train_source) + len(split.valid_source)
-    assert abs(len(split.valid_source) - 0.25 * warm) < 4 * np.sqrt(0.25 * 0.75 * warm)
-    for name in PairSplit.__dataclass_fields__:
-        if name not in ("n_nodes", "train_weight", "keys"):
-            assert getattr(split, name).dtype == np.int32, name
-    assert split.train_weight.dtype == np.float32 and split.keys.dtype == np.uint64
+    warm = len(split.train.source) + len(split.validation.source)
+    assert abs(len(split.validation.source) - 0.25 * warm) < 4 * np.sqrt(0.25 * 0.75 * warm)
+    for name, array in arrays(split):
+        if name not in ("train.weight", "keys"):
+            assert array.dtype == np.int32, name
+    assert split.train.weight.dtype == np.float32 and split.keys.dtype == np.uint64
     other = run(400, pairs, has_metadata, SplitConfig(0.25, 0.1), seed=43)
-    assert as_set(split.valid_source, split.valid_target) != as_set(other.valid_source, other.valid_target)
+    assert as_set(split.validation.source, split.validation.target) != as_set(
+        other.validation.source, other.validation.target
+    )
 
 
 def test_shares_are_kept_as_chance_keeps_them():
@@ -131,8 +145,8 @@ def test_shares_are_kept_as_chance_keeps_them():
     for seed in range(300):
         split = run(300, pairs, [True] * 300, SplitConfig(0.3, 0.1), seed)
         cold.append(len(split.cold))
-        warm = len(split.train_source) + len(split.valid_source)
-        valid.append((len(split.valid_source) - 0.3 * warm) / np.sqrt(0.3 * 0.7 * warm))
+        warm = len(split.train.source) + len(split.validation.source)
+        valid.append((len(split.validation.source) - 0.3 * warm) / np.sqrt(0.3 * 0.7 * warm))
     paired = len({node for pair in pairs for node in pair})
     assert np.mean(cold) / paired == pytest.approx(0.1, abs=4 * np.sqrt(0.09 / paired / 300))
     assert np.var(cold) == pytest.approx(0.09 * paired, rel=0.35)
@@ -143,7 +157,7 @@ def test_the_pairs_of_a_product_fall_on_both_sides_independently():
     """A hub's pairs are held out like any others: variance between products is that of coin tosses."""
     pairs = [(i, j) for i in range(40) for j in range(40, 640)]
     split = run(640, pairs, [False] * 640, SplitConfig(0.3))
-    held = np.bincount(split.valid_source, minlength=40)[:40]
+    held = np.bincount(split.validation.source, minlength=40)[:40]
     chi_square = ((held - 180) ** 2 / (600 * 0.3 * 0.7)).sum()
     assert 15 < chi_square < 75  # 40 degrees of freedom: 0.02 % and 99.94 %
 
@@ -175,11 +189,8 @@ def split_by_id(
         hashes=product_hashes(pa.table({"product_id": ids})),
     )  # fmt: skip
     sides = {
-        side: {
-            tuple(sorted((ids[a], ids[b])))
-            for a, b in zip(getattr(split, f"{side}_source"), getattr(split, f"{side}_target"), strict=True)
-        }
-        for side in ("train", "valid", "cold")
+        side: {tuple(sorted((ids[a], ids[b]))) for a, b in zip(pairs_of_side.source, pairs_of_side.target, strict=True)}
+        for side, pairs_of_side in (("train", split.train), ("valid", split.validation), ("cold", split.cold_pairs))
     }
     return split, sides | {"cold products": {ids[i] for i in split.cold}}
 
@@ -218,7 +229,7 @@ def test_keys_are_those_of_one_seed_and_one_pair_of_shares():
 def test_a_larger_share_holds_out_the_same_pairs_and_more():
     pairs = random_graph(200, 1000)
     held = [run(200, pairs, [False] * 200, SplitConfig(share)) for share in (0.1, 0.3, 0.5)]
-    sides = [as_set(split.valid_source, split.valid_target) for split in held]
+    sides = [as_set(split.validation.source, split.validation.target) for split in held]
     assert sides[0] < sides[1] < sides[2]
 
 
@@ -235,7 +246,7 @@ def test_product_hashes_are_of_the_id_alone_and_the_same_for_ever():
 
 def test_without_cold_share_nothing_is_cold():
     split = run(400, random_graph(400, 3000), [True] * 400, SplitConfig(cold_share=0.0))
-    assert len(split.cold) == len(split.cold_source) == len(split.cold_matched_target) == 0
+    assert len(split.cold) == len(split.cold_pairs.source) == len(split.cold_degree_matched) == 0
 
 
 def test_cold_share_does_not_move_the_other_draws():
@@ -243,8 +254,8 @@ def test_cold_share_does_not_move_the_other_draws():
     pairs = random_graph(100, 500)
     no_metadata = run(100, pairs, [False] * 100, SplitConfig(cold_share=0.5))
     no_share = run(100, pairs, [True] * 100, SplitConfig(cold_share=0.0))
-    assert np.array_equal(no_metadata.valid_source, no_share.valid_source)
-    assert np.array_equal(no_metadata.matched_target, no_share.matched_target)
+    assert np.array_equal(no_metadata.validation.source, no_share.validation.source)
+    assert np.array_equal(no_metadata.degree_matched_negatives.target, no_share.degree_matched_negatives.target)
 
 
 def test_a_hub_is_not_made_cold():
@@ -252,7 +263,7 @@ def test_a_hub_is_not_made_cold():
     for seed in range(10):
         split = run(30, star, [True] + [False] * 29, SplitConfig(cold_share=0.5), seed)
         assert len(split.cold) == 0
-        assert len(split.train_source) + len(split.valid_source) == 29
+        assert len(split.train.source) + len(split.validation.source) == 29
 
 
 def test_uniform_negatives_are_uniform():
@@ -264,15 +275,15 @@ def test_uniform_negatives_are_uniform():
         expected = np.zeros((n, n))
         for seed in range(repeats):
             split = run(n, pairs, [False] * n, SplitConfig(validation_share=0.5), seed)
-            products = np.union1d(split.valid_source, split.valid_target)
+            products = np.union1d(split.validation.source, split.validation.target)
             free = np.zeros((n, n))
             free[np.ix_(products, products)] = 1
             free = np.triu(free, 1)
             for a, b in pairs:
                 free[a, b] = 0
             if free.sum():
-                expected += free * len(split.published_source) / free.sum()
-            drawn[split.published_source, split.published_target] += 1
+                expected += free * len(split.uniform_negatives.source) / free.sum()
+            drawn[split.uniform_negatives.source, split.uniform_negatives.target] += 1
         cells = expected > 20
         chi_square = ((drawn[cells] - expected[cells]) ** 2 / expected[cells]).sum()
         degrees = cells.sum()
@@ -288,9 +299,11 @@ def test_matched_negatives_have_the_degrees_of_the_positives():
     def mean_degree(source: np.ndarray, target: np.ndarray) -> float:
         return float(np.concatenate([degree[source], degree[target]]).mean())
 
-    positive = mean_degree(split.valid_source, split.valid_target)
-    assert mean_degree(split.matched_source, split.matched_target) == pytest.approx(positive, rel=0.05)
-    assert mean_degree(split.published_source, split.published_target) < 0.6 * positive
+    positive = mean_degree(split.validation.source, split.validation.target)
+    assert mean_degree(split.degree_matched_negatives.source, split.degree_matched_negatives.target) == pytest.approx(
+        positive, rel=0.05
+    )
+    assert mean_degree(split.uniform_negatives.source, split.uniform_negatives.target) < 0.6 * positive
 
 
 def test_cold_negatives_follow_their_distributions():
@@ -298,24 +311,24 @@ def test_cold_negatives_follow_their_distributions():
     pairs = random_graph(n, 60_000, skew=1.8)
     split = run(n, pairs, [True] * n, SplitConfig(cold_share=0.2))
     degree = np.bincount(np.array(pairs).ravel(), minlength=n)
-    positive = degree[split.cold_target].mean()
-    everyone = degree[np.union1d(split.train_source, split.train_target)].mean()
-    assert degree[split.cold_matched_target].mean() == pytest.approx(positive, rel=0.05)
-    assert degree[split.cold_uniform_target].mean() == pytest.approx(everyone, rel=0.05)
+    positive = degree[split.cold_pairs.target].mean()
+    everyone = degree[np.union1d(split.train.source, split.train.target)].mean()
+    assert degree[split.cold_degree_matched].mean() == pytest.approx(positive, rel=0.05)
+    assert degree[split.cold_uniform].mean() == pytest.approx(everyone, rel=0.05)
     assert everyone < 0.7 * positive
 
 
 @pytest.mark.parametrize("n", [2, 3, 4, 30])
 def test_complete_graph_has_no_negatives_and_terminates(n):
     split = run(n, [(i, j) for i in range(n) for j in range(i + 1, n)], [True] * n)
-    assert len(split.published_source) == len(split.matched_source) == 0
-    assert np.all(split.cold_matched_target == -1)
+    assert len(split.uniform_negatives.source) == len(split.degree_matched_negatives.source) == 0
+    assert np.all(split.cold_degree_matched == -1)
 
 
 def test_single_pair_goes_to_train():
     split = run(5, [(1, 3)], [True] * 5, SplitConfig(cold_share=0.5))
-    assert split.train_source.tolist() == [1] and split.train_target.tolist() == [3]
-    assert len(split.valid_source) == len(split.published_source) == len(split.cold) == 0
+    assert split.train.source.tolist() == [1] and split.train.target.tolist() == [3]
+    assert len(split.validation.source) == len(split.uniform_negatives.source) == len(split.cold) == 0
 
 
 def test_no_pairs_is_an_input_error():

@@ -6,7 +6,7 @@ import pytest
 import scipy.sparse as sp
 
 from core.graph import build_graph
-from core.interfaces import CENTER_CENTER, CENTER_CONTEXT, NATIVE, Embeddings, Inputs, Model
+from core.interfaces import CENTER_CENTER, CENTER_CONTEXT, NATIVE, Inputs, Model, TrainedModel
 from core.models import MODELS
 from core.progress import silent
 from core.scoring.ivf_search import Cells, Probe, build_cells
@@ -20,13 +20,13 @@ def product_ids(n: int) -> pa.Array:
     return pa.array([f"P{i:06d}" for i in range(n)])
 
 
-def make_vectors(n: int, seed: int = 0, dim: int = 8, groups: int = 10) -> Embeddings:
+def make_vectors(n: int, seed: int = 0, dim: int = 8, groups: int = 10) -> TrainedModel:
     rng = np.random.default_rng(seed)
     center = rng.standard_normal((groups, dim))[rng.integers(groups, size=n)] + 0.6 * rng.standard_normal((n, dim))
     context = center + 0.3 * rng.standard_normal((n, dim))
     seen = rng.random(n) < 0.9
     center[~seen] = context[~seen] = 0
-    return Embeddings("vectors", seen, center.astype(np.float32), context.astype(np.float32))
+    return TrainedModel("vectors", seen, center.astype(np.float32), context.astype(np.float32))
 
 
 def lists(result: Neighbours, scoring: str) -> dict[str, list[str]]:
@@ -35,9 +35,9 @@ def lists(result: Neighbours, scoring: str) -> dict[str, list[str]]:
     return {p: g["neighbour"].tolist() for p, g in frame.groupby("product", observed=True)}
 
 
-def cosines(embeddings: Embeddings) -> dict[str, np.ndarray]:
+def cosines(trained: TrainedModel) -> dict[str, np.ndarray]:
     center, context = (
-        v / np.maximum(np.linalg.norm(v, axis=1, keepdims=True), 1e-9) for v in (embeddings.center, embeddings.context)
+        v / np.maximum(np.linalg.norm(v, axis=1, keepdims=True), 1e-9) for v in (trained.center, trained.context)
     )
     crossed = center @ context.T
     return {CENTER_CENTER: center @ center.T, CENTER_CONTEXT: crossed + crossed.T}
@@ -45,29 +45,29 @@ def cosines(embeddings: Embeddings) -> dict[str, np.ndarray]:
 
 def test_table_is_the_brute_force_lists_in_order():
     n, k = 120, 9
-    embeddings = make_vectors(n)
-    result = nearest(VECTORS, embeddings, product_ids(n), NeighboursConfig(k=k))
+    trained = make_vectors(n)
+    result = nearest(VECTORS, trained, product_ids(n), NeighboursConfig(k=k))
     assert result.table.schema == NEIGHBOURS
     expected = []
     for scoring in VECTORS.scorings:
-        matrix = cosines(embeddings)[scoring]
-        for i in np.flatnonzero(embeddings.seen):
-            others = [j for j in np.flatnonzero(embeddings.seen) if j != i]
+        matrix = cosines(trained)[scoring]
+        for i in np.flatnonzero(trained.seen):
+            others = [j for j in np.flatnonzero(trained.seen) if j != i]
             best = sorted(others, key=lambda j: (-matrix[i, j], j))[:k]
             expected += [(f"P{i:06d}", r + 1, f"P{j:06d}", scoring) for r, j in enumerate(best)]
     rows = result.table.to_pylist()
     assert [(r["product"], r["rank"], r["neighbour"], r["scoring"]) for r in rows] == expected
     for r in rows[:: len(rows) // 50]:
-        score = cosines(embeddings)[r["scoring"]][int(r["product"][1:]), int(r["neighbour"][1:])]
+        score = cosines(trained)[r["scoring"]][int(r["product"][1:]), int(r["neighbour"][1:])]
         assert r["score"] == pytest.approx(score, abs=1e-5)
     assert {facts["index"] for facts in result.info.values()} == {"exact"}
-    assert [facts["rows"] for facts in result.info.values()] == [embeddings.seen.sum() * k] * 2
+    assert [facts["rows"] for facts in result.info.values()] == [trained.seen.sum() * k] * 2
 
 
 def test_missing_places_are_left_out():
     n = 5
-    embeddings = Embeddings("vectors", np.array([1, 1, 0, 1, 0], bool), *np.ones((2, n, 3), np.float32))
-    found = lists(nearest(VECTORS, embeddings, product_ids(n), NeighboursConfig(k=50)), CENTER_CENTER)
+    trained = TrainedModel("vectors", np.array([1, 1, 0, 1, 0], bool), *np.ones((2, n, 3), np.float32))
+    found = lists(nearest(VECTORS, trained, product_ids(n), NeighboursConfig(k=50)), CENTER_CENTER)
     assert found == {
         "P000000": ["P000001", "P000003"],
         "P000001": ["P000000", "P000003"],
@@ -85,19 +85,19 @@ def test_popularity_and_sparse_models():
         ("adamic_adar", {"P000004": ["P000000", "P000001"], "P000003": ["P000001", "P000002"]}),
     ):
         model = MODELS[name]
-        embeddings = model.fit(Inputs(n_nodes=6, graph=graph), model.config_class())
-        found = lists(nearest(model, embeddings, product_ids(6), NeighboursConfig(k=2)), NATIVE)
+        trained = model.fit(Inputs(n_nodes=6, graph=graph), model.config_class())
+        found = lists(nearest(model, trained, product_ids(6), NeighboursConfig(k=2)), NATIVE)
         assert {p: found[p] for p in expected} == expected
         assert set(found) == {f"P{i:06d}" for i in range(5)}
 
 
 def test_a_part_of_the_sources_gives_that_part_of_the_table():
     n = 700
-    embeddings = make_vectors(n)
+    trained = make_vectors(n)
     model = Model("vectors", "", "", "", (), (CENTER_CENTER,))
-    whole = nearest(model, embeddings, product_ids(n), NeighboursConfig(k=5)).table
+    whole = nearest(model, trained, product_ids(n), NeighboursConfig(k=5)).table
     parts = [
-        nearest(model, embeddings, product_ids(n), NeighboursConfig(k=5), sources=sources).table
+        nearest(model, trained, product_ids(n), NeighboursConfig(k=5), sources=sources).table
         for sources in np.array_split(np.arange(n), 3)
     ]
     together = pa.concat_tables(parts)
@@ -107,36 +107,36 @@ def test_a_part_of_the_sources_gives_that_part_of_the_table():
 
 
 def test_threads_do_not_matter():
-    embeddings = make_vectors(600)
-    one, two = (nearest(VECTORS, embeddings, product_ids(600), NeighboursConfig(), threads=t).table for t in (1, 2))
+    trained = make_vectors(600)
+    one, two = (nearest(VECTORS, trained, product_ids(600), NeighboursConfig(), threads=t).table for t in (1, 2))
     assert one.equals(two)
 
 
 def test_a_model_that_saw_nothing_gives_an_empty_table():
-    embeddings = Embeddings("vectors", np.zeros(4, bool), *np.zeros((2, 4, 3), np.float32))
+    trained = TrainedModel("vectors", np.zeros(4, bool), *np.zeros((2, 4, 3), np.float32))
     for exact_up_to in (10, 0):
         config = NeighboursConfig(exact_up_to=exact_up_to)
-        table = nearest(VECTORS, embeddings, product_ids(4), config).table
+        table = nearest(VECTORS, trained, product_ids(4), config).table
         assert len(table) == 0 and table.schema == NEIGHBOURS
 
 
-def biased_vectors(n: int) -> Embeddings:
+def biased_vectors(n: int) -> TrainedModel:
     """Of different lengths, with biases, so that inner products are not in the order of cosines."""
     rng = np.random.default_rng(1)
     made = make_vectors(n, dim=16, groups=150)
     assert made.center is not None
     rows = made.center * rng.uniform(0.7, 1.3, (n, 1)).astype(np.float32)
     bias, one = rng.normal(0, 0.5, (n, 1)).astype(np.float32), np.ones((n, 1), np.float32)
-    return Embeddings("vectors", made.seen, np.hstack([rows, bias, one]), np.hstack([rows, one, bias]))
+    return TrainedModel("vectors", made.seen, np.hstack([rows, bias, one]), np.hstack([rows, one, bias]))
 
 
 @pytest.mark.parametrize("scoring", [CENTER_CENTER, CENTER_CONTEXT, NATIVE])
 def test_approximate_lists_reach_the_promised_recall(scoring):
     n, k = 6000, 20
-    embeddings = biased_vectors(n) if scoring == NATIVE else make_vectors(n, dim=16, groups=150)
+    trained = biased_vectors(n) if scoring == NATIVE else make_vectors(n, dim=16, groups=150)
     model = Model("vectors", "", "", "", (), (scoring,))
-    exact = nearest(model, embeddings, product_ids(n), NeighboursConfig(k=k))
-    quick = nearest(model, embeddings, product_ids(n), NeighboursConfig(k=k, exact_up_to=1000))
+    exact = nearest(model, trained, product_ids(n), NeighboursConfig(k=k))
+    quick = nearest(model, trained, product_ids(n), NeighboursConfig(k=k, exact_up_to=1000))
     facts = quick.info[scoring]
     assert facts["index"] == "ivf" and facts["probes"] < facts["lists"]
     assert facts["recall"] >= 0.95
@@ -224,15 +224,15 @@ def test_search_stays_exact_where_an_index_cannot_help():
     rng = np.random.default_rng(0)
     vectors = rng.standard_normal((2000, 64)).astype(np.float32)
     model = Model("vectors", "", "", "", (), (CENTER_CENTER,))
-    embeddings = Embeddings("vectors", np.ones(2000, bool), vectors)
-    quick = nearest(model, embeddings, product_ids(2000), NeighboursConfig(k=5, exact_up_to=100))
+    trained = TrainedModel("vectors", np.ones(2000, bool), vectors)
+    quick = nearest(model, trained, product_ids(2000), NeighboursConfig(k=5, exact_up_to=100))
     assert quick.info[CENTER_CENTER]["index"] == "exact"
-    assert quick.table.equals(nearest(model, embeddings, product_ids(2000), NeighboursConfig(k=5)).table)
+    assert quick.table.equals(nearest(model, trained, product_ids(2000), NeighboursConfig(k=5)).table)
 
 
 def test_chain_models_are_listed_by_rows():
     chain = sp.csr_matrix(np.array([[0, 0.2, 0.8], [0, 0, 1.0], [0.5, 0.5, 0]], np.float32))
     model = Model("chain", "", "", "", (), (NATIVE,), "core.scoring.chains:chain")
-    embeddings = Embeddings("chain", np.ones(3, bool), matrices={"chain_0": chain})
-    found = lists(nearest(model, embeddings, product_ids(3), NeighboursConfig(k=2)), NATIVE)
+    trained = TrainedModel("chain", np.ones(3, bool), matrices={"chain_0": chain})
+    found = lists(nearest(model, trained, product_ids(3), NeighboursConfig(k=2)), NATIVE)
     assert found == {"P000000": ["P000002", "P000001"], "P000001": ["P000002"], "P000002": ["P000000", "P000001"]}

@@ -6,7 +6,7 @@ import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.interfaces import CENTER_CENTER, CENTER_CONTEXT, NATIVE, Embeddings, Model, Scorer
+from core.interfaces import CENTER_CENTER, CENTER_CONTEXT, NATIVE, Model, Scorer, TrainedModel
 from core.progress import silent
 from core.scoring import exact_search
 from core.scoring.chains import ChainScorer
@@ -70,7 +70,7 @@ def vectors(n: int, dim: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 def test_center_center_is_the_cosine():
     center, context = vectors(40, 8, 0)
     one = scorer(
-        model(CENTER_CENTER, CENTER_CONTEXT), Embeddings("test", np.ones(40, bool), center, context), CENTER_CENTER
+        model(CENTER_CENTER, CENTER_CONTEXT), TrainedModel("test", np.ones(40, bool), center, context), CENTER_CENTER
     )
     source, target = np.divmod(np.arange(1600), 40)
     expected = unit(center.astype(float)) @ unit(center.astype(float)).T
@@ -79,7 +79,7 @@ def test_center_center_is_the_cosine():
 
 def test_center_context_is_the_sum_of_both_cosines():
     center, context = vectors(40, 8, 1)
-    one = scorer(model(CENTER_CONTEXT), Embeddings("test", np.ones(40, bool), center, context), CENTER_CONTEXT)
+    one = scorer(model(CENTER_CONTEXT), TrainedModel("test", np.ones(40, bool), center, context), CENTER_CONTEXT)
     source, target = np.divmod(np.arange(1600), 40)
     forth = unit(center.astype(float)) @ unit(context.astype(float)).T
     assert np.allclose(one.score_pairs(source, target), (forth + forth.T).ravel(), atol=1e-6)
@@ -109,7 +109,7 @@ def test_native_score_of_vectors_is_their_inner_product(biased):
     center, context = (np.hstack([rows, bias, one]), np.hstack([rows, one, bias])) if biased else (rows, None)
     dense = rows @ rows.T + (bias + bias.T if biased else 0)
     seen = rng.random(n) < 0.8
-    scored = scorer(model(NATIVE, CENTER_CENTER), Embeddings("test", seen, center, context), NATIVE)
+    scored = scorer(model(NATIVE, CENTER_CENTER), TrainedModel("test", seen, center, context), NATIVE)
     assert isinstance(scored, DotScorer)
     source, target = np.divmod(np.arange(n * n), n)
     assert np.array_equal(scored.score_pairs(source, target), dense.ravel())
@@ -256,7 +256,7 @@ def test_chains_are_products_of_matrices(length, k, seed):
         product = product @ matrices[f"chain_{i}"].toarray()
     seen = rng.random(n) < 0.9
     chains = model(NATIVE, scorer="core.scoring.chains:chain")
-    one = scorer(chains, Embeddings("test", seen, matrices=matrices), NATIVE)
+    one = scorer(chains, TrainedModel("test", seen, matrices=matrices), NATIVE)
     source, target = rng.integers(n, size=(2, 200)).astype(np.int32)
     assert np.array_equal(one.score_pairs(source, target), (product + product.T)[source, target] / 2)
     assert_lists_match(one, product, seen, k, seed, positive_only=True)
@@ -269,7 +269,7 @@ def test_gram_is_the_matrix_times_its_transpose(width, seed):
     n = int(rng.integers(2, 30))
     dense = rng.integers(0, 3, (n, width)).astype(np.float32)
     grams = model(NATIVE, scorer="core.scoring.chains:gram")
-    one = scorer(grams, Embeddings("test", np.ones(n, bool), matrices={"gram": sp.csr_matrix(dense)}), NATIVE)
+    one = scorer(grams, TrainedModel("test", np.ones(n, bool), matrices={"gram": sp.csr_matrix(dense)}), NATIVE)
     assert isinstance(one, ChainScorer)
     source, target = rng.integers(n, size=(2, 200)).astype(np.int32)
     assert np.array_equal(one.score_pairs(source, target), (dense @ dense.T)[source, target])
@@ -285,7 +285,7 @@ def test_rank_one_is_the_outer_product(k, seed):
     seen = rng.random(n) < 0.8
     gram = sp.csr_matrix(value[:, None])
     numbers = model(NATIVE, scorer="core.scoring.vectors:rank_one")
-    one = scorer(numbers, Embeddings("test", seen, matrices={"gram": gram}), NATIVE)
+    one = scorer(numbers, TrainedModel("test", seen, matrices={"gram": gram}), NATIVE)
     assert isinstance(one, RankOneScorer)
     source, target = rng.integers(n, size=(2, 100)).astype(np.int32)
     assert np.array_equal(one.score_pairs(source, target), value[source] * value[target])
@@ -328,8 +328,8 @@ def test_negative_matrix_entries_are_refused():
 
 
 def test_scorings_the_model_lacks_are_refused():
-    embeddings = Embeddings("test", np.ones(3, bool), np.eye(3, dtype=np.float32))
+    trained = TrainedModel("test", np.ones(3, bool), np.eye(3, dtype=np.float32))
     with pytest.raises(ValueError, match="not by"):
-        scorer(model(CENTER_CENTER), embeddings, NATIVE)
+        scorer(model(CENTER_CENTER), trained, NATIVE)
     with pytest.raises(ValueError, match="hold nothing"):
-        scorer(model(CENTER_CONTEXT), embeddings, CENTER_CONTEXT)
+        scorer(model(CENTER_CONTEXT), trained, CENTER_CONTEXT)

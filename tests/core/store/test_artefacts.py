@@ -17,7 +17,7 @@ from upath import UPath
 
 from core.errors import InputError
 from core.graph import build_graph
-from core.interfaces import LEARNING_CURVE, Embeddings
+from core.interfaces import LEARNING_CURVE, TrainedModel
 from core.store.artefacts import MANIFEST, Store
 
 
@@ -45,7 +45,7 @@ def test_a_dataclass_comes_back_equal(store):
 
 def test_embeddings_with_every_kind_of_field_come_back_equal(store):
     curve = pa.Table.from_pylist([{"epoch": 1, "batch": 2, "roc_auc": 0.5}], schema=LEARNING_CURVE)
-    value = Embeddings(
+    value = TrainedModel(
         model="m",
         seen=np.array([True, False]),
         center=np.ones((2, 3), np.float32),
@@ -165,7 +165,7 @@ def test_a_writer_killed_half_way_leaves_the_old_artefact_readable(tmp_path):
     program = textwrap.dedent(
         """
         import sys, time
-        import core.store as s
+        import core.store.artefacts as s
         from core.graph import ProductGraph
         import numpy as np
         plain = s._write_file
@@ -193,7 +193,7 @@ def test_readers_never_see_a_half_written_artefact(tmp_path):
     program = textwrap.dedent(
         """
         import sys, time
-        import core.store as s
+        import core.store.artefacts as s
         import numpy as np
         s._ABANDONED_SECONDS = -2.0
         store = s.Store(sys.argv[1])

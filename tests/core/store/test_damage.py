@@ -18,7 +18,7 @@ from upath import UPath
 from core.changes import DAMAGED_MANIFEST, Expected, changes
 from core.errors import InputError
 from core.graph import build_graph
-from core.interfaces import Embeddings
+from core.interfaces import TrainedModel
 from core.store import files as artefact_files
 from core.store.artefacts import Store, earlier_manifest, read_artefact
 from core.store.manifest import MANIFEST, parse
@@ -31,7 +31,7 @@ VALUES = {
     "table": pa.table({"id": [f"P{i}" for i in range(300)], "n": list(range(300))}),
     "matrix": sp.random(30, 20, 0.2, "csr", np.float32, rng=RNG),
     "graph": build_graph(4, np.array([0, 1], np.int32), np.array([1, 2], np.int32), np.array([1.0, 2.5], np.float32)),
-    "vectors": Embeddings(
+    "vectors": TrainedModel(
         "m", np.ones(9, bool), RNG.random((9, 4)).astype(np.float32), matrices={"a": sp.eye(3).tocsr()}
     ),
 }

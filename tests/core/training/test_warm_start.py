@@ -9,7 +9,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from core.graph import build_graph
-from core.interfaces import Embeddings, Inputs, TrainContext
+from core.interfaces import Inputs, TrainContext, TrainedModel
 from core.models import MODELS
 from core.models.gensim_word2vec.config import GensimConfig
 from core.models.skipgram.config import SkipGramConfig
@@ -35,7 +35,7 @@ def vectors(*rows):
 def earlier(center, context=None, seen=None, keys=None, model="skipgram", version=None):
     seen = np.ones(len(center), bool) if seen is None else np.array(seen)
     info = {"version": version or MODELS[model].version}
-    return Embeddings(model, seen, center, context, info=info, keys=keys)
+    return TrainedModel(model, seen, center, context, info=info, keys=keys)
 
 
 def start_of(walks, n_nodes, context, center=None, contexts=None):
@@ -160,11 +160,11 @@ def config_of(name, **changes):
     return MODELS[name].config_class(**(small | changes))
 
 
-def block_auc(name, embeddings, n):
+def block_auc(name, trained, n):
     source, target = np.random.default_rng(1).integers(0, n, (2, 20_000)).astype(np.int32)
     source, target = source[source != target], target[source != target]
     model = MODELS[name]
-    scores = scorer(model, embeddings, model.scorings[0]).score_pairs(source, target)
+    scores = scorer(model, trained, model.scorings[0]).score_pairs(source, target)
     return roc_auc_score(source % BLOCKS == target % BLOCKS, scores)
 
 
@@ -197,18 +197,18 @@ def test_with_new_products_and_new_numbers_a_warm_start_is_as_good_for_less(name
     unit = "words" if "words" in full.info else "pairs"
     assert warm.info[unit] <= full.info[unit] / 3 and "start" not in full.info
 
-    def by_product(embeddings):
-        table = np.empty_like(embeddings.center)
-        table[product] = embeddings.center
+    def by_product(trained):
+        table = np.empty_like(trained.center)
+        table[product] = trained.center
         other = None
-        if embeddings.context is not None:
-            other = np.empty_like(embeddings.context)
-            other[product] = embeddings.context
-        seen = np.empty_like(embeddings.seen)
-        seen[product] = embeddings.seen
-        return dataclasses.replace(embeddings, center=table, context=other, seen=seen)
+        if trained.context is not None:
+            other = np.empty_like(trained.context)
+            other[product] = trained.context
+        seen = np.empty_like(trained.seen)
+        seen[product] = trained.seen
+        return dataclasses.replace(trained, center=table, context=other, seen=seen)
 
-    quality = [block_auc(name, by_product(embeddings), N) for embeddings in (full, warm)]
+    quality = [block_auc(name, by_product(trained), N) for trained in (full, warm)]
     assert quality[1] > 0.9 and quality[1] > quality[0] - 0.02
     assert (warm.keys == context.keys).all()
 
