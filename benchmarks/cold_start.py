@@ -27,7 +27,7 @@ import scipy.linalg as sl
 import scipy.sparse as sp
 from experiments import Category, category, markdown, parser
 
-from core.evaluation.ranking import recall
+from core.evaluation.metrics import recall
 from core.graph import build_graph, transition_matrix
 from core.interfaces import CENTER_CONTEXT, Inputs, TrainContext, TrainedModel
 from core.models import MODELS

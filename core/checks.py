@@ -12,7 +12,7 @@ import pyarrow as pa
 import scipy.sparse as sp
 
 from core.evaluation.link import roc_auc, thresholds
-from core.evaluation.result import ALL, DEGREE_MATCHED, RANKING
+from core.evaluation.metrics import ALL, DEGREE_MATCHED, RANKING
 from core.graph import ProductGraph
 from core.id_clash import likely_clash
 from core.interfaces import TrainedModel
