@@ -152,7 +152,7 @@ def test_the_metric_of_the_example_is_measured_and_shown(monkeypatch):
     hits = np.array([[False, True, False], [False, False, True], [False, False, False]])
     assert space["hit_rate"](hits, 2).tolist() == [1.0, 0.0, 0.0]
     assert space["hit_rate"](hits, 3).tolist() == [1.0, 1.0, 0.0]
-    entry = eval(example("Metric("), space)
+    entry = eval(example("per_list="), space)
     monkeypatch.setattr(metrics, "DEFINITIONS", (*metrics.DEFINITIONS, entry))
     monkeypatch.setattr(leaderboard, "DEFINITIONS", metrics.DEFINITIONS)
     reference = nx.gnm_random_graph(60, 400, seed=1)
@@ -193,7 +193,7 @@ def test_the_model_of_the_example_learns_what_it_says(monkeypatch):
     module = ModuleType("core.models.common_neighbours")
     monkeypatch.setitem(sys.modules, module.__name__, module)
     exec(example("class CommonNeighboursConfig"), module.__dict__)
-    model = eval(example("Model("), {"Model": interfaces.Model, "NATIVE": interfaces.NATIVE})
+    model = eval(example("inputs=("), {"Model": interfaces.Model, "NATIVE": interfaces.NATIVE})
     reference = nx.gnm_random_graph(30, 80, seed=1)
     source, target = (np.array(ends, dtype=np.int32) for ends in zip(*reference.edges, strict=True))
     graph = build_graph(30, source, target, np.ones(len(source), dtype=np.float32))
