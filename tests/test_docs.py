@@ -145,7 +145,7 @@ def example(text):
 
 
 def test_the_metric_of_the_example_is_measured_and_shown(monkeypatch):
-    from core.evaluation import leaderboard, metrics
+    from core.evaluation import metrics, summary_line
 
     space = dict(vars(metrics))
     exec(example("def hit_rate"), space)
@@ -154,7 +154,7 @@ def test_the_metric_of_the_example_is_measured_and_shown(monkeypatch):
     assert space["hit_rate"](hits, 3).tolist() == [1.0, 1.0, 0.0]
     entry = eval(example("per_list="), space)
     monkeypatch.setattr(metrics, "DEFINITIONS", (*metrics.DEFINITIONS, entry))
-    monkeypatch.setattr(leaderboard, "DEFINITIONS", metrics.DEFINITIONS)
+    monkeypatch.setattr(importlib.import_module("core.evaluation.leaderboard"), "DEFINITIONS", metrics.DEFINITIONS)
     reference = nx.gnm_random_graph(60, 400, seed=1)
     source, target = (np.array(ends, dtype=np.int32) for ends in zip(*reference.edges, strict=True))
     split = split_pairs(60, source, target, np.ones(len(source), np.float32), np.zeros(60, bool), SplitConfig())
@@ -166,7 +166,7 @@ def test_the_metric_of_the_example_is_measured_and_shown(monkeypatch):
     values = {row["metric"]: row for row in measured.metrics.to_pylist() if row["protocol"] == "ranking"}
     hit, recall = values["hit_rate@10"], values["recall@10"]
     assert recall["value"] <= hit["value"] <= 1 and hit["low"] <= hit["value"] <= hit["high"]
-    assert f"hit rate@10 {hit['value']:.3f}" in leaderboard.summary_line(measured.metrics)
+    assert f"hit rate@10 {hit['value']:.3f}" in summary_line(measured.metrics)
 
 
 def test_the_page_of_the_example_draws(tmp_path, monkeypatch):
