@@ -304,5 +304,5 @@ def test_products_count_in_the_fingerprint(tmp_path):
 
 
 def test_products_beside_amazon_metadata_are_refused(tmp_path):
-    with pytest.raises(InputError, match="goes with a pairs table only"):
+    with pytest.raises(InputError, match="takes no table of products beside it"):
         read(tmp_path, "{'asin': 'A'}\n", "product_id\nA\n")
