@@ -18,8 +18,19 @@ from core.catalog.numbers import TextNumbers
 from core.catalog.quarantine import FileReport
 from core.catalog.recognise import SourceFile
 from core.catalog.tables import refuse_float_ids, relationships_table, shared_codes
-from core.catalog.tabular import Batch, TableReader, as_utf8, has_columns, id_faults, id_text, is_number, is_textual
+from core.catalog.tabular import (
+    Batch,
+    TableReader,
+    as_utf8,
+    has_columns,
+    id_faults,
+    id_text,
+    is_number,
+    is_textual,
+    mask_of,
+)
 from core.relationships import ADD, UNNAMED, unify_names
+from core.typing import BoolArray, Float32Array, Int8Array
 
 MAX_RELATIONSHIPS = 60
 
@@ -39,8 +50,8 @@ class PairsReader(TableReader):
         self._self_pairs = 0
         self._ids: list[pa.DictionaryArray] = []  # of each batch: all of product1, then all of product2
         self._relationships: list[pa.DictionaryArray] = []
-        self._weights: list[np.ndarray] = []
-        self._doubts: list[np.ndarray] = []
+        self._weights: list[Float32Array] = []
+        self._doubts: list[Int8Array] = []
         self._numbers = TextNumbers()
         self._weighted = False
 
@@ -58,12 +69,13 @@ class PairsReader(TableReader):
         starts = np.cumsum([0, *(len(chunk) for chunk in self._ids)])
         batches = [np.split(codes[start:end], 2) for start, end in itertools.pairwise(starts)]
         product1, product2 = (np.concatenate([np.empty(0, np.int32), *(batch[i] for batch in batches)]) for i in (0, 1))
-        kinds, written = shared_codes(self._relationships)
-        kinds, names = unify_names(kinds, written.to_pylist())
+        spellings, written = shared_codes(self._relationships)
+        kinds, names = unify_names(spellings, written.to_pylist())
         if len(names) > MAX_RELATIONSHIPS:
             raise UnreadableError(
                 f"column relationship holds {len(names):,} different names ({names[0]}, {names[1]}, ...); "
-                f"it names the kind of a pair, at most {MAX_RELATIONSHIPS} kinds are supported"
+                f"it names the kind of a pair, and at most {MAX_RELATIONSHIPS} kinds are supported. Rename the column "
+                "if it means something else"
             )
         weight = None
         if self._weighted:
@@ -88,7 +100,7 @@ class PairsReader(TableReader):
             if not is_textual(column.type):
                 raise UnreadableError(f"column relationship holds {column.type}; write names as text")
             relationship = _text(column, reasons, "relationship")
-            reasons.append((_mask(pc.equal(relationship, "")), "relationship is missing"))
+            reasons.append((mask_of(pc.equal(relationship, "")), "relationship is missing"))
         else:
             relationship = pa.array([UNNAMED] * len(batch.lines))
 
@@ -110,7 +122,7 @@ class PairsReader(TableReader):
             self._doubts.append(doubts[good])
 
 
-_Reasons = list[tuple[np.ndarray, str]]
+_Reasons = list[tuple[BoolArray, str]]
 
 
 def _checked_ids(columns: list[pa.Array], labels: tuple[str, str]) -> tuple[_Reasons, pa.DictionaryArray]:
@@ -136,10 +148,6 @@ def _checked_ids(columns: list[pa.Array], labels: tuple[str, str]) -> tuple[_Rea
     return reasons, pa.DictionaryArray.from_arrays(pa.array(codes, pa.int32()), texts)
 
 
-def _mask(column: pa.Array) -> np.ndarray:
-    return column.to_numpy(zero_copy_only=False)
-
-
 def _text(column: pa.Array, reasons: _Reasons, label: str) -> pa.Array:
     """Trimmed text, empty for null; bytes that are no UTF-8 are noted in ``reasons`` and come out as empty."""
     text, invalid = as_utf8(column)
@@ -148,13 +156,13 @@ def _text(column: pa.Array, reasons: _Reasons, label: str) -> pa.Array:
     return pc.utf8_trim_whitespace(text)
 
 
-def _numbers(column: pa.Array, numbers: TextNumbers, reasons: _Reasons) -> tuple[np.ndarray, np.ndarray]:
+def _numbers(column: pa.Array, numbers: TextNumbers, reasons: _Reasons) -> tuple[Float32Array, Int8Array]:
     """float32 weights and int8 doubts (see ``TextNumbers``); rows whose weight is none are noted in ``reasons``."""
     if pa.types.is_string(column.type) or pa.types.is_binary(column.type):
         values, doubts = numbers.read(_text(column, reasons, "weight"))
         reasons.append((np.isnan(values), "weight is no number"))
     else:
-        reasons.append((_mask(column.is_null()), "weight is missing"))
+        reasons.append((mask_of(column.is_null()), "weight is missing"))
         values = column.cast(pa.float64()).fill_null(np.nan).to_numpy(zero_copy_only=False)
         doubts = np.zeros(len(values), np.int8)
     with np.errstate(over="ignore", under="ignore"):

@@ -15,6 +15,7 @@ from core.catalog.containers import UnreadableError
 from core.catalog.field_notes import FieldNotes
 from core.catalog.numbers import NumberColumn
 from core.relationships import KINDS, ONCE, REPEATS
+from core.typing import BoolArray, Float32Array, Int8Array, Int32Array, Int64Array
 
 PRODUCTS = pa.schema(
     [
@@ -133,8 +134,9 @@ def refuse_float_ids(ids: pa.Array, columns: str) -> None:
         UnreadableError: the ids are numbers of this kind; names one of them.
     """
 
-    def which(pattern: str) -> np.ndarray:
-        return pc.match_substring_regex(ids, pattern).to_numpy(zero_copy_only=False)
+    def which(pattern: str) -> BoolArray:
+        matches: BoolArray = pc.match_substring_regex(ids, pattern).to_numpy(zero_copy_only=False)
+        return matches
 
     floats = which(_FLOAT)
     exponents = which(_EXPONENT)
@@ -255,7 +257,7 @@ def _merged(rows: pa.Table) -> pa.Table:
     return pa.table(columns, schema=PRODUCTS)
 
 
-def _united(lists: pa.ListArray, product: np.ndarray, first: np.ndarray) -> pa.Array:
+def _united(lists: pa.ListArray, product: Int32Array, first: Int64Array) -> pa.Array:
     later = np.setdiff1d(np.arange(len(product)), first)
     later = later[lists.value_lengths().to_numpy()[later] > 0]
     labels: dict[int, dict[str, None]] = {}
@@ -327,8 +329,8 @@ class ListedPairs:
 
 
 def _first_listings(
-    owner_codes: np.ndarray, rows: np.ndarray, product1: np.ndarray, product2: np.ndarray, kinds: np.ndarray, ids: int
-) -> np.ndarray:
+    owner_codes: Int32Array, rows: Int32Array, product1: Int32Array, product2: Int32Array, kinds: Int8Array, ids: int
+) -> BoolArray:
     """bool ``[m]``: listings of a product that no earlier row of the same product has named.
 
     A list that names a product twice by itself is left as it is.
@@ -341,7 +343,7 @@ def _first_listings(
     return keep
 
 
-def shared_codes(chunks: list[pa.DictionaryArray]) -> tuple[np.ndarray, pa.Array]:
+def shared_codes(chunks: list[pa.DictionaryArray]) -> tuple[Int32Array, pa.Array]:
     """Codes of all chunks over one common dictionary: int32 ``[sum of lengths]`` and string ``[distinct values]``."""
     if not chunks:
         return np.empty(0, np.int32), pa.array([], pa.string())
@@ -351,11 +353,11 @@ def shared_codes(chunks: list[pa.DictionaryArray]) -> tuple[np.ndarray, pa.Array
 
 def relationships_table(
     dictionary: pa.Array,
-    product1: np.ndarray,
-    product2: np.ndarray,
-    relationship: np.ndarray,
+    product1: Int32Array,
+    product2: Int32Array,
+    relationship: Int8Array,
     names: Iterable[str],
-    weight: np.ndarray | None,
+    weight: Float32Array | None,
     repeats: bytes = ONCE,
 ) -> pa.Table:
     """A table of schema ``RELATIONSHIPS`` over one shared dictionary of ids.

@@ -20,6 +20,7 @@ from core.catalog.recognise import PARQUET, TEXT, SourceFile, check_json, is_jso
 from core.catalog.records import Broken, Layout, Records, find_layout, likely_names, read_records
 from core.catalog.tables import MAX_ID_BYTES
 from core.progress import Progress
+from core.typing import BoolArray, Int64Array
 
 _FEW_BYTES = 1 << 20
 _BATCH_BYTES = 64 << 20
@@ -37,8 +38,8 @@ class Batch:
     """
 
     columns: dict[str, pa.Array]
-    lines: np.ndarray
-    spans: np.ndarray
+    lines: Int64Array
+    spans: Int64Array
     broken: list[Broken] = field(default_factory=list)
 
 
@@ -230,11 +231,12 @@ def _bytes(text: str | bytes) -> bytes:
 
 def is_textual(kind: pa.DataType) -> bool:
     """Whether a column of a batch is text."""
-    return pa.types.is_string(kind) or pa.types.is_binary(kind)
+    return bool(pa.types.is_string(kind) or pa.types.is_binary(kind))
 
 
 def is_number(kind: pa.DataType) -> bool:
-    return pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
+    """Whether a column of a batch is numbers."""
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
 
 
 def id_text(column: pa.Array, label: str) -> pa.Array:
@@ -253,7 +255,7 @@ def id_text(column: pa.Array, label: str) -> pa.Array:
     )
 
 
-def as_utf8(column: pa.Array) -> tuple[pa.Array, np.ndarray | None]:
+def as_utf8(column: pa.Array) -> tuple[pa.Array, BoolArray | None]:
     """Text as strings, and where it is no UTF-8 (bool ``[n]``, None for nowhere); there the text is empty.
 
     Empty too where there is none.
@@ -276,14 +278,16 @@ def _decoded(value: bytes | None) -> str | None:
         return None
 
 
-def id_faults(texts: pa.Array) -> Iterable[tuple[np.ndarray, str]]:
+def id_faults(texts: pa.Array) -> Iterable[tuple[BoolArray, str]]:
     """What makes a text unfit as a product id: masks (bool ``[n]``) with their reasons, the first that holds counts."""
-    yield _mask(pc.equal(texts, "")), "is missing"
-    yield _mask(pc.invert(pc.utf8_is_printable(texts))), "has unprintable characters"
-    yield _mask(pc.greater(pc.binary_length(texts), MAX_ID_BYTES)), f"is longer than {MAX_ID_BYTES:,} bytes"
+    yield mask_of(pc.equal(texts, "")), "is missing"
+    yield mask_of(pc.invert(pc.utf8_is_printable(texts))), "has unprintable characters"
+    yield mask_of(pc.greater(pc.binary_length(texts), MAX_ID_BYTES)), f"is longer than {MAX_ID_BYTES:,} bytes"
     lists = pc.or_(pc.starts_with(texts, "["), pc.or_(pc.starts_with(texts, "{'"), pc.starts_with(texts, '{"')))
-    yield _mask(lists), "is a list; write one product a row"
+    yield mask_of(lists), "is a list; write one product a row"
 
 
-def _mask(column: pa.Array) -> np.ndarray:
-    return column.to_numpy(zero_copy_only=False)
+def mask_of(column: pa.Array) -> BoolArray:
+    """A boolean column without nulls as an array."""
+    mask: BoolArray = column.to_numpy(zero_copy_only=False)
+    return mask
