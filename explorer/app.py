@@ -7,8 +7,8 @@ import pyarrow as pa
 import streamlit as st
 
 from core.errors import InputError
-from explorer import views
-from explorer.texts import error_text
+from explorer.shared import components
+from explorer.shared.formatting import error_text
 
 HERE = Path(__file__).parent
 UNEXPECTED = (
@@ -24,32 +24,37 @@ st.logo(str(HERE / "logo.svg"), icon_image=str(HERE / "icon.svg"), size="large")
 page = st.navigation(
     [
         st.Page(
-            "app_pages/neighbours.py",
+            "neighbours/page.py",
+            url_path="neighbours",
             title="Neighbours",
             icon=":material/hub:",
             help="Find a product and see what each model puts beside it.",
             default=True,
         ),
         st.Page(
-            "app_pages/evaluation.py",
+            "evaluation/page.py",
+            url_path="evaluation",
             title="Evaluation",
             icon=":material/query_stats:",
             help="How good each model is: leaderboard, curves, learning, cost.",
         ),
         st.Page(
-            "app_pages/map.py",
+            "product_map/page.py",
+            url_path="map",
             title="Map",
             icon=":material/scatter_plot:",
             help="All products of a model on one sheet: what lies near what.",
         ),
         st.Page(
-            "app_pages/data.py",
+            "graph_and_data/page.py",
+            url_path="data",
             title="Graph and data",
             icon=":material/account_tree:",
             help="What the pairs, the metadata and the models' lists are like.",
         ),
         st.Page(
-            "app_pages/freshness.py",
+            "freshness/page.py",
+            url_path="freshness",
             title="Freshness",
             icon=":material/inventory_2:",
             help="What is materialized, when, by which run, and what is missing.",
@@ -57,7 +62,7 @@ page = st.navigation(
     ]
 )
 try:
-    category = views.pick_category()
+    category = components.pick_category()
     if category is not None:
         st.session_state["category"] = category
         page.run()

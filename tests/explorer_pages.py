@@ -5,18 +5,24 @@ from streamlit.testing.v1 import AppTest
 from tests.conftest import ROOT
 
 APP = str(ROOT / "explorer" / "app.py")
-NEIGHBOURS = "app_pages/neighbours.py"
+PAGES = tuple(
+    f"{folder}/page.py" for folder in ("neighbours", "evaluation", "product_map", "graph_and_data", "freshness")
+)
+NEIGHBOURS, EVALUATION, MAP, DATA, FRESHNESS = PAGES
 _WRITTEN = "title header subheader markdown caption text info warning error code metric"
 
 
 def start(monkeypatch, store, page=None, **query):
     """The app over a store, after its first run; ``query`` is the address."""
-    monkeypatch.setenv("ALSOBOUGHT_STORE", str(store.root))
     at = AppTest.from_file(APP, default_timeout=120)
+    if page and page != NEIGHBOURS:  # which is the first page
+        # AppTest knows the pages only after a run; a store without anything makes that one short.
+        monkeypatch.setenv("ALSOBOUGHT_STORE", str(store.root / "nothing"))
+        at.run()
+        at.switch_page(page)
+    monkeypatch.setenv("ALSOBOUGHT_STORE", str(store.root))
     for name, value in query.items():
         at.query_params[name] = value
-    if page:
-        at.switch_page(page)
     return rerun(at)
 
 

@@ -29,8 +29,8 @@ import explorer
 at = AppTest.from_file(explorer.__path__[0] + "/app.py", default_timeout=180)
 at.run()
 assert not at.exception, at.exception[0].value
-for page in ("neighbours", "evaluation", "map", "data", "freshness"):
-    at.switch_page(f"app_pages/{page}.py").run()
+for page in ("neighbours", "evaluation", "product_map", "graph_and_data", "freshness"):
+    at.switch_page(f"{page}/page.py").run()
     assert not at.exception, at.exception[0].value
     print(*[element.value for element in at.get("subheader")], file=sys.stderr)
 print(*sorted(name for name in sys.modules if name.split(".")[0] in ("core", "explorer")))

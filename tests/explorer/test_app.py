@@ -16,14 +16,12 @@ from core import paths
 from core.models import MODELS
 from core.pairs import ProductPairs
 from core.store import Store
-from explorer import dagster_links, display
+from explorer.graph_and_data import tables
+from explorer.shared import dagster_links
 from tests import explorer_fixture as fixture
 from tests import explorer_pages
 from tests.conftest import ROOT
-from tests.explorer_pages import APP, rerun, texts
-
-PAGES = tuple(f"app_pages/{name}.py" for name in ("neighbours", "evaluation", "map", "data", "freshness"))
-NEIGHBOURS, EVALUATION, MAP, DATA, FRESHNESS = PAGES
+from tests.explorer_pages import APP, DATA, EVALUATION, FRESHNESS, MAP, NEIGHBOURS, PAGES, rerun, texts
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +39,7 @@ def test_it_starts_without_dagster_and_without_training_libraries(full):
     program = f"""
 import sys
 from streamlit.testing.v1 import AppTest
-at = AppTest.from_file({APP!r}, default_timeout=120)
+at = AppTest.from_file({APP!r}, default_timeout=120).run()
 for page in {PAGES!r}:
     at.switch_page(page).run()
     assert not at.exception, at.exception[0].value
@@ -308,11 +306,11 @@ def test_a_category_half_materialized(tmp_path, start, page, missing):
 
 
 def test_coverage_counts_only_products_that_have_metadata():
-    rows = display.coverage_rows(fixture.products()).set_index("field")
+    rows = tables.coverage_rows(fixture.products()).set_index("field")
     assert rows.loc["title", "products"] == fixture.N - 2
     assert rows.loc["title", "share"] == pytest.approx((fixture.N - 2) / (fixture.N - 1))
     assert rows.loc["image", "products"] == 2
-    nothing = display.coverage_rows(fixture.products().slice(0, 0))
+    nothing = tables.coverage_rows(fixture.products().slice(0, 0))
     assert nothing["share"].tolist() == [0.0] * len(nothing)
 
 
@@ -362,7 +360,7 @@ def test_an_unforeseen_error_is_one_sentence_on_the_page_and_a_traceback_in_the_
     def fail(category):
         raise RuntimeError("s3cret")
 
-    monkeypatch.setattr("explorer.data.statistics", fail)
+    monkeypatch.setattr("explorer.graph_and_data.readers.statistics", fail)
     monkeypatch.setattr(explorer_pages, "rerun", lambda at: at.run())
     at = start(full, DATA)
     assert not at.exception and len(at.error) == 1

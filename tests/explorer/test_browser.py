@@ -437,7 +437,7 @@ def test_mouse_on_the_map_names_a_product_and_opens_it(page, tmp_path_factory):
 
 
 _MAP_PIXELS = 400 * 2**-0.75
-"""Pixels from the map's centre to 1: ``explorer.maps`` draws 400 units, seen at zoom -0.75."""
+"""Pixels from the map's centre to 1: ``explorer.product_map.scene`` draws 400 units, seen at zoom -0.75."""
 
 
 def test_the_map_without_a_mouse(page):

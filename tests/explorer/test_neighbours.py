@@ -11,8 +11,8 @@ import pytest
 
 from core.graph.paths import GraphPaths
 from core.store.artefacts import MANIFEST
-from explorer import display
-from explorer.texts import plain
+from explorer.shared import csv_export
+from explorer.shared.formatting import plain
 from tests import explorer_fixture as fixture
 from tests import explorer_pages
 from tests.explorer_pages import NEIGHBOURS, rerun, texts
@@ -414,14 +414,14 @@ def test_an_empty_basket(full, start):
 def test_the_download_holds_what_is_shown_and_more():
     title = 'a "quoted", title\nin two lines'
     rows = pa.table({"rank": [1], "title": [title], "price": pa.array([None], pa.float32())})
-    text = display.to_csv(display.with_constants(rows, category="alpha", product="é")).decode()
+    text = csv_export.to_csv(csv_export.with_constants(rows, category="alpha", product="é")).decode()
     (row,) = csv.DictReader(io.StringIO(text))
     assert row == {"category": "alpha", "product": "é", "rank": "1", "title": title, "price": ""}
 
 
 def test_no_cell_of_a_download_is_a_formula():
     rows = pa.table({"title": ["=1+1", "@x", None, "a=b"], "score": [-1.5, 2.0, 3.0, 4.0]})
-    text = display.to_csv(display.with_constants(rows, product="-1+cmd")).decode()
+    text = csv_export.to_csv(csv_export.with_constants(rows, product="-1+cmd")).decode()
     found = list(csv.DictReader(io.StringIO(text)))
     assert [row["title"] for row in found] == ["'=1+1", "'@x", "", "a=b"]
     assert [float(row["score"]) for row in found] == [-1.5, 2.0, 3.0, 4.0]

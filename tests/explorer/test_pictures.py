@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from core.untrusted import hosts
-from explorer import display
-from explorer.texts import plain, web_image
+from explorer.shared import csv_export
+from explorer.shared.formatting import plain, web_image
 from orchestration.metadata import table
 from tests import explorer_fixture as fixture
 from tests import explorer_pages
@@ -162,6 +162,6 @@ def test_an_input_error_in_the_explorer_is_text(tmp_path, monkeypatch):
 @pytest.mark.parametrize("kind", [pa.string(), pa.large_string(), pa.dictionary(pa.int32(), pa.string())])
 def test_no_cell_of_a_csv_is_a_formula(kind):
     titles = ["=1+1", "+1", "-1", "@x", "\t=1", "ok", None, "a,=1"]
-    lines = display.to_csv(pa.table({"title": pa.array(titles).cast(kind)})).decode()
+    lines = csv_export.to_csv(pa.table({"title": pa.array(titles).cast(kind)})).decode()
     found = pd.read_csv(io.StringIO(lines), keep_default_na=False, skip_blank_lines=False)["title"].tolist()
     assert found == ["'=1+1", "'+1", "'-1", "'@x", "'\t=1", "ok", "", "a,=1"]

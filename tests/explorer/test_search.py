@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 from core.graph import build_graph
 from core.pairs.split import SplitConfig, split_pairs
 from core.scoring.neighbours import NEIGHBOURS
-from explorer import lists as lists_module
-from explorer import names, texts, trail
-from explorer.neighbours import NeighbourFile, lists_holding
-from explorer.relations import HELD_OUT, TRAIN, Relations
-from explorer.search import ProductIndex
+from explorer.neighbours import breadcrumbs, model_lists
+from explorer.neighbours.known_pairs import HELD_OUT, TRAIN, Relations
+from explorer.neighbours.model_lists import lists_holding
+from explorer.shared import formatting, product_names
+from explorer.shared.neighbour_file import NeighbourFile
+from explorer.shared.product_index import ProductIndex
 from tests import explorer_fixture as fixture
 
 
@@ -55,8 +56,8 @@ def test_order_is_exact_id_then_id_prefix_then_title_prefix_then_popularity():
 
 
 def test_counting_stops_when_enough_is_found_but_the_best_are_still_found(monkeypatch):
-    monkeypatch.setattr("explorer.search._BLOCK", 10)
-    monkeypatch.setattr("explorer.search._ENOUGH", 20)
+    monkeypatch.setattr("explorer.shared.product_index._BLOCK", 10)
+    monkeypatch.setattr("explorer.shared.product_index._ENOUGH", 20)
     rows = [(f"P{i:03d}", f"red thing {i}", None) for i in range(200)]
     rows[199] = ("P199", "thing", None)  # the least popular, but its title starts with the query
     products = index(rows, popularity=range(200, 0, -1))
@@ -246,14 +247,14 @@ def test_marks_against_the_definition():
 
 
 def test_the_trail_grows_is_cut_back_and_forgets():
-    assert trail.follow((), "a") == ("a",)
-    assert trail.follow(("a", "b"), "c") == ("a", "b", "c")
-    assert trail.follow(("a", "b", "c"), "c") == ("a", "b", "c")  # a rerun is no step
-    assert trail.follow(("a", "b", "c"), "a") == ("a",)
+    assert breadcrumbs.follow((), "a") == ("a",)
+    assert breadcrumbs.follow(("a", "b"), "c") == ("a", "b", "c")
+    assert breadcrumbs.follow(("a", "b", "c"), "c") == ("a", "b", "c")  # a rerun is no step
+    assert breadcrumbs.follow(("a", "b", "c"), "a") == ("a",)
     long = ()
-    for i in range(trail.LONGEST + 3):
-        long = trail.follow(long, str(i))
-    assert len(long) == trail.LONGEST and long[-1] == str(trail.LONGEST + 2)
+    for i in range(breadcrumbs.LONGEST + 3):
+        long = breadcrumbs.follow(long, str(i))
+    assert len(long) == breadcrumbs.LONGEST and long[-1] == str(breadcrumbs.LONGEST + 2)
 
 
 @pytest.mark.parametrize(
@@ -266,14 +267,14 @@ def test_the_trail_grows_is_cut_back_and_forgets():
     ],
 )
 def test_every_product_has_a_name(product, name):
-    assert names.name(product | {"product_id": "P1"}) == name
+    assert product_names.name(product | {"product_id": "P1"}) == name
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@A1", "\t=1", "\r=1", "\n=1", "＝1"])
 def test_formulas_are_made_text(text):
-    assert texts.for_spreadsheet(text) == "'" + text
-    assert texts.for_grid(text)[1:] == text and not texts.is_formula(texts.for_grid(text))
-    assert texts.for_spreadsheet("a" + text) == texts.for_grid("a" + text) == "a" + text
+    assert formatting.for_spreadsheet(text) == "'" + text
+    assert formatting.for_grid(text)[1:] == text and not formatting.is_formula(formatting.for_grid(text))
+    assert formatting.for_spreadsheet("a" + text) == formatting.for_grid("a" + text) == "a" + text
 
 
 @pytest.mark.parametrize(
@@ -292,13 +293,13 @@ def test_formulas_are_made_text(text):
     ],
 )
 def test_only_web_addresses_are_pictures(address, allowed):
-    assert texts.web_image(address) == (address if allowed else None)
+    assert formatting.web_image(address) == (address if allowed else None)
 
 
 def test_the_first_models_shown():
-    assert lists_module.first_shown(["popularity", "rp3beta", "skipgram", "blend"]) == ["blend", "skipgram"]
-    assert lists_module.first_shown(["popularity", "adamic_adar", "rp3beta"]) == ["rp3beta", "popularity"]
-    assert lists_module.first_shown(["x"]) == ["x"] and lists_module.first_shown([]) == []
+    assert model_lists.first_shown(["popularity", "rp3beta", "skipgram", "blend"]) == ["blend", "skipgram"]
+    assert model_lists.first_shown(["popularity", "adamic_adar", "rp3beta"]) == ["rp3beta", "popularity"]
+    assert model_lists.first_shown(["x"]) == ["x"] and model_lists.first_shown([]) == []
 
 
 @pytest.mark.parametrize(
@@ -306,17 +307,17 @@ def test_the_first_models_shown():
     [(0, "just now"), (61, "1 min ago"), (7200, "2 h ago"), (86_400, "1 day ago"), (86_400 * 3.9, "3 days ago")],
 )
 def test_ago(seconds, text):
-    assert texts.ago(seconds) == text
+    assert formatting.ago(seconds) == text
 
 
 def test_shorten_and_size():
-    assert texts.shorten("a  b\nc", 10) == "a b c"
-    assert texts.shorten("x" * 50, 10) == "x" * 9 + "…"
-    assert [texts.size(n) for n in (0, 999, 1500, 2.5e9)] == ["0 B", "999 B", "1.5 kB", "2.5 GB"]
+    assert formatting.shorten("a  b\nc", 10) == "a b c"
+    assert formatting.shorten("x" * 50, 10) == "x" * 9 + "…"
+    assert [formatting.size(n) for n in (0, 999, 1500, 2.5e9)] == ["0 B", "999 B", "1.5 kB", "2.5 GB"]
 
 
 @given(st.text(max_size=60))
 def test_plain_leaves_no_active_sign(text):
     """Without its backslash-escaped signs, no ASCII punctuation is left, so no Markdown construct can start."""
-    rest = re.sub(r"\\[!-/:-@\[-`{-~]", "", texts.plain(text))
+    rest = re.sub(r"\\[!-/:-@\[-`{-~]", "", formatting.plain(text))
     assert not re.search(r"[!-/:-@\[-`{-~]", rest)

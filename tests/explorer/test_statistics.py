@@ -10,8 +10,10 @@ from core.evaluation.link import operating_points, thresholds
 from core.graph import build_graph
 from core.graph.statistics import graph_statistics
 from core.store import Store
-from explorer import charts, curves, list_statistics, maps
-from explorer.list_statistics import Lists
+from explorer.evaluation import charts, curve_marks
+from explorer.graph_and_data import list_statistics
+from explorer.graph_and_data.list_statistics import Lists
+from explorer.product_map import groups, scene
 from tests import explorer_fixture as fixture
 
 
@@ -115,9 +117,9 @@ def curve(positive, negative):
 def test_the_cliff_is_where_many_pairs_share_a_score():
     rng = np.random.default_rng(0)
     positive, negative = rng.normal(1, 1, 5_000), rng.normal(-1, 1, 5_000)
-    assert curves.cliff(curve(positive, negative)) is None
+    assert curve_marks.cliff(curve(positive, negative)) is None
     positive[:500], negative[:2_000] = 0.25, 0.25
-    found = curves.cliff(curve(positive, negative))
+    found = curve_marks.cliff(curve(positive, negative))
     assert found.threshold == pytest.approx(0.25)
     assert found.positives == pytest.approx(0.1, abs=0.01) and found.negatives == pytest.approx(0.4, abs=0.01)
     assert found.after < found.before
@@ -136,7 +138,7 @@ def test_restarts_are_where_the_learning_rate_rises():
             for i, r in enumerate(values)
         ]
     )
-    found = curves.restarts(frame)
+    found = curve_marks.restarts(frame)
     assert found[["model", "batch"]].to_numpy().tolist() == [["a", 2]]
     assert (
         "Restarts of the learning rate, marked by diamonds: a 1."
@@ -149,41 +151,45 @@ def test_groups_of_a_map():
     brands = ["X"] * 4 + [None] * 8
     products = pa.table({"categories": pa.array(paths, pa.list_(pa.string())), "brand": pa.array(brands, pa.string())})
     nodes = np.array([11, 0, 5, 8, 9])
-    found = maps.group_by(products, np.arange(12), "category")
-    assert found.names == ["Shoes", "Hats", maps.OTHER, maps.UNKNOWN] and found.sizes == [5, 3, 0, 4]
-    some = maps.group_by(products, nodes, "category")
-    assert [some.names[i] for i in some.of] == [maps.UNKNOWN, "Shoes", "Hats", maps.UNKNOWN, maps.UNKNOWN]
-    brand = maps.group_by(products, nodes, "brand")
-    assert [brand.names[i] for i in brand.of] == [maps.UNKNOWN, "X", *[maps.UNKNOWN] * 3]
-    nothing = maps.group_by(products.slice(8), np.arange(4), "brand")
-    assert nothing.names == [maps.OTHER, maps.UNKNOWN] and nothing.sizes == [0, 4]
+    found = groups.group_by(products, np.arange(12), "category")
+    assert found.names == ["Shoes", "Hats", groups.OTHER, groups.UNKNOWN] and found.sizes == [5, 3, 0, 4]
+    some = groups.group_by(products, nodes, "category")
+    assert [some.names[i] for i in some.of] == [groups.UNKNOWN, "Shoes", "Hats", groups.UNKNOWN, groups.UNKNOWN]
+    brand = groups.group_by(products, nodes, "brand")
+    assert [brand.names[i] for i in brand.of] == [groups.UNKNOWN, "X", *[groups.UNKNOWN] * 3]
+    nothing = groups.group_by(products.slice(8), np.arange(4), "brand")
+    assert nothing.names == [groups.OTHER, groups.UNKNOWN] and nothing.sizes == [0, 4]
 
 
 def test_many_brands_share_one_colour():
     brands = [f"b{i}" for i in range(20) for _ in range(20 - i)]
     products = pa.table({"brand": brands, "categories": pa.nulls(len(brands), pa.list_(pa.string()))})
-    found = maps.group_by(products, np.arange(len(brands)), "brand")
-    assert found.names == [f"b{i}" for i in range(maps.GROUPS)] + [maps.OTHER, maps.UNKNOWN]
-    assert found.sizes[-2] == sum(20 - i for i in range(maps.GROUPS, 20)) and found.sizes[-1] == 0
+    found = groups.group_by(products, np.arange(len(brands)), "brand")
+    assert found.names == [f"b{i}" for i in range(groups.GROUPS)] + [groups.OTHER, groups.UNKNOWN]
+    assert found.sizes[-2] == sum(20 - i for i in range(groups.GROUPS, 20)) and found.sizes[-1] == 0
 
 
 def test_a_click_on_the_map_names_the_product():
     products = fixture.products()
-    grouping = maps.group_by(products, np.arange(fixture.N), "brand")
+    grouping = groups.group_by(products, np.arange(fixture.N), "brand")
     position = np.random.default_rng(0).uniform(-1, 1, (fixture.N, 2)).astype(np.float32)
-    shown = maps.sample(fixture.N, 30)
+    shown = scene.sample(fixture.N, 30)
     assert len(shown) == 30 and len(np.unique(shown)) == 30
-    colours = maps.colours(["#0f6b6b", "#d1662b"], "light", len(grouping.names) - 2)
-    scene = maps.scene(position, shown, grouping, colours, "light", chosen=7, neighbours=np.array([1, 2]))
+    colours = scene.colours(["#0f6b6b", "#d1662b"], "light", len(grouping.names) - 2)
+    drawing = scene.scene(position, shown, grouping, colours, "light", chosen=7, neighbours=np.array([1, 2]))
     for group in range(len(grouping.names)):
         places = shown[grouping.of[shown] == group].tolist()
         for i, place in enumerate(places):
-            assert scene.picked({f"group {group}": [i]}) == place
-    assert scene.picked({"chosen": [0]}) == 7 and scene.picked({"neighbours": [1]}) == 2
-    assert scene.picked({}) is None and scene.picked({"lines": [0]}) is None and scene.picked({"chosen": [5]}) is None
+            assert drawing.picked({f"group {group}": [i]}) == place
+    assert drawing.picked({"chosen": [0]}) == 7 and drawing.picked({"neighbours": [1]}) == 2
+    assert (
+        drawing.picked({}) is None
+        and drawing.picked({"lines": [0]}) is None
+        and drawing.picked({"chosen": [5]}) is None
+    )
 
 
 def test_colours_repeat_when_the_palette_is_short():
-    found = maps.colours(["#0f6b6b", "#d1662b"], "dark", 3)
+    found = scene.colours(["#0f6b6b", "#d1662b"], "dark", 3)
     assert found[0] == found[2] == (15, 107, 107) and len(found) == 5
-    assert maps.hex_colour(found[0]) == "#0f6b6b"
+    assert scene.hex_colour(found[0]) == "#0f6b6b"

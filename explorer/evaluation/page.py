@@ -1,0 +1,95 @@
+"""How good each model is: leaderboard, curves, learning, cost."""
+
+import streamlit as st
+
+from core.models import MODELS
+from explorer.evaluation import charts, readers, tables, view
+from explorer.shared import components
+
+category = st.session_state["category"].name
+st.title("Evaluation", anchor=False)
+
+board = readers.board(category)
+if board is None:
+    components.nothing("metrics", category)
+    st.stop()
+models = list(dict.fromkeys([*MODELS, *board["model"].to_pylist()]))
+
+with st.container(horizontal=True, vertical_alignment="bottom"):
+    protocol = st.segmented_control(
+        "Protocol",
+        list(readers.PROTOCOLS),
+        default="published",
+        required=True,
+        key="protocol",
+        bind="query-params",
+    )
+    subset = st.segmented_control(
+        "Pairs",
+        readers.subsets(board, protocol or "published"),
+        default="all",
+        required=True,
+        key="subset",
+        bind="query-params",
+    )
+protocol, subset = protocol or "published", subset or "all"
+st.caption(readers.PROTOCOLS[protocol])
+
+rows = tables.leaderboard_rows(board, protocol, subset)
+if rows.empty:
+    st.info("This protocol was not measured for this category.", icon=":material/block:")
+else:
+    st.dataframe(
+        rows,
+        column_config=tables.leaderboard_columns(rows),
+        hide_index=True,
+        placeholder="–",
+        height="content",
+        alt=f"Leaderboard, protocol {protocol}, {subset} pairs",
+    )
+    if protocol == "published":
+        st.caption(tables.ARTICLE_NOTE)
+    components.figure(charts.intervals(board, protocol, subset, rows.columns[2]))
+
+st.header("Curves", anchor=False)
+curves = readers.curves(category)
+if curves is None:
+    components.nothing("curves", category)
+else:
+    view.evaluation_curves(category, curves, models, protocol, subset)
+
+st.header("Learning", anchor=False)
+learning = readers.learning_curves(category)
+if learning.empty:
+    st.caption("None of the materialized models learns by steps.")
+else:
+    over = st.segmented_control(
+        "Over", ["examples", "batch", "epoch", "seconds"], default="examples", required=True, key="over"
+    )
+    for column, measure in zip(st.columns(2), ("roc_auc", "loss"), strict=True):
+        with column:
+            components.figure(
+                charts.learning(learning, models, measure, over or "examples"), f"No {measure} was measured on the way."
+            )
+    with st.expander("Learning rate"):
+        components.figure(charts.learning(learning, models, "learning_rate", over or "examples"))
+
+st.header("Cost", anchor=False)
+facts = readers.costs(category)
+costs = tables.training_rows(facts).dropna(axis="columns", how="all")
+st.dataframe(
+    costs,
+    column_config=tables.training_columns(),
+    hide_index=True,
+    placeholder="–",
+    height="content",
+    alt="Cost by model: time, throughput and memory",
+)
+if not rows.empty:
+    components.figure(charts.cost_and_quality(tables.cost_rows(costs, rows), models, rows.columns[2]))
+
+st.header("Across categories", anchor=False)
+if not rows.empty:
+    view.across_categories(
+        protocol, subset, [name for name in rows.columns[2:] if name[0] != "±" and name != "article"]
+    )

@@ -1,0 +1,94 @@
+"""Metrics, curves and training facts of all models of a category, put together."""
+
+import functools
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from explorer.shared import store_reader
+
+PROTOCOLS = {
+    "published": "Held-out pairs against as many uniformly drawn non-pairs, as in the article. These negatives are "
+    "easy: popularity alone scores high.",
+    "degree_matched": "Held-out pairs against non-pairs whose products are as popular: popularity alone is worth 0.5.",
+    "ranking": "What a shop sees: each product's list of best neighbours against its held-out pairs, training pairs "
+    "masked.",
+    "cold_start": "Products held out whole, against equally popular non-pairs: only side information can place them.",
+}
+"""Protocol → what its numbers mean."""
+
+
+def board(category: str) -> pa.Table | None:
+    """The leaderboard; where it is missing or was made of other metrics than there are, the metrics themselves."""
+    stored = store_reader.manifest("leaderboard", category)
+    models = store_reader.models_with("metrics", category)
+    now = {m.asset: m.digest for m in (store_reader.manifest(f"metrics/{name}", category) for name in models) if m}
+    if stored is not None and stored.info.get("inputs") == now:
+        return store_reader.table("leaderboard", category)
+    parts = [store_reader.table(f"metrics/{name}", category, "metrics") for name in models]
+    found = [part for part in parts if part is not None]
+    return pa.concat_tables(found) if found else None
+
+
+def subsets(long: pa.Table, protocol: str) -> list[str]:
+    """The subsets that a protocol was measured on; ``all`` comes first and is always there."""
+    present = set(long.filter(pc.equal(long["protocol"], protocol))["subset"].to_pylist())
+    return ["all", *sorted(present - {"all"})]
+
+
+def curves(category: str) -> pd.DataFrame | None:
+    """All models' operating points, columns of ``core.evaluation.CURVES``; None if there are none."""
+    return _together(category, "curves")
+
+
+def scores(category: str, model: str) -> pd.DataFrame | None:
+    """A model's score histograms, columns of ``core.evaluation.SCORES``."""
+    table = store_reader.table(f"metrics/{model}", category, "scores")
+    return None if table is None else table.to_pandas()
+
+
+def learning_curves(category: str) -> pd.DataFrame:
+    """Rows of ``core.interfaces.LEARNING_CURVE`` of all models, with the column model."""
+    frames = []
+    for model in store_reader.models_with("embeddings", category):
+        table = store_reader.table(f"embeddings/{model}", category, "learning_curve")
+        if table is not None and table.num_rows:
+            frames.append(table.to_pandas().assign(model=model))
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+
+
+def across(protocol: str, subset: str, metric: str) -> pd.DataFrame:
+    """One metric in every category that has it: columns category (title), model, scoring, value, low, high."""
+    frames = []
+    for entry in store_reader.categories()[0]:
+        long = board(entry.name)
+        if long is not None:
+            wanted = (pc.equal(long[c], v) for c, v in (("protocol", protocol), ("subset", subset), ("metric", metric)))
+            kept = long.filter(functools.reduce(pc.and_, wanted))
+            frames.append(
+                kept.select(["model", "scoring", "value", "low", "high"]).to_pandas().assign(category=entry.title)
+            )
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+
+
+def costs(category: str) -> dict[str, dict[str, Any]]:
+    """Model → facts of its training. What the pipeline noted beside the artefact comes first."""
+    found = {}
+    for model in store_reader.models_with("embeddings", category):
+        asset = f"embeddings/{model}"
+        manifest = store_reader.manifest(asset, category)
+        later = (store_reader.manifest(f"{stage}/{model}", category) for stage in ("metrics", "neighbours"))
+        seconds = (m.info.get("seconds") if m else None for m in later)
+        found[model] = {**(manifest.info if manifest else {}), **store_reader.info(asset, category)}
+        found[model] |= dict(zip(("evaluation_seconds", "neighbours_seconds"), seconds, strict=True))
+    return found
+
+
+def _together(category: str, field: str) -> pd.DataFrame | None:
+    parts = [
+        store_reader.table(f"metrics/{name}", category, field) for name in store_reader.models_with("metrics", category)
+    ]
+    found = [part.to_pandas() for part in parts if part is not None and part.num_rows]
+    return pd.concat(found, ignore_index=True) if found else None

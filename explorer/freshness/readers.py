@@ -1,0 +1,44 @@
+"""How the assets of a category stand, read from the store's manifests."""
+
+import contextlib
+from dataclasses import replace
+
+from core import paths
+from core.categories import Category, load_categories
+from core.changes import AssetState, states
+from core.errors import InputError
+from core.models import MODELS
+from core.projection import ProjectionConfig
+from core.projection import wanted as projection_models
+from core.stages import expected
+from explorer.shared.store_reader import manifest, models_with
+
+
+def mapped_models(category: str) -> tuple[list[str], str | None]:
+    """Models whose map this installation makes of a category or has made; and what is wrong with its settings."""
+    wanted, problem = [], None
+    try:
+        known = load_categories(paths.categories_file())
+        wanted = projection_models(known[category].config("projection") if category in known else ProjectionConfig())
+    except InputError as error:
+        problem = str(error)
+    made = [name for name in models_with("projection", category) if name in MODELS]
+    return [name for name in MODELS if name in wanted or name in made], problem
+
+
+def asset_states(category: str) -> tuple[list[AssetState], str | None]:
+    """How every asset of a category stands, and what is wrong with its settings.
+
+    Where categories.yaml cannot tell the settings, they count as unchanged. Whether a source changed is not looked up:
+    it may be far away, and only Dagster's machine may know the way.
+    """
+    maps, problem = mapped_models(category)
+    known = None
+    with contextlib.suppress(InputError):
+        known = load_categories(paths.categories_file()).get(category)
+    if known is not None and problem is None:
+        assets = expected(known, maps=maps)
+    else:
+        unknown = Category(category, category, source="")
+        assets = [replace(asset, config=None) for asset in expected(unknown, maps=maps)]
+    return states(assets, lambda asset: manifest(asset, category)), problem

@@ -1,0 +1,72 @@
+"""What a click does: the few steps from one state of the neighbours page to the next."""
+
+from collections.abc import Collection, Sequence
+
+import streamlit as st
+
+from explorer.shared import query_params
+
+PRODUCT, BASKET = "this product", "basket"
+"""What the lists are for; also what stands in the address as ``of``."""
+MOST_IN_BASKET = 20
+
+
+def open_product(product_id: str) -> None:
+    """Make a product the one on the page."""
+    query_params.write("product", product_id)
+    query_params.write("why", None)
+    st.session_state["of"] = PRODUCT
+
+
+def ask_why(neighbour: str | None) -> None:
+    """Ask why a neighbour stands in a list; None closes the answer."""
+    query_params.write("why", neighbour)
+
+
+def clicked_product(key: str, ids: Sequence[str]) -> None:
+    """A name in a list was clicked."""
+    row = _row(key)
+    if row is not None and row < len(ids):
+        open_product(ids[row])
+
+
+def clicked_why(key: str, ids: Sequence[str]) -> None:
+    """A "Why?" in a list was clicked."""
+    row = _row(key)
+    if row is not None and row < len(ids):
+        ask_why(ids[row])
+
+
+def chosen(key: str, *, why: bool = False) -> None:
+    """A product was chosen in the select box ``key``, which is emptied for the next choice."""
+    value = st.session_state[key]
+    if value is not None:
+        (ask_why if why else open_product)(value)
+        st.session_state[key] = None
+
+
+def toggle_basket(product_id: str) -> None:
+    """Put a product into the basket, or take it out."""
+    basket = query_params.read_all("basket")
+    if product_id in basket:
+        take_out([product_id])
+    else:
+        _set_basket([*basket, product_id])
+
+
+def take_out(product_ids: Collection[str]) -> None:
+    """Take products out of the basket."""
+    if product_ids:
+        _set_basket([product_id for product_id in query_params.read_all("basket") if product_id not in product_ids])
+
+
+def _set_basket(product_ids: Sequence[str]) -> None:
+    query_params.write_all("basket", list(product_ids[:MOST_IN_BASKET]))
+    query_params.write("why", None)
+    if not product_ids:
+        st.session_state["of"] = PRODUCT
+
+
+def _row(key: str) -> int | None:
+    click = st.session_state.get(key)
+    return None if click is None else int(click["row"])

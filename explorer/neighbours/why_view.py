@@ -1,0 +1,158 @@
+"""The answer to "why this one?": what connects a product with a neighbour, in the graph and in the metadata."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from core.graph.paths import GraphPath
+from explorer.neighbours import actions
+from explorer.neighbours.known_pairs import HELD_OUT, TRAIN, Relations
+from explorer.shared import product_names, query_params
+from explorer.shared.formatting import for_grid, plain, shorten
+from explorer.shared.product_index import ProductIndex
+
+_SHARED = 8
+_SOURCES = 5
+_NAME = 90
+_CELL = 200
+_SHORT = 50
+_STEPS = {1: "one step", 2: "two steps", 3: "three steps"}
+_KNOWN = {
+    TRAIN: "● A known pair: the models saw it in training.",
+    HELD_OUT: "★ A held-out pair: customers joined them, and no model was shown it.",
+    "": "Not a pair in the data: the models conclude it.",
+}
+
+
+def why(index: ProductIndex, pairs: Relations | None, sources: list[int], neighbour: int) -> None:
+    """Open the answer. ``sources`` are the product, or the products of the basket."""
+
+    @st.dialog("Why this one?", width="medium", icon=":material/route:", on_dismiss=_closed)
+    def answer() -> None:
+        # A dialog's headings are smaller than its text.
+        st.markdown(f"**{plain(shorten(product_names.name(index.product(neighbour)), _NAME))}**")
+        if pairs is None:
+            st.info("Split and graph are missing or being rebuilt.", icon=":material/sync:")
+        elif pairs.without_pair(np.array([neighbour]))[0]:
+            st.info(
+                "It has no training pair, so no path leads to it: a model that lists it went by its metadata alone.",
+                icon=":material/ac_unit:",
+            )
+        others = [source for source in sources if source != neighbour]
+        for source in others[:_SOURCES]:
+            _between(index, pairs, source, neighbour)
+        if len(others) > _SOURCES:
+            st.caption(f"And {len(others) - _SOURCES} more products of the basket.")
+        _ways_on(str(index.product(neighbour)["product_id"]))
+
+    answer()
+
+
+def _closed() -> None:
+    actions.ask_why(None)
+
+
+def _between(index: ProductIndex, pairs: Relations | None, source: int, neighbour: int) -> None:
+    """What connects one source with the neighbour."""
+    st.caption(f"beside {plain(shorten(product_names.name(index.product(source)), _NAME))}")
+    alike = _alike(index.product(source), index.product(neighbour))
+    if pairs is not None:
+        st.markdown(_KNOWN[pairs.of(source).marks(np.array([neighbour]))[0]])
+    if alike:
+        st.markdown(plain(alike))
+    if pairs is None:
+        return
+    paths = pairs.paths.strongest(source, neighbour)
+    if not paths:
+        st.markdown("No path of up to three steps joins them in the training graph.")
+        return
+    _path(index, paths[0])
+    for path in paths[1:]:
+        between = [shorten(product_names.name(index.product(node)), _SHORT) for node in path.nodes[1:-1]]
+        way = f"over {' → '.join(between)}" if between else "directly"
+        st.caption(plain(f"In {_STEPS[len(path.steps)]}: {_percent(path.probability)}, {way}"))
+    _shared(index, pairs, source, neighbour)
+
+
+def _alike(a: dict[str, Any], b: dict[str, Any]) -> str:
+    """What the two have in common in their metadata."""
+    parts = []
+    if a["brand"] and a["brand"] == b["brand"]:
+        parts.append(f"the brand {shorten(str(a['brand']), 60)}")
+    theirs = set(b["categories"] or [])
+    # The first category is that of everything here: it says nothing about two products.
+    common = [str(part) for part in (a["categories"] or [])[1:] if part in theirs]
+    if common:
+        parts.append(
+            f"the {'category' if len(common) == 1 else 'categories'} {', '.join(shorten(part, 60) for part in common)}"
+        )
+    return f"In common: {' and '.join(parts)}." if parts else ""
+
+
+def _path(index: ProductIndex, path: GraphPath) -> None:
+    """The steps of a path, one below the other; every product between is a way on."""
+    with st.container(border=True, gap="xxsmall"):
+        st.caption(f"Strongest path: a random walk takes it with {plain(_percent(path.probability))}")
+        for place, node in enumerate(path.nodes):
+            if place:
+                step = f"↓ {_percent(path.steps[place - 1])} of its weight ({path.weights[place - 1]:.3g})"
+                st.caption(plain(step))
+            called = plain(shorten(product_names.label(index, node), _NAME))
+            if place in (0, len(path.nodes) - 1):
+                st.markdown(f"**{called}**")
+            else:
+                _open_button(called, str(index.product(node)["product_id"]), f"path {place} {path.nodes}")
+
+
+def _shared(index: ProductIndex, pairs: Relations, source: int, neighbour: int) -> None:
+    shared = pairs.paths.shared(source, neighbour, _SHARED)
+    if not shared.total:
+        st.caption("They share no neighbour in the training graph.")
+        return
+    some = f", the {_SHARED} strongest" if shared.total > _SHARED else ""
+    st.caption(f"{product_names.count(shared.total, 'shared neighbour')}{some}:")
+    products = [index.product(node) for node in shared.nodes.tolist()]
+    st.dataframe(
+        pd.DataFrame(
+            {
+                "product": [shorten(for_grid(product_names.name(product)), _CELL) for product in products],
+                "probability": shared.probability,
+                "degree": index.popularity[shared.nodes],
+                "id": [for_grid(str(product["product_id"])) for product in products],
+            }
+        ),
+        column_config={
+            "product": st.column_config.TextColumn("Product", width=300),
+            "probability": st.column_config.NumberColumn(
+                "Walk through it", format="%.2e", help="Probability of the walk product → shared neighbour → neighbour"
+            ),
+            "degree": st.column_config.NumberColumn("Degree", format="localized"),
+            "id": st.column_config.TextColumn("Id"),
+        },
+        hide_index=True,
+        height="content",
+        key=f"shared {source} {neighbour}",
+        alt=f"Products next to both, the strongest first: {product_names.count(shared.total, 'product')}",
+    )
+
+
+def _ways_on(product_id: str) -> None:
+    with st.container(horizontal=True):
+        _open_button("Open this product", product_id, "open from why", primary=True)
+        what = "Take out of the basket" if product_id in query_params.read_all("basket") else "Add to basket"
+        if st.button(what, key="basket from why", on_click=actions.toggle_basket, args=(product_id,)):
+            st.rerun()
+
+
+def _open_button(called: str, product_id: str, key: str, primary: bool = False) -> None:
+    # The dialog runs apart from the page, which has to be drawn anew for another product.
+    kind: Any = "primary" if primary else "tertiary"
+    if st.button(called, key=key, type=kind, on_click=actions.open_product, args=(product_id,)):
+        st.rerun()
+
+
+def _percent(share: float) -> str:
+    """A probability as a percentage with two digits, small ones as "1 in 12,000"."""
+    return f"{100 * share:.2g} %" if share >= 0.0005 else f"1 in {1 / share:,.0f}"

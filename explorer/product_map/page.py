@@ -1,0 +1,20 @@
+"""All products of a model on one sheet: what lies near what."""
+
+import streamlit as st
+
+from explorer.product_map import readers, view
+from explorer.shared import components, store_reader
+
+category = st.session_state["category"].name
+st.title("Map", anchor=False)
+
+index = store_reader.products(category)
+if index is None or not len(index):
+    components.nothing("products", category)
+    st.stop()
+available = [name for name in store_reader.models_with("projection", category) if readers.projection(name, category)]
+if not available:
+    components.nothing("maps", category)
+    st.stop()
+model, field = view.choices(available)
+view.sheet(index, category, model, field)

@@ -1,0 +1,93 @@
+"""One product's neighbours out of a Parquet file of any size."""
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import streamlit as st
+
+from core.store import Store
+from explorer.shared.store_reader import manifest, store
+
+LIST_COLUMNS = ("neighbour", "rank", "score")
+
+
+class NeighbourFile:
+    """The table of ``core.scoring.neighbours.Neighbours``: sorted by scoring, product and rank.
+
+    Opening reads the file's footer; it and the smallest and largest product of every row group stay in memory. Lookups
+    may run in several threads: Arrow's readers must not be shared, so each makes its own over the same footer.
+
+    Args:
+        path: a local Parquet file with at least the columns of ``core.scoring.neighbours.NEIGHBOURS``.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        file = pq.ParquetFile(path, memory_map=True, page_checksum_verification=True)
+        self._footer = meta = file.metadata
+        names = file.schema_arrow.names
+        self._ranges = [
+            tuple(_range(meta.row_group(group).column(names.index(name))) for name in ("scoring", "product"))
+            for group in range(meta.num_row_groups)
+        ]
+
+    def lookup(self, product_id: str, scoring: str, k: int) -> pa.Table:
+        """The first ``k`` neighbours, best first; no rows if the file has none for this product and scoring.
+
+        Returns:
+            table with columns neighbour string, rank int16, score float32.
+        """
+        groups = [
+            group
+            for group, (scorings, products) in enumerate(self._ranges)
+            if _may_hold(scorings, scoring) and _may_hold(products, product_id)
+        ]
+        # Decoding a group's neighbours takes most of the time, and the group in which two scorings meet spans all
+        # products: so first see which groups really hold the list.
+        with pq.ParquetFile(
+            self._path, metadata=self._footer, memory_map=True, pre_buffer=False, page_checksum_verification=True
+        ) as file:
+            rows = {group: _rows(file, group, product_id, scoring) for group in groups}
+            parts = [_read(file, group, LIST_COLUMNS).take(where) for group, where in rows.items() if len(where)]
+            parts = parts or [file.schema_arrow.empty_table().select(list(LIST_COLUMNS))]
+        table = pa.concat_tables(parts)
+        table = table.set_column(0, "neighbour", table["neighbour"].cast(pa.string()))
+        return table.sort_by("rank").slice(0, k)
+
+
+def _rows(file: pq.ParquetFile, group: int, product_id: str, scoring: str) -> pa.Array:
+    """Places of a list within a row group."""
+    keys = _read(file, group, ("product", "scoring"))
+    return pc.indices_nonzero(pc.and_(_equal(keys["product"], product_id), _equal(keys["scoring"], scoring)))
+
+
+def _read(file: pq.ParquetFile, group: int, columns: tuple[str, ...]) -> pa.Table:
+    return file.read_row_group(group, columns=list(columns), use_threads=False).select(list(columns))
+
+
+def _equal(column: pa.ChunkedArray, value: str) -> pa.ChunkedArray:
+    return pc.equal(column.cast(pa.string()), value)
+
+
+def _range(column: pq.ColumnChunkMetaData) -> tuple[str, str] | None:
+    statistics = column.statistics
+    if statistics is None or not statistics.has_min_max:
+        return None
+    return str(statistics.min), str(statistics.max)
+
+
+def _may_hold(span: tuple[str, str] | None, value: str) -> bool:
+    return span is None or span[0] <= value <= span[1]
+
+
+def neighbour_file(model: str, category: str) -> NeighbourFile | None:
+    """The model's neighbours, or None if they are not materialized."""
+    current = manifest(f"neighbours/{model}", category)
+    return _neighbour_file(str(store().root), model, category, current.version) if current else None
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _neighbour_file(root: str, model: str, category: str, version: str) -> NeighbourFile:
+    return NeighbourFile(Store(root).file(f"neighbours/{model}", category, "table"))
