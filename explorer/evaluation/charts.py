@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from explorer.evaluation.curve_marks import cliff, restarts
+from explorer.evaluation.curve_marks import find_cliff, find_restarts
 from explorer.shared.figure import Figure
 from explorer.shared.metric_titles import METRIC_TITLES
 
@@ -19,7 +19,7 @@ _LARGEST_COSINES = 2.0  # of center_context scores, which are the sum of two
 _PADDED = alt.Scale(zero=False, padding=20)
 
 
-def intervals(long: pa.Table, protocol: str, subset: str, metric: str) -> Figure | None:
+def interval_chart(long: pa.Table, protocol: str, subset: str, metric: str) -> Figure | None:
     """One metric of all models as dots with 95 % intervals; None if nothing was measured."""
     wanted = pc.and_(pc.equal(long["protocol"], protocol), pc.equal(long["subset"], subset))
     frame = long.filter(pc.and_(wanted, pc.equal(long["metric"], metric))).to_pandas().dropna(subset=["value"])
@@ -48,7 +48,7 @@ def intervals(long: pa.Table, protocol: str, subset: str, metric: str) -> Figure
     return Figure((bar + dot).properties(height=40 + 30 * len(frame)), text)
 
 
-def roc(curves: pd.DataFrame, models: Sequence[str]) -> Figure:
+def roc_chart(curves: pd.DataFrame, models: Sequence[str]) -> Figure:
     """ROC curves: recall over false positive rate; ``curves`` has the columns of ``core.evaluation.CURVES``."""
     text = f"ROC curves of {_series(curves)}. {_best_recall(curves, 0.1)}"
     diagonal = (
@@ -60,7 +60,7 @@ def roc(curves: pd.DataFrame, models: Sequence[str]) -> Figure:
     return Figure((diagonal + lines).properties(height=_TALL), text)
 
 
-def precision_recall(curves: pd.DataFrame, models: Sequence[str]) -> Figure:
+def precision_recall_chart(curves: pd.DataFrame, models: Sequence[str]) -> Figure:
     """Precision over recall."""
     text = f"Precision-recall curves of {_series(curves)}. {_best_f1(curves)}"
     lines = _curve(curves, models, "recall", "precision", "Recall", "Precision")
@@ -83,7 +83,7 @@ def _curve(curves: pd.DataFrame, models: Sequence[str], x: str, y: str, x_title:
     )
 
 
-def by_threshold(curve: pd.DataFrame) -> Figure:
+def threshold_chart(curve: pd.DataFrame) -> Figure:
     """Precision, recall and F1 of one model by threshold, with the best F1 and the cliff, if there is one, marked."""
     frame = curve.dropna(subset=["threshold"])
     best = frame.iloc[int(np.argmax(frame["f1"].to_numpy()))]
@@ -92,7 +92,7 @@ def by_threshold(curve: pd.DataFrame) -> Figure:
         f"precision is {best['precision']:.3f} and recall {best['recall']:.3f}."
     )
     marks = [{"threshold": best["threshold"], "what": "best F1"}]
-    fall = cliff(curve)
+    fall = find_cliff(curve)
     if fall is not None:
         marks.append({"threshold": fall.threshold, "what": "cliff"})
         text += (
@@ -128,7 +128,7 @@ def by_threshold(curve: pd.DataFrame) -> Figure:
     return Figure((lines + rules).properties(height=_HEIGHT), text)
 
 
-def score_histogram(scores: pd.DataFrame) -> Figure:
+def score_chart(scores: pd.DataFrame) -> Figure:
     """Scores of positive and negative pairs of one model; columns low, high, label, count."""
     total = scores.groupby("label")["count"].sum()
     middle = {label: _median(scores[scores["label"] == label]) for label in ("positive", "negative")}
@@ -157,7 +157,7 @@ def score_histogram(scores: pd.DataFrame) -> Figure:
     return Figure(chart, text)
 
 
-def learning(curves: pd.DataFrame, models: Sequence[str], measure: str, x: str) -> Figure | None:
+def learning_chart(curves: pd.DataFrame, models: Sequence[str], measure: str, x: str) -> Figure | None:
     """A learning curve: ``measure`` (roc_auc, loss or learning_rate) over ``x`` (epoch, batch, examples or seconds).
 
     Points at which the learning rate was raised again are marked by diamonds.
@@ -171,7 +171,7 @@ def learning(curves: pd.DataFrame, models: Sequence[str], measure: str, x: str) 
         for model, part in frame.groupby("model", sort=False)
     ]
     text = f"{title} during training: {'; '.join(ends)}."
-    again = restarts(frame)
+    again = find_restarts(frame)
     if len(again):
         counts = again.groupby("model", sort=False).size()
         text += " Restarts of the learning rate, marked by diamonds: "
@@ -194,7 +194,7 @@ def learning(curves: pd.DataFrame, models: Sequence[str], measure: str, x: str) 
     return Figure((lines + diamonds).properties(height=_HEIGHT), text)
 
 
-def cost_and_quality(rows: pd.DataFrame, models: Sequence[str], metric: str) -> Figure | None:
+def cost_chart(rows: pd.DataFrame, models: Sequence[str], metric: str) -> Figure | None:
     """What a model costs against what it is worth; columns model, seconds, value."""
     frame = rows.dropna(subset=["seconds", "value"])
     if frame.empty:
@@ -245,7 +245,7 @@ def _apart(frame: pd.DataFrame) -> list[str]:
     return names
 
 
-def across(rows: pd.DataFrame, metric: str) -> Figure | None:
+def category_chart(rows: pd.DataFrame, metric: str) -> Figure | None:
     """One metric of every model in every category; columns category, series, value, low, high."""
     frame = rows.dropna(subset=["value"])
     if frame.empty:

@@ -8,7 +8,7 @@ import pandas as pd
 from core.models import MODELS
 
 
-def foremost(points: pd.DataFrame, count: int = 5) -> list[str]:
+def foremost_series(points: pd.DataFrame, count: int = 5) -> list[str]:
     """The series ("model · scoring") that are drawn first: of the ``count`` models of the largest F1 the best scoring.
 
     The first model of all, the floor, is one of them: no curve says much without it.
@@ -20,7 +20,7 @@ def foremost(points: pd.DataFrame, count: int = 5) -> list[str]:
     return (chosen["model"] + " · " + chosen["scoring"]).tolist()
 
 
-def first_with_cliff(points: pd.DataFrame, series: list[str]) -> int:
+def first_series_with_cliff(points: pd.DataFrame, series: list[str]) -> int:
     """Place of the series whose thresholds are shown first: a model that learns and has a cliff, else the first.
 
     The cliff is what no average shows.
@@ -28,7 +28,7 @@ def first_with_cliff(points: pd.DataFrame, series: list[str]) -> int:
     for place, name in enumerate(series):
         model, scoring = name.split(" · ")
         curve = points[(points["model"] == model) & (points["scoring"] == scoring)]
-        if model in MODELS and MODELS[model].learns and cliff(curve) is not None:
+        if model in MODELS and MODELS[model].learns and find_cliff(curve) is not None:
             return place
     return 0
 
@@ -54,7 +54,7 @@ class Cliff:
     after: float
 
 
-def cliff(curve: pd.DataFrame) -> Cliff | None:
+def find_cliff(curve: pd.DataFrame) -> Cliff | None:
     """The widest step of a curve, or None if no step gains a twentieth of all pairs.
 
     Curves have a point for every 1 % or less of the pairs, unless pairs share a score: those a model cannot place.
@@ -77,7 +77,7 @@ def cliff(curve: pd.DataFrame) -> Cliff | None:
     )
 
 
-def restarts(curves: pd.DataFrame) -> pd.DataFrame:
+def find_restarts(curves: pd.DataFrame) -> pd.DataFrame:
     """The rows of learning curves at which the learning rate is higher than in the row before, by a hundredth."""
     before = curves.groupby("model", sort=False)["learning_rate"].shift()
     return curves[curves["learning_rate"] > before * 1.01]

@@ -9,16 +9,16 @@ from explorer.shared import components
 category = st.session_state["category"].name
 st.title("Evaluation", anchor=False)
 
-board = readers.board(category)
+board = readers.read_leaderboard(category)
 if board is None:
-    components.nothing("metrics", category)
+    components.show_missing("metrics", category)
     st.stop()
 models = list(dict.fromkeys([*MODELS, *board["model"].to_pylist()]))
 
 with st.container(horizontal=True, vertical_alignment="bottom"):
     protocol = st.segmented_control(
         "Protocol",
-        list(readers.PROTOCOLS),
+        list(readers.PROTOCOL_NOTES),
         default="published",
         required=True,
         key="protocol",
@@ -26,14 +26,14 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     )
     subset = st.segmented_control(
         "Pairs",
-        readers.subsets(board, protocol or "published"),
+        readers.measured_subsets(board, protocol or "published"),
         default="all",
         required=True,
         key="subset",
         bind="query-params",
     )
 protocol, subset = protocol or "published", subset or "all"
-st.caption(readers.PROTOCOLS[protocol])
+st.caption(readers.PROTOCOL_NOTES[protocol])
 
 rows = tables.leaderboard_rows(board, protocol, subset)
 if rows.empty:
@@ -49,17 +49,17 @@ else:
     )
     if protocol == "published":
         st.caption(tables.ARTICLE_NOTE)
-    components.figure(charts.intervals(board, protocol, subset, rows.columns[2]))
+    components.show_figure(charts.interval_chart(board, protocol, subset, rows.columns[2]))
 
 st.header("Curves", anchor=False)
-curves = readers.curves(category)
+curves = readers.read_curves(category)
 if curves is None:
-    components.nothing("curves", category)
+    components.show_missing("curves", category)
 else:
-    view.evaluation_curves(category, curves, models, protocol, subset)
+    view.show_curves(category, curves, models, protocol, subset)
 
 st.header("Learning", anchor=False)
-learning = readers.learning_curves(category)
+learning = readers.read_learning_curves(category)
 if learning.empty:
     st.caption("None of the materialized models learns by steps.")
 else:
@@ -68,14 +68,15 @@ else:
     )
     for column, measure in zip(st.columns(2), ("roc_auc", "loss"), strict=True):
         with column:
-            components.figure(
-                charts.learning(learning, models, measure, over or "examples"), f"No {measure} was measured on the way."
+            components.show_figure(
+                charts.learning_chart(learning, models, measure, over or "examples"),
+                f"No {measure} was measured on the way.",
             )
     with st.expander("Learning rate"):
-        components.figure(charts.learning(learning, models, "learning_rate", over or "examples"))
+        components.show_figure(charts.learning_chart(learning, models, "learning_rate", over or "examples"))
 
 st.header("Cost", anchor=False)
-facts = readers.costs(category)
+facts = readers.read_training_facts(category)
 costs = tables.training_rows(facts).dropna(axis="columns", how="all")
 st.dataframe(
     costs,
@@ -86,10 +87,10 @@ st.dataframe(
     alt="Cost by model: time, throughput and memory",
 )
 if not rows.empty:
-    components.figure(charts.cost_and_quality(tables.cost_rows(costs, rows), models, rows.columns[2]))
+    components.show_figure(charts.cost_chart(tables.cost_rows(costs, rows), models, rows.columns[2]))
 
 st.header("Across categories", anchor=False)
 if not rows.empty:
-    view.across_categories(
+    view.show_across_categories(
         protocol, subset, [name for name in rows.columns[2:] if name[0] != "±" and name != "article"]
     )

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from explorer.shared import store_reader
 
-PROTOCOLS = {
+PROTOCOL_NOTES = {
     "published": "Held-out pairs against as many uniformly drawn non-pairs, as in the article. These negatives are "
     "easy: popularity alone scores high.",
     "degree_matched": "Held-out pairs against non-pairs whose products are as popular: popularity alone is worth 0.5.",
@@ -20,50 +20,52 @@ PROTOCOLS = {
 """Protocol → what its numbers mean."""
 
 
-def board(category: str) -> pa.Table | None:
+def read_leaderboard(category: str) -> pa.Table | None:
     """The leaderboard; where it is missing or was made of other metrics than there are, the metrics themselves."""
-    stored = store_reader.manifest("leaderboard", category)
+    stored = store_reader.current_manifest("leaderboard", category)
     models = store_reader.models_with("metrics", category)
-    now = {m.asset: m.digest for m in (store_reader.manifest(f"metrics/{name}", category) for name in models) if m}
+    now = {
+        m.asset: m.digest for m in (store_reader.current_manifest(f"metrics/{name}", category) for name in models) if m
+    }
     if stored is not None and stored.info.get("inputs") == now:
-        return store_reader.table("leaderboard", category)
-    parts = [store_reader.table(f"metrics/{name}", category, "metrics") for name in models]
+        return store_reader.read_table("leaderboard", category)
+    parts = [store_reader.read_table(f"metrics/{name}", category, "metrics") for name in models]
     found = [part for part in parts if part is not None]
     return pa.concat_tables(found) if found else None
 
 
-def subsets(long: pa.Table, protocol: str) -> list[str]:
+def measured_subsets(long: pa.Table, protocol: str) -> list[str]:
     """The subsets that a protocol was measured on; ``all`` comes first and is always there."""
     present = set(long.filter(pc.equal(long["protocol"], protocol))["subset"].to_pylist())
     return ["all", *sorted(present - {"all"})]
 
 
-def curves(category: str) -> pd.DataFrame | None:
+def read_curves(category: str) -> pd.DataFrame | None:
     """All models' operating points, columns of ``core.evaluation.CURVES``; None if there are none."""
-    return _together(category, "curves")
+    return _concatenated(category, "curves")
 
 
-def scores(category: str, model: str) -> pd.DataFrame | None:
+def read_score_histograms(category: str, model: str) -> pd.DataFrame | None:
     """A model's score histograms, columns of ``core.evaluation.SCORES``."""
-    table = store_reader.table(f"metrics/{model}", category, "scores")
+    table = store_reader.read_table(f"metrics/{model}", category, "scores")
     return None if table is None else table.to_pandas()
 
 
-def learning_curves(category: str) -> pd.DataFrame:
+def read_learning_curves(category: str) -> pd.DataFrame:
     """Rows of ``core.interfaces.LEARNING_CURVE`` of all models, with the column model."""
     frames = []
     for model in store_reader.models_with("embeddings", category):
-        table = store_reader.table(f"embeddings/{model}", category, "learning_curve")
+        table = store_reader.read_table(f"embeddings/{model}", category, "learning_curve")
         if table is not None and table.num_rows:
             frames.append(table.to_pandas().assign(model=model))
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
 
 
-def across(protocol: str, subset: str, metric: str) -> pd.DataFrame:
+def metric_across_categories(protocol: str, subset: str, metric: str) -> pd.DataFrame:
     """One metric in every category that has it: columns category (title), model, scoring, value, low, high."""
     frames = []
-    for entry in store_reader.categories()[0]:
-        long = board(entry.name)
+    for entry in store_reader.list_categories()[0]:
+        long = read_leaderboard(entry.name)
         if long is not None:
             wanted = (pc.equal(long[c], v) for c, v in (("protocol", protocol), ("subset", subset), ("metric", metric)))
             kept = long.filter(functools.reduce(pc.and_, wanted))
@@ -73,22 +75,23 @@ def across(protocol: str, subset: str, metric: str) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
 
 
-def costs(category: str) -> dict[str, dict[str, Any]]:
+def read_training_facts(category: str) -> dict[str, dict[str, Any]]:
     """Model → facts of its training. What the pipeline noted beside the artefact comes first."""
     found = {}
     for model in store_reader.models_with("embeddings", category):
         asset = f"embeddings/{model}"
-        manifest = store_reader.manifest(asset, category)
-        later = (store_reader.manifest(f"{stage}/{model}", category) for stage in ("metrics", "neighbours"))
+        manifest = store_reader.current_manifest(asset, category)
+        later = (store_reader.current_manifest(f"{stage}/{model}", category) for stage in ("metrics", "neighbours"))
         seconds = (m.info.get("seconds") if m else None for m in later)
-        found[model] = {**(manifest.info if manifest else {}), **store_reader.info(asset, category)}
+        found[model] = {**(manifest.info if manifest else {}), **store_reader.read_info(asset, category)}
         found[model] |= dict(zip(("evaluation_seconds", "neighbours_seconds"), seconds, strict=True))
     return found
 
 
-def _together(category: str, field: str) -> pd.DataFrame | None:
+def _concatenated(category: str, field: str) -> pd.DataFrame | None:
     parts = [
-        store_reader.table(f"metrics/{name}", category, field) for name in store_reader.models_with("metrics", category)
+        store_reader.read_table(f"metrics/{name}", category, field)
+        for name in store_reader.models_with("metrics", category)
     ]
     found = [part.to_pandas() for part in parts if part is not None and part.num_rows]
     return pd.concat(found, ignore_index=True) if found else None

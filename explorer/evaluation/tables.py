@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 import streamlit as st
 
 from core.models import MODELS
-from explorer.shared.metric_titles import _HEADLINES, METRIC_TITLES
+from explorer.shared.metric_titles import HEADLINE_METRICS, METRIC_TITLES
 
 ARTICLE = {
     ("gensim_word2vec", "all"): 0.9082,
@@ -47,7 +47,7 @@ def leaderboard_rows(long: pa.Table, protocol: str, subset: str) -> pd.DataFrame
         if entry["low"] is not None and entry["high"] is not None:
             row[f"± {entry['metric']}"] = (entry["high"] - entry["low"]) / 2
     measured = {name for row in rows.values() for name in row if not name.startswith("±")}
-    order = [name for name in _HEADLINES.get(protocol, ()) if name in measured]
+    order = [name for name in HEADLINE_METRICS.get(protocol, ()) if name in measured]
     order += sorted(measured.difference(order))
     columns = ["model", "scoring"]
     for name in order:

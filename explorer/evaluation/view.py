@@ -7,10 +7,10 @@ import streamlit as st
 
 from explorer.evaluation import charts, curve_marks, readers
 from explorer.shared import metric_titles
-from explorer.shared.components import figure
+from explorer.shared.components import show_figure
 
 
-def evaluation_curves(category: str, curves: pd.DataFrame, models: Sequence[str], protocol: str, subset: str) -> None:
+def show_curves(category: str, curves: pd.DataFrame, models: Sequence[str], protocol: str, subset: str) -> None:
     """ROC and precision-recall curves of all models, then thresholds and scores of one."""
     if protocol not in set(curves["protocol"]):
         st.caption("Curves belong to link prediction; these are of the published protocol.")
@@ -21,7 +21,11 @@ def evaluation_curves(category: str, curves: pd.DataFrame, models: Sequence[str]
         return
     series = list(dict.fromkeys(part["model"] + " · " + part["scoring"]))
     shown = st.multiselect(
-        "Models and scorings", series, default=curve_marks.foremost(part), key="series", placeholder="Choose models"
+        "Models and scorings",
+        series,
+        default=curve_marks.foremost_series(part),
+        key="series",
+        placeholder="Choose models",
     )
     chosen = part[(part["model"] + " · " + part["scoring"]).isin(shown)]
     if chosen.empty:
@@ -29,31 +33,31 @@ def evaluation_curves(category: str, curves: pd.DataFrame, models: Sequence[str]
         return
     left, right = st.columns(2)
     with left:
-        figure(charts.roc(chosen, models))
+        show_figure(charts.roc_chart(chosen, models))
     with right:
-        figure(charts.precision_recall(chosen, models))
+        show_figure(charts.precision_recall_chart(chosen, models))
 
     names = part["model"] + " · " + part["scoring"]
-    first = curve_marks.first_with_cliff(part, series)
+    first = curve_marks.first_series_with_cliff(part, series)
     one = str(st.selectbox("Thresholds and scores of", series, index=first, key="threshold series"))
     model, scoring = one.split(" · ")
     left, right = st.columns(2)
     with left:
-        figure(charts.by_threshold(part[names == one]))
+        show_figure(charts.threshold_chart(part[names == one]))
     with right:
-        scores = readers.scores(category, model)
+        scores = readers.read_score_histograms(category, model)
         mine = None if scores is None else scores[(scores["protocol"] == protocol) & (scores["scoring"] == scoring)]
-        figure(None if mine is None or mine.empty else charts.score_histogram(mine))
+        show_figure(None if mine is None or mine.empty else charts.score_chart(mine))
 
 
-def across_categories(protocol: str, subset: str, metrics: Sequence[str]) -> None:
+def show_across_categories(protocol: str, subset: str, metrics: Sequence[str]) -> None:
     """One metric of all models in all categories, drawn and as a table."""
     metric = st.selectbox(
         "Metric", metrics, key="across metric", format_func=lambda name: metric_titles.METRIC_TITLES.get(name, name)
     )
-    found = readers.across(protocol, subset, str(metric))
+    found = readers.metric_across_categories(protocol, subset, str(metric))
     series = found["model"] + " · " + found["scoring"]
-    figure(charts.across(found.assign(series=series), str(metric)))
+    show_figure(charts.category_chart(found.assign(series=series), str(metric)))
     with st.expander("As a table"):
         table = found.pivot_table("value", ["model", "scoring"], "category").reset_index()
         settings = {c: st.column_config.NumberColumn(format="%.4f") for c in table.columns[2:]}

@@ -3,9 +3,10 @@
 import streamlit as st
 
 from core.changes import DAMAGED, FRESH, MISSING, OUTDATED
+from core.untrusted.markdown import plain
 from explorer.freshness import readers, tables, view
 from explorer.shared import components, dagster_links
-from explorer.shared.formatting import error_text, plain, size, when
+from explorer.shared.formatting import error_text, size, when
 
 category = st.session_state["category"].name
 st.title("Freshness", anchor=False)
@@ -18,7 +19,7 @@ damaged = [s for s in states if s.state == DAMAGED]
 for one in damaged:
     st.error(plain(one.trouble), icon=":material/error:")
 if not present:
-    components.nothing("artefacts", category)
+    components.show_missing("artefacts", category)
     st.stop()
 
 by_state = {state: [s.asset for s in states if s.state == state] for state in (FRESH, OUTDATED, MISSING, DAMAGED)}
@@ -38,9 +39,13 @@ with st.container(horizontal=True):
 stale = by_state[OUTDATED] + by_state[MISSING] + by_state[DAMAGED]
 if stale:
     st.markdown("Bring everything of this category up to date with")
-    st.code(dagster_links.command(category), language="bash")
+    st.code(dagster_links.materialize_command(category), language="bash")
     with st.expander("Only what is missing, damaged or out of date"):
-        st.code(dagster_links.command(category, dagster_links.selection(stale)), language="bash", wrap_lines=True)
+        st.code(
+            dagster_links.materialize_command(category, dagster_links.asset_selection(stale)),
+            language="bash",
+            wrap_lines=True,
+        )
     if by_state[MISSING]:
         st.caption(f"Missing: {plain(', '.join(by_state[MISSING]))}.")
 st.dataframe(
@@ -53,4 +58,4 @@ st.dataframe(
 )
 
 st.header("One asset", anchor=False)
-view.provenance([s.manifest for s in states if s.manifest], category)
+view.show_provenance([s.manifest for s in states if s.manifest], category)

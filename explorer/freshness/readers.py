@@ -11,7 +11,7 @@ from core.models import MODELS
 from core.projection import ProjectionConfig
 from core.projection import wanted as projection_models
 from core.stages import expected
-from explorer.shared.store_reader import manifest, models_with
+from explorer.shared.store_reader import current_manifest, models_with
 
 
 def mapped_models(category: str) -> tuple[list[str], str | None]:
@@ -41,4 +41,4 @@ def asset_states(category: str) -> tuple[list[AssetState], str | None]:
     else:
         unknown = Category(category, category, source="")
         assets = [replace(asset, config=None) for asset in expected(unknown, maps=maps)]
-    return states(assets, lambda asset: manifest(asset, category)), problem
+    return states(assets, lambda asset: current_manifest(asset, category)), problem

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 import streamlit as st
 
 from core.store.manifest import Manifest
+from core.untrusted.markdown import plain
 from explorer.shared.dagster_links import asset_page, run_page
-from explorer.shared.formatting import plain, size, when
+from explorer.shared.formatting import size, when
 
 
-def provenance(manifests: Sequence[Manifest], category: str) -> None:
+def show_provenance(manifests: Sequence[Manifest], category: str) -> None:
     """By which run, code and settings an asset was made, and where to look at it in the Dagster UI."""
     by_asset = {m.asset: m for m in manifests}
     found = by_asset[str(st.selectbox("Asset", list(by_asset), key="asset", bind="query-params"))]

@@ -12,7 +12,7 @@ from explorer.shared.figure import Figure
 _HEIGHT = 380
 
 
-def degrees(degree: np.ndarray) -> Figure:
+def degree_chart(degree: np.ndarray) -> Figure:
     """Products by number of training pairs, in bins that double in width; products without a pair are a bin."""
     edges = [0, 1]
     while edges[-1] <= degree.max(initial=0):
@@ -27,7 +27,7 @@ def degrees(degree: np.ndarray) -> Figure:
     return Figure(_bars(labels, counts, "Training pairs of a product", "Products"), text)
 
 
-def weights(edges: np.ndarray, counts: np.ndarray) -> Figure:
+def weight_chart(edges: np.ndarray, counts: np.ndarray) -> Figure:
     """Pairs by weight; ``edges [n + 1]`` in doubling steps, ``counts [n]``."""
     labels = [f"{a:g}–{b:g}" for a, b in itertools.pairwise(edges.tolist())]
     most = labels[int(np.argmax(counts))] if len(labels) else "–"
@@ -35,7 +35,7 @@ def weights(edges: np.ndarray, counts: np.ndarray) -> Figure:
     return Figure(_bars(labels, counts, "Weight of a pair", "Pairs"), text)
 
 
-def components(sizes: np.ndarray) -> Figure:
+def component_chart(sizes: np.ndarray) -> Figure:
     """Connected components by size, descending ``sizes``; the largest apart, the rest in doubling bins."""
     rest = sizes[1:]
     bins = np.bincount(np.log2(rest).astype(int))[1:]  # a component has two products at least
@@ -49,7 +49,7 @@ def components(sizes: np.ndarray) -> Figure:
     return Figure(_bars(labels, bins, "Products in the component", "Components"), text)
 
 
-def coverage(rows: pd.DataFrame) -> Figure:
+def coverage_chart(rows: pd.DataFrame) -> Figure:
     """Share of products with each piece of metadata; columns field, products, share."""
     text = "Metadata coverage: " + ", ".join(f"{r.field} {r.share:.0%}" for r in rows.itertuples()) + "."
     chart = (
@@ -67,7 +67,7 @@ def coverage(rows: pd.DataFrame) -> Figure:
     return Figure(chart, text)
 
 
-def popularity_bias(rows: pd.DataFrame, models: Sequence[str]) -> Figure | None:
+def popularity_chart(rows: pd.DataFrame, models: Sequence[str]) -> Figure | None:
     """What share of each model's list entries falls on each tenth of the products; columns model, tenth, share."""
     if rows.empty:
         return None
@@ -100,7 +100,7 @@ def popularity_bias(rows: pd.DataFrame, models: Sequence[str]) -> Figure | None:
     return Figure((cells + numbers).properties(height=60 + 26 * len(present)), text)
 
 
-def agreement(overlap: np.ndarray, k: int, a: str, b: str) -> Figure:
+def agreement_chart(overlap: np.ndarray, k: int, a: str, b: str) -> Figure:
     """Products by how many of their first ``k`` neighbours two models share; ``overlap`` int ``[s]``."""
     counts = np.bincount(overlap, minlength=k + 1)
     text = (

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-K = 10
+LIST_DEPTH = 10
 """How far down a list is looked."""
 _COLUMNS = ["product", "rank", "neighbour"]
 _STRETCHES = 16
@@ -22,7 +22,7 @@ _SAMPLE = 4_000
 
 
 @dataclass(frozen=True)
-class Lists:
+class ListSample:
     """The first neighbours of some products.
 
     Attributes:
@@ -34,7 +34,7 @@ class Lists:
     neighbours: np.ndarray
 
 
-def stretches(n: int, sample: int = _SAMPLE) -> list[tuple[int, int]]:
+def sample_ranges(n: int, sample: int = _SAMPLE) -> list[tuple[int, int]]:
     """Half-open node ranges of about ``sample`` products, evenly spread; all products if there are no more."""
     if n <= sample:
         return [(0, n)] if n else []
@@ -42,7 +42,7 @@ def stretches(n: int, sample: int = _SAMPLE) -> list[tuple[int, int]]:
     return [(start, start + width) for start in np.linspace(0, n - width, _STRETCHES).astype(int).tolist()]
 
 
-def read_lists(path: Path, scoring: str, ids: pa.Array, ranges: Sequence[tuple[int, int]]) -> Lists:
+def load_list_sample(path: Path, scoring: str, ids: pa.Array, ranges: Sequence[tuple[int, int]]) -> ListSample:
     """Lists of the products in ``ranges`` out of a file of schema ``core.scoring.neighbours.NEIGHBOURS``.
 
     Args:
@@ -58,7 +58,9 @@ def read_lists(path: Path, scoring: str, ids: pa.Array, ranges: Sequence[tuple[i
         low, high = ids[start].as_py(), ids[stop - 1].as_py()
         groups = [i for i, (s, p) in enumerate(spans) if s[0] <= scoring <= s[1] and p[0] <= high and low <= p[1]]
         table = file.read_row_groups(groups, columns=["product", "rank", "neighbour", "scoring"])
-        table = table.filter(pc.and_(pc.less_equal(table["rank"], K), pc.equal(_text(table["scoring"]), scoring)))
+        table = table.filter(
+            pc.and_(pc.less_equal(table["rank"], LIST_DEPTH), pc.equal(_text(table["scoring"]), scoring))
+        )
         product = _text(table["product"])
         inside = pc.and_(pc.greater_equal(product, low), pc.less_equal(product, high))
         parts.append(pa.table([product, table["rank"], _text(table["neighbour"])], _COLUMNS).filter(inside))
@@ -69,9 +71,9 @@ def read_lists(path: Path, scoring: str, ids: pa.Array, ranges: Sequence[tuple[i
     product, neighbour = product[known], neighbour[known]
     rank = table["rank"].cast(pa.int64()).to_numpy()[known]
     products, row = np.unique(product, return_inverse=True)
-    lists = np.full((len(products), K), -1, dtype=np.int64)
+    lists = np.full((len(products), LIST_DEPTH), -1, dtype=np.int64)
     lists[row, rank - 1] = neighbour
-    return Lists(products, lists)
+    return ListSample(products, lists)
 
 
 def _span(group: pq.RowGroupMetaData) -> tuple[tuple[str, str], tuple[str, str]]:
@@ -95,7 +97,7 @@ def _nodes(column: pa.ChunkedArray, ids: pa.Array) -> np.ndarray:
     return pc.fill_null(places, -1).to_numpy().astype(np.int64)
 
 
-def by_popularity(lists: Lists, degree: np.ndarray) -> np.ndarray:
+def popularity_shares(lists: ListSample, degree: np.ndarray) -> np.ndarray:
     """float64 ``[10]``: share of list entries that go to each tenth of the products, the least popular first.
 
     Tenths are of the products that have a training pair; of equally popular ones the order is that of their ids,
@@ -111,7 +113,7 @@ def by_popularity(lists: Lists, degree: np.ndarray) -> np.ndarray:
     return counts / max(int(counts.sum()), 1)
 
 
-def overlap(a: Lists, b: Lists) -> tuple[np.ndarray, np.ndarray]:
+def shared_neighbours(a: ListSample, b: ListSample) -> tuple[np.ndarray, np.ndarray]:
     """Products that both models have a list of, and how many neighbours the two lists share: int64 ``[s]`` each."""
     products, in_a, in_b = np.intersect1d(a.products, b.products, assume_unique=True, return_indices=True)
     left, right = a.neighbours[in_a], b.neighbours[in_b]
@@ -119,7 +121,9 @@ def overlap(a: Lists, b: Lists) -> tuple[np.ndarray, np.ndarray]:
     return products, shared.any(axis=2).sum(axis=1)
 
 
-def extremes(products: np.ndarray, shared: np.ndarray, popularity: np.ndarray, count: int = 10) -> pd.DataFrame:
+def agreement_extremes(
+    products: np.ndarray, shared: np.ndarray, popularity: np.ndarray, count: int = 10
+) -> pd.DataFrame:
     """The least and the most agreed products, the more popular first among equals; columns which, node, shared."""
     popular = popularity[products]
     rows = []

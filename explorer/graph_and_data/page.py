@@ -8,32 +8,32 @@ from explorer.shared import components, store_reader
 category = st.session_state["category"].name
 st.title("Graph and data", anchor=False)
 
-index = store_reader.products(category)
+index = store_reader.read_product_index(category)
 if index is None:
-    components.nothing("products", category)
+    components.show_missing("products", category)
     st.stop()
 
 st.header("Graph", anchor=False)
-found = readers.statistics(category)
+found = readers.read_graph_statistics(category)
 if found is None:
-    components.nothing("training pairs", category)
+    components.show_missing("training pairs", category)
 else:
-    view.graph(found)
+    view.show_graph(found)
 
 st.header("Products", anchor=False)
 own = int(index.table["has_metadata"].to_numpy().sum())
-paired = readers.paired_with_metadata(category)
+paired = readers.count_paired_with_metadata(category)
 st.caption(
     f"{len(index):,} products; {len(index) - own:,} of them are only listed by others and have no metadata. "
     f"Of the {own:,} others{'' if paired is None else f', of which {paired:,} have pairs'}:"
 )
-components.figure(charts.coverage(tables.coverage_rows(index.table)))
+components.show_figure(charts.coverage_chart(tables.coverage_rows(index.table)))
 
 st.header("Quarantine", anchor=False)
-view.quarantine(category)
+view.show_quarantine(category)
 
 st.header("Whom the lists favour", anchor=False)
-view.popularity(index, category)
+view.show_popularity(index, category)
 
 st.header("How far two models agree", anchor=False)
-view.agreement(index, category)
+view.show_agreement(index, category)

@@ -4,29 +4,29 @@ import streamlit as st
 
 from core.graph.statistics import GraphStatistics, graph_statistics
 from core.store import Store
-from explorer.graph_and_data.list_statistics import Lists, read_lists, stretches
-from explorer.shared.store_reader import _products, manifest, store
+from explorer.graph_and_data.list_statistics import ListSample, load_list_sample, sample_ranges
+from explorer.shared.store_reader import current_manifest, installed_store, load_product_index
 
 
-def paired_with_metadata(category: str) -> int | None:
+def count_paired_with_metadata(category: str) -> int | None:
     """How many products have both metadata and pairs; None where product_pairs does not say, as earlier versions."""
-    current = manifest("product_pairs", category)
+    current = current_manifest("product_pairs", category)
     info = (current.fields.get("info") or {}).get("value") if current else None
     return (info or {}).get("paired_with_metadata")
 
 
-def statistics(category: str) -> GraphStatistics | None:
+def read_graph_statistics(category: str) -> GraphStatistics | None:
     """What the training graph is like, or None if it is not materialized."""
-    current = manifest("product_graph", category)
-    return _statistics(str(store().root), category, current.version) if current else None
+    current = current_manifest("product_graph", category)
+    return _statistics(str(installed_store().root), category, current.version) if current else None
 
 
-def lists(model: str, scoring: str, category: str) -> Lists | None:
+def read_list_sample(model: str, scoring: str, category: str) -> ListSample | None:
     """The first neighbours of a fixed sample of products, or None if they are not materialized."""
-    current, pairs = manifest(f"neighbours/{model}", category), manifest("product_pairs", category)
+    current, pairs = current_manifest(f"neighbours/{model}", category), current_manifest("product_pairs", category)
     if current is None or pairs is None:
         return None
-    return _lists(str(store().root), model, scoring, category, current.version, pairs.version)
+    return _list_sample(str(installed_store().root), model, scoring, category, current.version, pairs.version)
 
 
 @st.cache_resource(max_entries=3, show_spinner="Describing the graph …")
@@ -35,6 +35,8 @@ def _statistics(root: str, category: str, version: str) -> GraphStatistics:
 
 
 @st.cache_resource(max_entries=64, show_spinner="Reading lists …")
-def _lists(root: str, model: str, scoring: str, category: str, version: str, pairs_version: str) -> Lists:
-    ids = _products(root, category, pairs_version).table["product_id"].combine_chunks()
-    return read_lists(Store(root).file(f"neighbours/{model}", category, "table"), scoring, ids, stretches(len(ids)))
+def _list_sample(root: str, model: str, scoring: str, category: str, version: str, pairs_version: str) -> ListSample:
+    ids = load_product_index(root, category, pairs_version).table["product_id"].combine_chunks()
+    return load_list_sample(
+        Store(root).file(f"neighbours/{model}", category, "table"), scoring, ids, sample_ranges(len(ids))
+    )

@@ -6,38 +6,41 @@ import streamlit as st
 
 from core.graph.statistics import GraphStatistics
 from core.models import MODELS
+from core.untrusted.markdown import plain
 from explorer.graph_and_data import charts, list_statistics, readers, tables
 from explorer.shared import components, store_reader
-from explorer.shared.formatting import plain, shorten
+from explorer.shared.formatting import shorten
 from explorer.shared.product_index import ProductIndex
 
 _LISTED = 1000
 _TITLE = 120
 
 
-def graph(found: GraphStatistics) -> None:
+def show_graph(found: GraphStatistics) -> None:
     """Degrees, weights and components of the training graph."""
     left, right = st.columns(2)
     with left:
         st.subheader("Pairs per product", anchor=False)
-        components.figure(charts.degrees(found.degree))
+        components.show_figure(charts.degree_chart(found.degree))
     with right:
         st.subheader("Weights", anchor=False)
-        components.figure(charts.weights(found.weight_edges, found.weight_counts) if len(found.weight_counts) else None)
+        components.show_figure(
+            charts.weight_chart(found.weight_edges, found.weight_counts) if len(found.weight_counts) else None
+        )
     st.subheader("Components", anchor=False)
     if len(found.component_sizes) > 1:
-        components.figure(charts.components(found.component_sizes))
+        components.show_figure(charts.component_chart(found.component_sizes))
     elif len(found.component_sizes):
         st.caption(f"All {found.component_sizes[0]:,} products that have a pair hang together.")
     else:
         st.caption("There is no pair.")
 
 
-def quarantine(category: str) -> None:
+def show_quarantine(category: str) -> None:
     """The lines of the source that could not be read, and why."""
-    lines = store_reader.table("quarantine", category)
+    lines = store_reader.read_table("quarantine", category)
     if lines is None:
-        components.nothing("quarantined lines", category)
+        components.show_missing("quarantined lines", category)
         return
     if not lines.num_rows:
         st.caption("Every line of the source could be read.")
@@ -52,24 +55,24 @@ def quarantine(category: str) -> None:
         st.caption(f"The first {_LISTED:,} are listed.")
 
 
-def popularity(index: ProductIndex, category: str) -> None:
+def show_popularity(index: ProductIndex, category: str) -> None:
     """Which products every model's lists are made of, by popularity."""
-    found = readers.statistics(category)
-    lists = {model: readers.lists(model, _scoring(model, category), category) for model in _models(category)}
+    found = readers.read_graph_statistics(category)
+    lists = {model: readers.read_list_sample(model, _scoring(model, category), category) for model in _models(category)}
     present = {model: part for model, part in lists.items() if part is not None and len(part.products)}
     if found is None or not present or len(found.degree) != len(index):
-        components.nothing("lists", category)
+        components.show_missing("lists", category)
         return
     rows = [
         {"model": model, "tenth": tenth + 1, "share": share}
         for model, part in present.items()
-        for tenth, share in enumerate(list_statistics.by_popularity(part, found.degree).tolist())
+        for tenth, share in enumerate(list_statistics.popularity_shares(part, found.degree).tolist())
     ]
-    components.figure(charts.popularity_bias(pd.DataFrame(rows), list(dict.fromkeys([*MODELS, *present]))))
+    components.show_figure(charts.popularity_chart(pd.DataFrame(rows), list(dict.fromkeys([*MODELS, *present]))))
     st.caption(_sampled(max(len(part.products) for part in present.values())))
 
 
-def agreement(index: ProductIndex, category: str) -> None:
+def show_agreement(index: ProductIndex, category: str) -> None:
     """How many neighbours two models share, and the products on which they agree least and most."""
     models = _models(category)
     if len(models) < 2:
@@ -80,16 +83,16 @@ def agreement(index: ProductIndex, category: str) -> None:
     with st.container(horizontal=True):
         a = str(st.selectbox("One model", models, index=first, key="model a", bind="query-params"))
         b = str(st.selectbox("Another", models, index=second, key="model b", bind="query-params"))
-    left, right = (readers.lists(model, _scoring(model, category), category) for model in (a, b))
+    left, right = (readers.read_list_sample(model, _scoring(model, category), category) for model in (a, b))
     if left is None or right is None:
-        components.nothing("lists", category)
+        components.show_missing("lists", category)
         return
-    products, shared = list_statistics.overlap(left, right)
+    products, shared = list_statistics.shared_neighbours(left, right)
     if not len(products):
         st.caption("The two models have lists of no product in common.")
         return
-    components.figure(charts.agreement(shared, list_statistics.K, plain(a), plain(b)))
-    rows = list_statistics.extremes(products, shared, index.popularity)
+    components.show_figure(charts.agreement_chart(shared, list_statistics.LIST_DEPTH, plain(a), plain(b)))
+    rows = list_statistics.agreement_extremes(products, shared, index.popularity)
     about = index.table.select(["product_id", "title"]).take(pa.array(rows["node"]))
     ids, titles = about["product_id"].to_pylist(), about["title"].to_pylist()
     names = [shorten(str(title or product_id), _TITLE) for title, product_id in zip(titles, ids, strict=True)]
@@ -111,7 +114,7 @@ def agreement(index: ProductIndex, category: str) -> None:
     label = dict(zip(ids, names, strict=True))
     with st.container(horizontal=True, vertical_alignment="bottom"):
         product_id = st.selectbox("Look at one of them", list(label), key="extreme", format_func=lambda i: label[i])
-        components.open_in_neighbours(category, str(product_id), [a, b])
+        components.link_to_neighbours(category, str(product_id), [a, b])
 
 
 def _models(category: str) -> list[str]:
@@ -124,10 +127,11 @@ def _learns(model: str) -> bool:
 
 def _scoring(model: str, category: str) -> str:
     """The scoring whose lists stand for the model: its default, or the first that it has lists of."""
-    offered = list(store_reader.info(f"neighbours/{model}", category))
+    offered = list(store_reader.read_info(f"neighbours/{model}", category))
     preferred = MODELS[model].scorings if model in MODELS else ()
     return next((scoring for scoring in (*preferred, *offered) if scoring in offered), "")
 
 
 def _sampled(count: int) -> str:
-    return f"By the first {list_statistics.K} neighbours of {count:,} products, each model by its default scoring."
+    depth = list_statistics.LIST_DEPTH
+    return f"From the first {depth} neighbours of {count:,} products, with the default scoring of each model."

@@ -6,21 +6,21 @@ import streamlit as st
 
 from explorer.shared import query_params
 
-PRODUCT, BASKET = "this product", "basket"
+FOR_PRODUCT, FOR_BASKET = "this product", "basket"
 """What the lists are for; also what stands in the address as ``of``."""
-MOST_IN_BASKET = 20
+MAX_IN_BASKET = 20
 
 
 def open_product(product_id: str) -> None:
     """Make a product the one on the page."""
-    query_params.write("product", product_id)
-    query_params.write("why", None)
-    st.session_state["of"] = PRODUCT
+    query_params.set_value("product", product_id)
+    query_params.set_value("why", None)
+    st.session_state["of"] = FOR_PRODUCT
 
 
 def ask_why(neighbour: str | None) -> None:
     """Ask why a neighbour stands in a list; None closes the answer."""
-    query_params.write("why", neighbour)
+    query_params.set_value("why", neighbour)
 
 
 def clicked_product(key: str, ids: Sequence[str]) -> None:
@@ -37,7 +37,7 @@ def clicked_why(key: str, ids: Sequence[str]) -> None:
         ask_why(ids[row])
 
 
-def chosen(key: str, *, why: bool = False) -> None:
+def product_chosen(key: str, *, why: bool = False) -> None:
     """A product was chosen in the select box ``key``, which is emptied for the next choice."""
     value = st.session_state[key]
     if value is not None:
@@ -47,7 +47,7 @@ def chosen(key: str, *, why: bool = False) -> None:
 
 def toggle_basket(product_id: str) -> None:
     """Put a product into the basket, or take it out."""
-    basket = query_params.read_all("basket")
+    basket = query_params.get_values("basket")
     if product_id in basket:
         take_out([product_id])
     else:
@@ -57,14 +57,14 @@ def toggle_basket(product_id: str) -> None:
 def take_out(product_ids: Collection[str]) -> None:
     """Take products out of the basket."""
     if product_ids:
-        _set_basket([product_id for product_id in query_params.read_all("basket") if product_id not in product_ids])
+        _set_basket([product_id for product_id in query_params.get_values("basket") if product_id not in product_ids])
 
 
 def _set_basket(product_ids: Sequence[str]) -> None:
-    query_params.write_all("basket", list(product_ids[:MOST_IN_BASKET]))
-    query_params.write("why", None)
+    query_params.set_values("basket", list(product_ids[:MAX_IN_BASKET]))
+    query_params.set_value("why", None)
     if not product_ids:
-        st.session_state["of"] = PRODUCT
+        st.session_state["of"] = FOR_PRODUCT
 
 
 def _row(key: str) -> int | None:

@@ -16,7 +16,7 @@ HELD_OUT = "held out"
 
 
 @dataclass(frozen=True)
-class Known:
+class Partners:
     """One product's pairs.
 
     Attributes:
@@ -37,7 +37,7 @@ class Known:
         return [TRAIN if a else HELD_OUT if b else "" for a, b in zip(in_train, in_held_out, strict=True)]
 
 
-class Relations:
+class KnownPairs:
     """All pairs of a category, by product. The arrays are used as they are, memory maps included."""
 
     def __init__(self, graph: ProductGraph, split: PairSplit) -> None:
@@ -58,21 +58,21 @@ class Relations:
         """int64 ``[n_nodes]``: number of training pairs."""
         return self._graph.degree
 
-    def of(self, node: int) -> Known:
+    def partners(self, node: int) -> Partners:
         """The pairs of one product. Held-out pairs are found by scanning: 10 million take some milliseconds."""
         s = self._split
         train = np.asarray(self._graph.indices[self._graph.indptr[node] : self._graph.indptr[node + 1]])
         place = int(np.searchsorted(s.cold, node))
         cold = place < len(s.cold) and int(s.cold[place]) == node
         held_out = _partners(s.validation.source, s.validation.target, node)
-        return Known(train, np.union1d(held_out, _partners(s.cold_pairs.source, s.cold_pairs.target, node)), cold)
+        return Partners(train, np.union1d(held_out, _partners(s.cold_pairs.source, s.cold_pairs.target, node)), cold)
 
-    def of_all(self, nodes: Sequence[int]) -> Known:
+    def partners_of_any(self, nodes: Sequence[int]) -> Partners:
         """The pairs of several products together; a pair with one of them in training is a training pair."""
-        known = [self.of(node) for node in nodes]
+        known = [self.partners(node) for node in nodes]
         train = reduce(np.union1d, (k.train for k in known), np.empty(0, np.int64))
         held_out = reduce(np.union1d, (k.held_out for k in known), np.empty(0, np.int64))
-        return Known(train, np.setdiff1d(held_out, train), bool(known) and all(k.cold for k in known))
+        return Partners(train, np.setdiff1d(held_out, train), bool(known) and all(k.cold for k in known))
 
     def without_pair(self, nodes: np.ndarray) -> np.ndarray:
         """bool: the product has no training pair, so only side information can have placed it; -1 gives False."""

@@ -24,7 +24,7 @@ _CELL = 300
 """Characters of a name in a table; the whole title is on the product's own page and in the download."""
 
 
-def rows(
+def list_rows(
     index: ProductIndex, found: pa.Table, nodes: np.ndarray, marks: Sequence[str], without_pair: Sequence[bool]
 ) -> pa.Table:
     """One model's list with what is known about each neighbour.
@@ -60,7 +60,7 @@ def in_lists(holding: int, shown: int) -> str:
     return "only here" if holding == 1 else f"{holding} of {shown}"
 
 
-def for_screen(table: pa.Table, index: ProductIndex, nodes: np.ndarray, shown: int) -> dict[str, list[Any]]:
+def screen_columns(table: pa.Table, index: ProductIndex, nodes: np.ndarray, shown: int) -> dict[str, list[Any]]:
     """The same list as columns for the page: readable marks, and a name also for products without a title.
 
     Args:
@@ -70,7 +70,7 @@ def for_screen(table: pa.Table, index: ProductIndex, nodes: np.ndarray, shown: i
         shown: number of lists on the screen.
     """
     called = [
-        product_names.name(index.product(node)) if node >= 0 else str(neighbour)
+        product_names.product_name(index.product(node)) if node >= 0 else str(neighbour)
         for node, neighbour in zip(nodes.tolist(), table["neighbour"].to_pylist(), strict=True)
     ]
     pairs = zip(table["pair"].to_pylist(), table["in_training"].to_pylist(), strict=True)
@@ -97,7 +97,7 @@ def _cells(column: pa.ChunkedArray) -> list[str | None]:
     return [None if text is None else shorten(for_grid(str(text)), _CELL) for text in column.to_pylist()]
 
 
-def columns(
+def list_columns(
     key: str, ids: Sequence[str], opened: Callable[..., None], asked: Callable[..., None], score_help: str
 ) -> dict[str, Any]:
     """Column settings for :func:`for_screen`; half a page must hold those that matter.

@@ -5,12 +5,13 @@ import pyarrow as pa
 import streamlit as st
 
 from core.models import MODELS
+from core.untrusted.markdown import plain
 from explorer.neighbours import actions, list_table, model_lists
-from explorer.neighbours.known_pairs import HELD_OUT, TRAIN, Known
+from explorer.neighbours.known_pairs import HELD_OUT, TRAIN, Partners
 from explorer.neighbours.model_lists import ModelList, Question
 from explorer.shared import csv_export, product_names, store_reader
-from explorer.shared.dagster_links import command
-from explorer.shared.formatting import error_text, plain
+from explorer.shared.dagster_links import materialize_command
+from explorer.shared.formatting import error_text
 from explorer.shared.product_index import ProductIndex
 
 _ROW_PIXELS = 35
@@ -20,26 +21,30 @@ _FUSED = "Sum of 1 / (60 + rank) over the lists of the basket's products: near t
 _LENGTHS = [10, 20, 50]
 
 
-def choices(available: list[str]) -> tuple[list[str], str, str, int]:
+def choose_lists(available: list[str]) -> tuple[list[str], str, str, int]:
     """Which models, for the product or the basket, which view, and how many neighbours."""
     options = list(dict.fromkeys([*available, *MODELS]))
     about = [f"**{plain(name)}**: {plain(MODELS[name].description)}" for name in options if name in MODELS]
     models = st.multiselect(
         "Models",
         options,
-        default=model_lists.first_shown(available),
+        default=model_lists.first_models(available),
         key="models",
         bind="query-params",
         help="  \n".join(about),
     )
     with st.container(horizontal=True, vertical_alignment="bottom"):
         of = st.segmented_control(
-            "Lists for", [actions.PRODUCT, actions.BASKET], default=actions.PRODUCT, required=True, key="of",
+            "Lists for",
+            [actions.FOR_PRODUCT, actions.FOR_BASKET],
+            default=actions.FOR_PRODUCT,
+            required=True,
+            key="of",
             bind="query-params",
-        )  # fmt: skip
+        )
         view = st.segmented_control(
             "View",
-            [*model_lists.SCORINGS, model_lists.OWN_VIEW],
+            [*model_lists.VIEW_SCORINGS, model_lists.OWN_VIEW],
             default="complements",
             required=True,
             key="view",
@@ -48,10 +53,10 @@ def choices(available: list[str]) -> tuple[list[str], str, str, int]:
             "**substitutes** are like it: center against center. Models without vectors have a score of their own.",
         )
         k = st.segmented_control("Length", _LENGTHS, default=10, required=True, key="length", bind="query-params")
-    return models, of or actions.PRODUCT, view or "complements", int(k or 10)
+    return models, of or actions.FOR_PRODUCT, view or "complements", int(k or 10)
 
 
-def side_by_side(index: ProductIndex, question: Question, shown: list[ModelList], known: Known | None) -> None:
+def show_lists(index: ProductIndex, question: Question, shown: list[ModelList], known: Partners | None) -> None:
     """All lists, two in a row, then the legend, the way on and the download."""
     with_rows = [one for one in shown if one.rows.num_rows]
     for start in range(0, len(shown), 2):
@@ -72,14 +77,14 @@ def side_by_side(index: ProductIndex, question: Question, shown: list[ModelList]
     _download(question, with_rows)
 
 
-def _list(index: ProductIndex, question: Question, one: ModelList, known: Known | None, n_lists: int) -> None:
+def _list(index: ProductIndex, question: Question, one: ModelList, known: Partners | None, n_lists: int) -> None:
     st.caption(plain(" · ".join(_summary(question, one, known, n_lists))))
     ids = one.rows["neighbour"].to_pylist()
     # What the list is about is part of the key: a click must never meet the rows of another list.
     key = f"{one.model} {one.scoring} {' '.join(question.sources)}"
     st.dataframe(
-        pd.DataFrame(list_table.for_screen(one.rows, index, one.nodes, n_lists)),
-        column_config=list_table.columns(
+        pd.DataFrame(list_table.screen_columns(one.rows, index, one.nodes, n_lists)),
+        column_config=list_table.list_columns(
             key, ids, actions.clicked_product, actions.clicked_why, _FUSED if question.basket else _MODELS_OWN
         ),
         hide_index=True,
@@ -90,8 +95,8 @@ def _list(index: ProductIndex, question: Question, one: ModelList, known: Known 
     )
 
 
-def _summary(question: Question, one: ModelList, known: Known | None, n_lists: int) -> list[str]:
-    wanted = model_lists.SCORINGS.get(question.view, one.scoring)
+def _summary(question: Question, one: ModelList, known: Partners | None, n_lists: int) -> list[str]:
+    wanted = model_lists.VIEW_SCORINGS.get(question.view, one.scoring)
     parts = [one.scoring if one.scoring == wanted else f"{one.scoring}, no {question.view} view"]
     if known is not None:
         marks = one.rows["pair"].to_pylist()
@@ -103,17 +108,17 @@ def _summary(question: Question, one: ModelList, known: Known | None, n_lists: i
     return parts
 
 
-def _instead_of_a_list(question: Question, one: ModelList, known: Known | None) -> None:
+def _instead_of_a_list(question: Question, one: ModelList, known: Partners | None) -> None:
     if one.problem:
         st.error(f"The list cannot be read: {error_text(one.problem)}", icon=":material/error:")
     elif one.missing:
         st.info("It is not materialized in this category yet. To make it:", icon=":material/inventory_2:")
-        st.code(command(question.category, f"+neighbours/{one.model}"), language="bash")
+        st.code(materialize_command(question.category, f"+neighbours/{one.model}"), language="bash")
     else:
         st.info(_why_empty(question, known), icon=":material/block:")
 
 
-def _why_empty(question: Question, known: Known | None) -> str:
+def _why_empty(question: Question, known: Partners | None) -> str:
     if question.basket:
         return "None of the basket's products has a list in this model."
     if known is not None and not len(known.train):
@@ -137,7 +142,7 @@ def _way_on(index: ProductIndex, shown: list[ModelList]) -> None:
 
     def called(product_id: str) -> str:
         node = nodes.get(product_id, -1)
-        return product_names.label(index, node) if node >= 0 else str(product_id)
+        return product_names.product_label(index, node) if node >= 0 else str(product_id)
 
     with st.container(horizontal=True, vertical_alignment="bottom"):
         for title, key, why in (
@@ -150,7 +155,7 @@ def _way_on(index: ProductIndex, shown: list[ModelList]) -> None:
                 index=None,
                 key=key,
                 format_func=called,
-                on_change=actions.chosen,
+                on_change=actions.product_chosen,
                 args=(key,),
                 kwargs={"why": why},
                 placeholder="Choose a neighbour",

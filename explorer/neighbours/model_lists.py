@@ -12,19 +12,19 @@ from core.interfaces import CENTER_CENTER, CENTER_CONTEXT, NATIVE
 from core.models import MODELS
 from core.scoring import baskets
 from explorer.neighbours import list_table
-from explorer.neighbours.known_pairs import Known, Relations
+from explorer.neighbours.known_pairs import KnownPairs, Partners
 from explorer.shared import neighbour_file, store_reader
 from explorer.shared.neighbour_file import NeighbourFile
 from explorer.shared.product_index import ProductIndex
 
 
-def lists_holding(lists: list[np.ndarray]) -> list[list[int]]:
+def count_lists_holding(lists: list[np.ndarray]) -> list[list[int]]:
     """For every entry of every list of nodes, how many of the lists hold it; 1 for unknown products (-1)."""
     counts = Counter(node for nodes in lists for node in set(nodes.tolist()) - {-1})
     return [[counts.get(node, 1) for node in nodes.tolist()] for nodes in lists]
 
 
-SCORINGS = {"complements": CENTER_CONTEXT, "substitutes": CENTER_CENTER}
+VIEW_SCORINGS = {"complements": CENTER_CONTEXT, "substitutes": CENTER_CENTER}
 """View → scoring. A model that does not score that way is shown by its own default."""
 OWN_VIEW = "model's own"
 _DEPTH = 50
@@ -72,7 +72,7 @@ class ModelList:
     problem: str | None = None
 
 
-def first_shown(available: Sequence[str], wanted: int = 2) -> list[str]:
+def first_models(available: Sequence[str], wanted: int = 2) -> list[str]:
     """The models side by side until somebody chooses: the preferred ones that are there, else the first ones."""
     preferred = [name for name in _PREFERRED if name in available]
     return list(dict.fromkeys([*preferred, *available]))[:wanted]
@@ -80,20 +80,20 @@ def first_shown(available: Sequence[str], wanted: int = 2) -> list[str]:
 
 def scoring_of(model: str, view: str, offered: Sequence[str]) -> str:
     """The scoring that shows ``view`` of a model; its default where it does not score that way."""
-    wanted = SCORINGS.get(view, "")
+    wanted = VIEW_SCORINGS.get(view, "")
     if wanted in offered:
         return wanted
     preferred = MODELS[model].scorings if model in MODELS else ()
     return next((scoring for scoring in (*preferred, *offered) if scoring in offered), NATIVE)
 
 
-def read(
-    models: Sequence[str], question: Question, index: ProductIndex, pairs: Relations | None, known: Known | None
+def read_model_lists(
+    models: Sequence[str], question: Question, index: ProductIndex, pairs: KnownPairs | None, known: Partners | None
 ) -> list[ModelList]:
     """The models' lists, in their order. One that cannot be read does not keep the others back."""
     lists = [_read_one(model, question, index, pairs, known) for model in models]
     with_rows = [number for number, one in enumerate(lists) if one.rows.num_rows]
-    holding = lists_holding([lists[number].nodes for number in with_rows])
+    holding = count_lists_holding([lists[number].nodes for number in with_rows])
     for number, counts in zip(with_rows, holding, strict=True):
         one = lists[number]
         lists[number] = replace(one, rows=one.rows.append_column("lists", pa.array(counts, pa.int64())))
@@ -101,21 +101,21 @@ def read(
 
 
 def _read_one(
-    model: str, question: Question, index: ProductIndex, pairs: Relations | None, known: Known | None
+    model: str, question: Question, index: ProductIndex, pairs: KnownPairs | None, known: Partners | None
 ) -> ModelList:
     nothing = pa.table({}), np.empty(0, np.int64)
     try:
-        file = neighbour_file.neighbour_file(model, question.category)
+        file = neighbour_file.read_neighbour_file(model, question.category)
         if file is None:
             return ModelList(model, "", *nothing, missing=True)
-        offered = list(store_reader.info(f"neighbours/{model}", question.category))
+        offered = list(store_reader.read_info(f"neighbours/{model}", question.category))
         scoring = scoring_of(model, question.view, offered)
         found, nodes = (_basket if question.basket else _single)(file, scoring, question, index)
     except (ValueError, LookupError, OSError, pa.ArrowException) as error:  # ValueError: InputError, and of Arrow
         return ModelList(model, "", *nothing, problem=str(error))
     marks = known.marks(nodes) if known else [""] * len(nodes)
     alone = pairs.without_pair(nodes).tolist() if pairs else [False] * len(nodes)
-    return ModelList(model, scoring, list_table.rows(index, found, nodes, marks, alone), nodes)
+    return ModelList(model, scoring, list_table.list_rows(index, found, nodes, marks, alone), nodes)
 
 
 def _single(file: NeighbourFile, scoring: str, question: Question, index: ProductIndex) -> tuple[pa.Table, np.ndarray]:
@@ -139,8 +139,8 @@ def others_with_a_list(models: Sequence[str], question: Question) -> list[str]:
     found = []
     for model in models:
         try:
-            file = neighbour_file.neighbour_file(model, question.category)
-            offered = list(store_reader.info(f"neighbours/{model}", question.category))
+            file = neighbour_file.read_neighbour_file(model, question.category)
+            offered = list(store_reader.read_info(f"neighbours/{model}", question.category))
             scoring = scoring_of(model, question.view, offered)
             if file is not None and file.lookup(question.sources[0], scoring, 1).num_rows:
                 found.append(model)

@@ -2,25 +2,26 @@
 
 import streamlit as st
 
+from core.untrusted.markdown import plain
 from explorer.neighbours import actions, list_view, model_lists, product_view, readers, why_view
 from explorer.shared import components, query_params, store_reader
-from explorer.shared.formatting import plain, shorten
+from explorer.shared.formatting import shorten
 
 category = st.session_state["category"].name
 st.title("Neighbours", anchor=False)
 
-index = store_reader.products(category)
+index = store_reader.read_product_index(category)
 if index is None or not len(index):
-    components.nothing("products", category)
+    components.show_missing("products", category)
     st.stop()
 
-product_view.search(index)
-product_id = query_params.read("product")
+product_view.search_box(index)
+product_id = query_params.get_value("product")
 if product_id is None:
     product_id = str(index.product(int(index.find("", 1).nodes[0]))["product_id"])
     # Into the address with it: this place, too, can be sent to others and is found again by the back button.
-    query_params.write("category", category)
-    query_params.write("product", product_id)
+    query_params.set_value("category", category)
+    query_params.set_value("product", product_id)
     st.caption("The most popular product, to begin with.")
 node = index.node(product_id)
 if node is None:
@@ -30,30 +31,30 @@ if node is None:
     )
     st.stop()
 
-product_view.crumbs(index, category, product_id)
-product, pairs = index.product(node), readers.relations(category)
-product_view.card(index, product, pairs.of(node) if pairs else None, int(index.popularity[node]))
-basket = product_view.basket(index)
+product_view.show_trail(index, category, product_id)
+product, pairs = index.product(node), readers.read_known_pairs(category)
+product_view.show_product(index, product, pairs.partners(node) if pairs else None, int(index.popularity[node]))
+basket = product_view.edit_basket(index)
 
 available = store_reader.models_with("neighbours", category)
 if not available:
-    components.nothing("neighbours", category)
+    components.show_missing("neighbours", category)
     st.stop()
-models, of, view, k = list_view.choices(available)
+models, of, view, k = list_view.choose_lists(available)
 if not models:
     st.info("Choose at least one model.", icon=":material/checklist:")
     st.stop()
-if of == actions.BASKET and not basket:
+if of == actions.FOR_BASKET and not basket:
     st.info("The basket is empty: open a product and add it.", icon=":material/shopping_cart:")
     st.stop()
 
-sources = basket if of == actions.BASKET else [product_id]
+sources = basket if of == actions.FOR_BASKET else [product_id]
 nodes = index.nodes(sources).tolist()
-known = pairs.of_all(nodes) if pairs else None
-question = model_lists.Question(category, tuple(sources), of == actions.BASKET, view, k)
-list_view.side_by_side(index, question, model_lists.read(models, question, index, pairs, known), known)
+known = pairs.partners_of_any(nodes) if pairs else None
+question = model_lists.Question(category, tuple(sources), of == actions.FOR_BASKET, view, k)
+list_view.show_lists(index, question, model_lists.read_model_lists(models, question, index, pairs, known), known)
 
-asked = query_params.read("why")
+asked = query_params.get_value("why")
 neighbour = index.node(asked) if asked else None
 if neighbour is not None:
-    why_view.why(index, pairs, nodes, neighbour)
+    why_view.show_why(index, pairs, nodes, neighbour)

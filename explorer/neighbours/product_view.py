@@ -7,11 +7,12 @@ from typing import Any
 
 import streamlit as st
 
+from core.untrusted.markdown import plain
 from explorer.neighbours import actions
-from explorer.neighbours.breadcrumbs import follow
-from explorer.neighbours.known_pairs import Known
+from explorer.neighbours.breadcrumbs import extend_trail
+from explorer.neighbours.known_pairs import Partners
 from explorer.shared import product_names, query_params
-from explorer.shared.formatting import plain, shorten, web_image
+from explorer.shared.formatting import counted, shorten, web_image
 from explorer.shared.product_index import ProductIndex
 
 _HITS = 50
@@ -20,7 +21,7 @@ _CRUMB = 28
 _IMAGE_PIXELS = 150
 
 
-def search(index: ProductIndex) -> None:
+def search_box(index: ProductIndex) -> None:
     """The search box and its hits; choosing one opens it."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         query = st.text_input(
@@ -33,11 +34,12 @@ def search(index: ProductIndex) -> None:
         )
         hits = index.find(query, _HITS)
         labels = {
-            str(index.product(node)["product_id"]): product_names.label(index, node) for node in hits.nodes.tolist()
+            str(index.product(node)["product_id"]): product_names.product_label(index, node)
+            for node in hits.nodes.tolist()
         }
         some = "more than " if hits.more else ""
         what = (
-            f"{some}{product_names.count(hits.total, 'product')} found"
+            f"{some}{counted(hits.total, 'product')} found"
             if query.strip()
             else f"The most popular of {hits.total:,} products"
         )
@@ -47,7 +49,7 @@ def search(index: ProductIndex) -> None:
             index=None,
             key="hit",
             format_func=lambda product_id: labels.get(product_id, product_id),
-            on_change=actions.chosen,
+            on_change=actions.product_chosen,
             args=("hit",),
             placeholder="Nothing matches" if not labels else "Choose a product",
             disabled=not labels,
@@ -56,17 +58,17 @@ def search(index: ProductIndex) -> None:
         st.caption(f"The best {len(labels)} are listed; add a word to narrow it down.")
 
 
-def crumbs(index: ProductIndex, category: str, product_id: str) -> None:
+def show_trail(index: ProductIndex, category: str, product_id: str) -> None:
     """The products one came over, each a way back. The trail lives in the session; the address names its end."""
     kept_for, trail = st.session_state.get("trail", (category, ()))
-    trail = follow(trail if kept_for == category else (), product_id)
+    trail = extend_trail(trail if kept_for == category else (), product_id)
     st.session_state["trail"] = (category, trail)
     if len(trail) < 2:
         return
     with st.container(horizontal=True, vertical_alignment="center", gap="xxsmall", key="trail row"):
         for place, crumb in enumerate(trail):
             node = index.node(crumb)
-            called = shorten(product_names.name(index.product(node)) if node is not None else crumb, _CRUMB)
+            called = shorten(product_names.product_name(index.product(node)) if node is not None else crumb, _CRUMB)
             if place == len(trail) - 1:
                 st.markdown(f"**{plain(called)}**", width="content")
                 break
@@ -81,16 +83,18 @@ def crumbs(index: ProductIndex, category: str, product_id: str) -> None:
             st.caption("›", width="content")
 
 
-def card(index: ProductIndex, product: dict[str, Any], known: Known | None, pairs: int) -> None:
+def show_product(index: ProductIndex, product: dict[str, Any], known: Partners | None, pairs: int) -> None:
     """What is known about the product itself, and its way into the basket."""
     title = str(product["title"] or "")
     path = product_names.category_path(product)
     image = web_image(product["image_url"]) if _images_allowed(index) else None
     with st.container(border=True), st.container(horizontal=True, gap="medium"):
         if image:
-            st.image(image, width=_IMAGE_PIXELS, alt=f"Picture of {shorten(product_names.name(product), _HEADING)}")
+            st.image(
+                image, width=_IMAGE_PIXELS, alt=f"Picture of {shorten(product_names.product_name(product), _HEADING)}"
+            )
         with st.container(width="stretch"):
-            st.subheader(plain(shorten(product_names.name(product), _HEADING)), anchor=False)
+            st.subheader(plain(shorten(product_names.product_name(product), _HEADING)), anchor=False)
             if path:
                 st.caption(plain(shorten(path, 200)))
             with st.container(horizontal=True, vertical_alignment="center"):
@@ -130,7 +134,7 @@ def _images_allowed(index: ProductIndex) -> bool:
 
 
 def _basket_button(product_id: str) -> None:
-    basket = query_params.read_all("basket")
+    basket = query_params.get_values("basket")
     inside = product_id in basket
     st.button(
         "Take out of the basket" if inside else "Add to basket",
@@ -138,11 +142,11 @@ def _basket_button(product_id: str) -> None:
         icon=":material/remove_shopping_cart:" if inside else ":material/add_shopping_cart:",
         on_click=actions.toggle_basket,
         args=(product_id,),
-        disabled=not inside and len(basket) >= actions.MOST_IN_BASKET,
+        disabled=not inside and len(basket) >= actions.MAX_IN_BASKET,
     )
 
 
-def _badges(product: dict[str, Any], known: Known | None) -> list[tuple[str, str, Any, str]]:
+def _badges(product: dict[str, Any], known: Partners | None) -> list[tuple[str, str, Any, str]]:
     badges: list[tuple[str, str, Any, str]] = []
     if not product["has_metadata"]:
         badges.append(("Only listed by others", ":material/link:", "gray", "It has no line of its own in the source."))
@@ -161,17 +165,17 @@ def _badges(product: dict[str, Any], known: Known | None) -> list[tuple[str, str
     return badges
 
 
-def basket(index: ProductIndex) -> list[str]:
+def edit_basket(index: ProductIndex) -> list[str]:
     """The basket's products, each of which can be taken out; those that the category does not hold are left out."""
-    given = query_params.read_all("basket")[: actions.MOST_IN_BASKET]
+    given = query_params.get_values("basket")[: actions.MAX_IN_BASKET]
     kept = [product_id for product_id in given if index.node(product_id) is not None]
     if len(kept) < len(given):
-        st.caption(
-            f"{product_names.count(len(given) - len(kept), 'product')} of the basket in the address is not known here."
-        )
+        st.caption(f"{counted(len(given) - len(kept), 'product')} of the basket in the address is not known here.")
     if not kept:
         return []
-    labels = dict(zip(kept, (product_names.label(index, node) for node in index.nodes(kept).tolist()), strict=True))
+    labels = dict(
+        zip(kept, (product_names.product_label(index, node) for node in index.nodes(kept).tolist()), strict=True)
+    )
     # Another basket is another widget, and only what was taken out of this one counts: a click that comes before the
     # page is drawn anew brings along what the browser still shows, in which a product just added is missing.
     key = f"basket items {' '.join(kept)}"

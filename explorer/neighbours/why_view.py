@@ -7,10 +7,11 @@ import pandas as pd
 import streamlit as st
 
 from core.graph.paths import GraphPath
+from core.untrusted.markdown import plain
 from explorer.neighbours import actions
-from explorer.neighbours.known_pairs import HELD_OUT, TRAIN, Relations
+from explorer.neighbours.known_pairs import HELD_OUT, TRAIN, KnownPairs
 from explorer.shared import product_names, query_params
-from explorer.shared.formatting import for_grid, plain, shorten
+from explorer.shared.formatting import counted, for_grid, shorten
 from explorer.shared.product_index import ProductIndex
 
 _SHARED = 8
@@ -26,13 +27,13 @@ _KNOWN = {
 }
 
 
-def why(index: ProductIndex, pairs: Relations | None, sources: list[int], neighbour: int) -> None:
+def show_why(index: ProductIndex, pairs: KnownPairs | None, sources: list[int], neighbour: int) -> None:
     """Open the answer. ``sources`` are the product, or the products of the basket."""
 
     @st.dialog("Why this one?", width="medium", icon=":material/route:", on_dismiss=_closed)
     def answer() -> None:
         # A dialog's headings are smaller than its text.
-        st.markdown(f"**{plain(shorten(product_names.name(index.product(neighbour)), _NAME))}**")
+        st.markdown(f"**{plain(shorten(product_names.product_name(index.product(neighbour)), _NAME))}**")
         if pairs is None:
             st.info("Split and graph are missing or being rebuilt.", icon=":material/sync:")
         elif pairs.without_pair(np.array([neighbour]))[0]:
@@ -54,12 +55,12 @@ def _closed() -> None:
     actions.ask_why(None)
 
 
-def _between(index: ProductIndex, pairs: Relations | None, source: int, neighbour: int) -> None:
+def _between(index: ProductIndex, pairs: KnownPairs | None, source: int, neighbour: int) -> None:
     """What connects one source with the neighbour."""
-    st.caption(f"beside {plain(shorten(product_names.name(index.product(source)), _NAME))}")
+    st.caption(f"beside {plain(shorten(product_names.product_name(index.product(source)), _NAME))}")
     alike = _alike(index.product(source), index.product(neighbour))
     if pairs is not None:
-        st.markdown(_KNOWN[pairs.of(source).marks(np.array([neighbour]))[0]])
+        st.markdown(_KNOWN[pairs.partners(source).marks(np.array([neighbour]))[0]])
     if alike:
         st.markdown(plain(alike))
     if pairs is None:
@@ -70,7 +71,7 @@ def _between(index: ProductIndex, pairs: Relations | None, source: int, neighbou
         return
     _path(index, paths[0])
     for path in paths[1:]:
-        between = [shorten(product_names.name(index.product(node)), _SHORT) for node in path.nodes[1:-1]]
+        between = [shorten(product_names.product_name(index.product(node)), _SHORT) for node in path.nodes[1:-1]]
         way = f"over {' → '.join(between)}" if between else "directly"
         st.caption(plain(f"In {_STEPS[len(path.steps)]}: {_percent(path.probability)}, {way}"))
     _shared(index, pairs, source, neighbour)
@@ -99,25 +100,25 @@ def _path(index: ProductIndex, path: GraphPath) -> None:
             if place:
                 step = f"↓ {_percent(path.steps[place - 1])} of its weight ({path.weights[place - 1]:.3g})"
                 st.caption(plain(step))
-            called = plain(shorten(product_names.label(index, node), _NAME))
+            called = plain(shorten(product_names.product_label(index, node), _NAME))
             if place in (0, len(path.nodes) - 1):
                 st.markdown(f"**{called}**")
             else:
                 _open_button(called, str(index.product(node)["product_id"]), f"path {place} {path.nodes}")
 
 
-def _shared(index: ProductIndex, pairs: Relations, source: int, neighbour: int) -> None:
+def _shared(index: ProductIndex, pairs: KnownPairs, source: int, neighbour: int) -> None:
     shared = pairs.paths.shared(source, neighbour, _SHARED)
     if not shared.total:
         st.caption("They share no neighbour in the training graph.")
         return
     some = f", the {_SHARED} strongest" if shared.total > _SHARED else ""
-    st.caption(f"{product_names.count(shared.total, 'shared neighbour')}{some}:")
+    st.caption(f"{counted(shared.total, 'shared neighbour')}{some}:")
     products = [index.product(node) for node in shared.nodes.tolist()]
     st.dataframe(
         pd.DataFrame(
             {
-                "product": [shorten(for_grid(product_names.name(product)), _CELL) for product in products],
+                "product": [shorten(for_grid(product_names.product_name(product)), _CELL) for product in products],
                 "probability": shared.probability,
                 "degree": index.popularity[shared.nodes],
                 "id": [for_grid(str(product["product_id"])) for product in products],
@@ -134,14 +135,14 @@ def _shared(index: ProductIndex, pairs: Relations, source: int, neighbour: int) 
         hide_index=True,
         height="content",
         key=f"shared {source} {neighbour}",
-        alt=f"Products next to both, the strongest first: {product_names.count(shared.total, 'product')}",
+        alt=f"Products next to both, the strongest first: {counted(shared.total, 'product')}",
     )
 
 
 def _ways_on(product_id: str) -> None:
     with st.container(horizontal=True):
         _open_button("Open this product", product_id, "open from why", primary=True)
-        what = "Take out of the basket" if product_id in query_params.read_all("basket") else "Add to basket"
+        what = "Take out of the basket" if product_id in query_params.get_values("basket") else "Add to basket"
         if st.button(what, key="basket from why", on_click=actions.toggle_basket, args=(product_id,)):
             st.rerun()
 

@@ -8,7 +8,7 @@ import pandas as pd
 from explorer.shared.figure import Figure
 
 
-def groups(names: Sequence[str], sizes: Sequence[int], colours: Sequence[str]) -> Figure:
+def group_chart(names: Sequence[str], sizes: Sequence[int], colours: Sequence[str]) -> Figure:
     """Points of a map by group, in the colours of the map: its legend."""
     frame = pd.DataFrame({"group": names, "products": sizes})
     frame = frame[frame["products"] > 0]

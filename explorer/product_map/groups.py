@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-GROUPS = 8
+MAX_GROUPS = 8
 """Groups that get a colour of their own; the palette has as many that can be told apart."""
 OTHER, UNKNOWN = "Other", "Not known"
 
@@ -28,7 +28,7 @@ class Grouping:
         return np.bincount(self.of, minlength=len(self.names)).tolist()
 
 
-def group_by(products: pa.Table, nodes: np.ndarray, field: str) -> Grouping:
+def group_products(products: pa.Table, nodes: np.ndarray, field: str) -> Grouping:
     """Group products by ``brand`` or by the part of the ``category`` path that tells most of them apart.
 
     Args:
@@ -40,7 +40,7 @@ def group_by(products: pa.Table, nodes: np.ndarray, field: str) -> Grouping:
     else:
         values = _category(products["categories"].combine_chunks().take(pa.array(nodes)))
     counts = pc.value_counts(values.drop_null())
-    order = np.argsort(-counts.field("counts").to_numpy(), kind="stable")[:GROUPS]
+    order = np.argsort(-counts.field("counts").to_numpy(), kind="stable")[:MAX_GROUPS]
     largest = counts.field("values").take(pa.array(order))
     place = pc.index_in(values, value_set=largest) if len(largest) else pa.nulls(len(values), pa.int32())
     rest = pc.if_else(pc.is_null(values), len(largest) + 1, len(largest))

@@ -8,13 +8,15 @@ from explorer.shared import components, store_reader
 category = st.session_state["category"].name
 st.title("Map", anchor=False)
 
-index = store_reader.products(category)
+index = store_reader.read_product_index(category)
 if index is None or not len(index):
-    components.nothing("products", category)
+    components.show_missing("products", category)
     st.stop()
-available = [name for name in store_reader.models_with("projection", category) if readers.projection(name, category)]
+available = [
+    name for name in store_reader.models_with("projection", category) if readers.read_projection(name, category)
+]
 if not available:
-    components.nothing("maps", category)
+    components.show_missing("maps", category)
     st.stop()
-model, field = view.choices(available)
-view.sheet(index, category, model, field)
+model, field = view.choose_map(available)
+view.show_map(index, category, model, field)

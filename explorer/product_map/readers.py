@@ -8,16 +8,16 @@ from core.changes import is_made_of
 from core.projection import Projection
 from core.store import Store
 from core.store.manifest import Manifest
-from explorer.product_map.groups import Grouping, group_by
-from explorer.shared.store_reader import _products, manifest, store
+from explorer.product_map.groups import Grouping, group_products
+from explorer.shared.store_reader import current_manifest, installed_store, load_product_index
 
 
-def projection(model: str, category: str) -> Projection | None:
+def read_projection(model: str, category: str) -> Projection | None:
     """The model's map, or None if it is not materialized or numbers the products of an earlier product_pairs."""
-    current, pairs = manifest(f"projection/{model}", category), manifest("product_pairs", category)
+    current, pairs = current_manifest(f"projection/{model}", category), current_manifest("product_pairs", category)
     if current is None or pairs is None or not _same_numbers(current, pairs, model):
         return None
-    found = _projection(str(store().root), model, category, current.version)
+    found = _projection(str(installed_store().root), model, category, current.version)
     return found if int(found.nodes[-1] if len(found.nodes) else -1) < pairs.fields["products"]["rows"] else None
 
 
@@ -27,17 +27,17 @@ def _same_numbers(map_: Manifest, pairs: Manifest, model: str) -> bool:
     if numbered and pairs.digest:
         return bool(numbered == pairs.digest)
     # A program of before this was noted: from each artefact to the one it was made from.
-    between = (manifest(asset, pairs.category) for asset in (f"embeddings/{model}", "pair_split"))
+    between = (current_manifest(asset, pairs.category) for asset in (f"embeddings/{model}", "pair_split"))
     chain = [map_, *(m for m in between if m is not None), pairs]
     return all(is_made_of(made, source) is not False for made, source in itertools.pairwise(chain))
 
 
-def grouping(model: str, category: str, field: str) -> Grouping | None:
+def read_grouping(model: str, category: str, field: str) -> Grouping | None:
     """The groups by which the points of a map are coloured; None without a map."""
-    current, pairs = manifest(f"projection/{model}", category), manifest("product_pairs", category)
-    if current is None or pairs is None or projection(model, category) is None:
+    current, pairs = current_manifest(f"projection/{model}", category), current_manifest("product_pairs", category)
+    if current is None or pairs is None or read_projection(model, category) is None:
         return None
-    return _grouping(str(store().root), model, category, field, current.version, pairs.version)
+    return _grouping(str(installed_store().root), model, category, field, current.version, pairs.version)
 
 
 @st.cache_resource(max_entries=8, show_spinner="Reading the map …")
@@ -48,4 +48,4 @@ def _projection(root: str, model: str, category: str, version: str) -> Projectio
 @st.cache_resource(max_entries=8, show_spinner="Grouping products …")
 def _grouping(root: str, model: str, category: str, field: str, version: str, pairs_version: str) -> Grouping:
     nodes = Store(root).read(f"projection/{model}", category).nodes
-    return group_by(_products(root, category, pairs_version).table, nodes, field)
+    return group_products(load_product_index(root, category, pairs_version).table, nodes, field)

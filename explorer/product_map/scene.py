@@ -10,9 +10,9 @@ import pydeck
 
 from explorer.product_map.groups import Grouping
 
-SHOWN = 100_000
+MAX_POINTS = 100_000
 """Most points that are sent to the browser."""
-NAMED = 20_000
+MAX_NAMED_POINTS = 20_000
 """Most points that carry a name for the mouse to show: names are several times as long as places."""
 _GREY = {"light": ((150, 160, 164), (205, 212, 214)), "dark": ((120, 132, 138), (64, 76, 82))}
 """Colours of other and unknown, by theme."""
@@ -22,14 +22,14 @@ _EXTENT = 400.0
 """Scene units from the centre to the edge; deck.gl's orthographic view shows one unit as one pixel at zoom 0."""
 
 
-def sample(count: int, limit: int = SHOWN, seed: int = 0) -> np.ndarray:
+def sample_points(count: int, limit: int = MAX_POINTS, seed: int = 0) -> np.ndarray:
     """Ascending places of the points that are shown: all, or ``limit`` random ones."""
     if count <= limit:
         return np.arange(count)
     return np.sort(np.random.default_rng(seed).choice(count, limit, replace=False))
 
 
-def colours(palette: Sequence[str], theme: str, count: int) -> list[tuple[int, int, int]]:
+def group_colours(palette: Sequence[str], theme: str, count: int) -> list[tuple[int, int, int]]:
     """RGB of ``count`` groups and of other and unknown; ``palette``: hex colours of the theme."""
     own = [_rgb(palette[i % len(palette)]) for i in range(count)]
     return [*own, *_GREY[theme]]
@@ -65,7 +65,7 @@ class Scene:
         return None
 
 
-def scene(
+def build_scene(
     position: np.ndarray,
     shown: np.ndarray,
     grouping: Grouping,

@@ -8,19 +8,20 @@ import streamlit as st
 
 from core.interfaces import CENTER_CENTER
 from core.projection import Projection
+from core.untrusted.markdown import plain
 from explorer.product_map import charts, readers, scene
 from explorer.shared import components, neighbour_file, query_params
-from explorer.shared.formatting import plain, shorten
+from explorer.shared.formatting import shorten
 from explorer.shared.product_index import ProductIndex
 
 _NEIGHBOURS = 10
 _HITS = 50
 _LABEL = 80
 _HEIGHT = 620
-FIELDS = ("category", "brand")
+GROUP_FIELDS = ("category", "brand")
 
 
-def choices(available: list[str]) -> tuple[str, str]:
+def choose_map(available: list[str]) -> tuple[str, str]:
     """Which model's map, and what its points are coloured by."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         model = st.selectbox(
@@ -32,29 +33,29 @@ def choices(available: list[str]) -> tuple[str, str]:
             "in categories.yaml or in the launchpad of Dagster; `all` makes every one.",
         )
         field = st.segmented_control(
-            "Colour by", FIELDS, default=FIELDS[0], required=True, key="colour", bind="query-params"
+            "Colour by", GROUP_FIELDS, default=GROUP_FIELDS[0], required=True, key="colour", bind="query-params"
         )
-    return str(model or available[0]), str(field or FIELDS[0])
+    return str(model or available[0]), str(field or GROUP_FIELDS[0])
 
 
-def sheet(index: ProductIndex, category: str, model: str, field: str) -> None:
+def show_map(index: ProductIndex, category: str, model: str, field: str) -> None:
     """The map beside its legend and the chosen product."""
-    found, grouping = readers.projection(model, category), readers.grouping(model, category, field)
+    found, grouping = readers.read_projection(model, category), readers.read_grouping(model, category, field)
     if found is None or grouping is None or not len(found.nodes):
         st.info(f"The map of {plain(model)} holds no product.", icon=":material/scatter_plot:")
         return
-    find(index)
-    node = index.node(query_params.read("product") or "")
+    map_search_box(index)
+    node = index.node(query_params.get_value("product") or "")
     chosen = _place(found, node)
     near, rows = _neighbours(index, found, category, model, node)
     theme = "dark" if st.context.theme.type == "dark" else "light"
     palette = list(st.get_option(f"theme.{theme}.chartCategoricalColors") or ["#0f6b6b"])
-    colour_of = scene.colours(palette, theme, len(grouping.names) - 2)
-    shown = scene.sample(len(found.nodes))
-    names = _names(index, found.nodes[shown]) if len(shown) <= scene.NAMED else None
+    colour_of = scene.group_colours(palette, theme, len(grouping.names) - 2)
+    shown = scene.sample_points(len(found.nodes))
+    names = _names(index, found.nodes[shown]) if len(shown) <= scene.MAX_NAMED_POINTS else None
     left, right = st.columns([3, 1], gap="medium")
     with left:
-        drawing = scene.scene(found.position, shown, grouping, colour_of, theme, chosen, near, names)
+        drawing = scene.build_scene(found.position, shown, grouping, colour_of, theme, chosen, near, names)
         _draw(index, found, drawing, model, field)
         notes = [f"Each point is a product that {plain(model)} has seen; near means alike. Far apart means little."]
         if len(shown) < len(found.nodes):
@@ -65,10 +66,12 @@ def sheet(index: ProductIndex, category: str, model: str, field: str) -> None:
         st.caption(" ".join(notes))
     with right:
         _about(index, category, model, node, chosen, rows)
-        components.figure(charts.groups(grouping.names, grouping.sizes, [scene.hex_colour(c) for c in colour_of]))
+        components.show_figure(
+            charts.group_chart(grouping.names, grouping.sizes, [scene.hex_colour(c) for c in colour_of])
+        )
 
 
-def find(index: ProductIndex) -> None:
+def map_search_box(index: ProductIndex) -> None:
     """The keyboard's way to a point: search, then choose."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         query = st.text_input("Find a product on the map", key="map search", type="search", live="300ms")
@@ -77,7 +80,7 @@ def find(index: ProductIndex) -> None:
 
         def opened() -> None:
             if st.session_state["map hit"] is not None:
-                query_params.write("product", st.session_state["map hit"])
+                query_params.set_value("product", st.session_state["map hit"])
                 st.session_state["map hit"] = None
 
         st.selectbox(
@@ -117,7 +120,7 @@ def _neighbours(
     index: ProductIndex, found: Projection, category: str, model: str, node: int | None
 ) -> tuple[np.ndarray, pa.Table | None]:
     """Places of the chosen product's neighbours on the map, and their table; the map shows what "is like" what."""
-    file = neighbour_file.neighbour_file(model, category)
+    file = neighbour_file.read_neighbour_file(model, category)
     if file is None or node is None:
         return np.empty(0, int), None
     rows = file.lookup(str(index.product(node)["product_id"]), CENTER_CENTER, _NEIGHBOURS)
@@ -133,7 +136,7 @@ def _draw(index: ProductIndex, found: Projection, drawing: scene.Scene, model: s
         selection: Any = st.session_state[key].selection
         place = drawing.picked(selection["indices"])
         if place is not None:
-            query_params.write("product", str(index.product(int(found.nodes[place]))["product_id"]))
+            query_params.set_value("product", str(index.product(int(found.nodes[place]))["product_id"]))
 
     text = (
         f"Map of {len(found.nodes):,} products by the vectors of {model}, coloured by {field}. "
@@ -155,7 +158,7 @@ def _about(
     st.caption(plain(" · ".join(part for part in (*facts, product_id) if part)))
     if chosen is None:
         st.info(f"{plain(model)} has not seen this product: it is not on the map.", icon=":material/visibility_off:")
-    components.open_in_neighbours(category, product_id, [model])
+    components.link_to_neighbours(category, product_id, [model])
     if rows is None or not rows.num_rows:
         st.caption("It has no list of alike products by this model.")
         return

@@ -7,12 +7,12 @@ from urllib.parse import quote
 from core.untrusted.urls import shown
 
 
-def command(category: str, select: str | None = None) -> str:
+def materialize_command(category: str, select: str | None = None) -> str:
     """The command that materializes a category, or a part of it; ``select`` is a Dagster asset selection."""
     return f"make materialize CATEGORY={category}" + ("" if select is None else f" SELECT='{select}'")
 
 
-def selection(assets: Iterable[str]) -> str:
+def asset_selection(assets: Iterable[str]) -> str:
     """The Dagster asset selection of exactly these assets."""
     return " or ".join(f'key:"{asset}"' for asset in assets)
 

@@ -8,19 +8,6 @@ from core.untrusted.hosts import is_public
 from core.untrusted.markdown import WORD_JOINER, plain
 from core.untrusted.urls import scrubbed
 
-__all__ = [
-    "ago",
-    "error_text",
-    "for_grid",
-    "for_spreadsheet",
-    "is_formula",
-    "plain",
-    "shorten",
-    "size",
-    "web_image",
-    "when",
-]
-
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 """What a cell begins with that spreadsheets take for a formula (OWASP, CSV injection), or drop before one."""
 _LONGEST_ADDRESS = 2_000
@@ -93,3 +80,8 @@ def size(count: float) -> str:
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
         count /= 1000
     return f"{count:.1f} TB"
+
+
+def counted(number: int, thing: str) -> str:
+    """A number of things, in the singular where it is one."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"

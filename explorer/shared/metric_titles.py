@@ -1,6 +1,6 @@
 """How metrics are called on the pages, and which of them a protocol shows first."""
 
-_HEADLINES = {
+HEADLINE_METRICS = {
     "published": ("roc_auc", "average_precision"),
     "degree_matched": ("roc_auc", "average_precision"),
     "ranking": ("recall@10", "recall@20", "ndcg@10", "mrr", "coverage@10", "popularity_bias@10"),

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import streamlit as st
 
 from core.store import Store
-from explorer.shared.store_reader import manifest, store
+from explorer.shared.store_reader import current_manifest, installed_store
 
 LIST_COLUMNS = ("neighbour", "rank", "score")
 
@@ -82,10 +82,10 @@ def _may_hold(span: tuple[str, str] | None, value: str) -> bool:
     return span is None or span[0] <= value <= span[1]
 
 
-def neighbour_file(model: str, category: str) -> NeighbourFile | None:
+def read_neighbour_file(model: str, category: str) -> NeighbourFile | None:
     """The model's neighbours, or None if they are not materialized."""
-    current = manifest(f"neighbours/{model}", category)
-    return _neighbour_file(str(store().root), model, category, current.version) if current else None
+    current = current_manifest(f"neighbours/{model}", category)
+    return _neighbour_file(str(installed_store().root), model, category, current.version) if current else None
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)

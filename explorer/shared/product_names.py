@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
-from explorer.shared.formatting import shorten
+from explorer.shared.formatting import counted, shorten
 from explorer.shared.product_index import ProductIndex
 
 PATH_SIGN = " › "
 _LABEL = 100
 
 
-def name(product: Mapping[str, Any]) -> str:
+def product_name(product: Mapping[str, Any]) -> str:
     """The title, or what else tells the product from others: its brand or last category, and its id."""
     title = " ".join(str(product["title"] or "").split())
     if title:
@@ -24,16 +24,11 @@ def category_path(product: Mapping[str, Any]) -> str:
     return PATH_SIGN.join(str(part) for part in product["categories"] or [] if part)
 
 
-def label(index: ProductIndex, node: int) -> str:
+def product_label(index: ProductIndex, node: int) -> str:
     """One line that tells a product from others: name, brand, id and how many pairs it has."""
     product = index.product(node)
-    called, brand, product_id = name(product), str(product["brand"] or ""), str(product["product_id"])
+    called, brand, product_id = product_name(product), str(product["brand"] or ""), str(product["product_id"])
     parts = [shorten(called, _LABEL)]
     parts += [shorten(brand, 40)] if brand and brand.casefold() not in called.casefold() else []
     parts += [product_id] if product["title"] else []
-    return " · ".join([*parts, count(int(index.popularity[node]), "pair")])
-
-
-def count(number: int, thing: str) -> str:
-    """A number of things, in the singular where it is one."""
-    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+    return " · ".join([*parts, counted(int(index.popularity[node]), "pair")])

@@ -7,7 +7,7 @@ would put titles where names belong.
 import streamlit as st
 
 
-def read(name: str) -> str | None:
+def get_value(name: str) -> str | None:
     """The current value: the address wins (a deep link, the back button), else what the session last had.
 
     Streamlit drops parameters when the page is switched; they are put back here.
@@ -21,7 +21,7 @@ def read(name: str) -> str | None:
     return st.session_state.get(kept)
 
 
-def read_all(name: str) -> list[str]:
+def get_values(name: str) -> list[str]:
     """The values of a parameter that may stand in the address several times, each once, in their order."""
     kept = f"link.{name}"
     given = st.query_params.get_all(name)
@@ -32,7 +32,7 @@ def read_all(name: str) -> list[str]:
     return list(st.session_state.get(kept, ()))
 
 
-def write_all(name: str, values: list[str]) -> None:
+def set_values(name: str, values: list[str]) -> None:
     """Set all values of such a parameter; none remove it. For callbacks."""
     st.session_state[f"link.{name}"] = list(values)
     if values:
@@ -41,7 +41,7 @@ def write_all(name: str, values: list[str]) -> None:
         st.query_params.pop(name, None)
 
 
-def write(name: str, value: str | None) -> None:
+def set_value(name: str, value: str | None) -> None:
     """Set a value, or remove it with None. For callbacks: they run before the page is drawn."""
     kept = f"link.{name}"
     if value is None:

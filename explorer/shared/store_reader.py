@@ -35,17 +35,17 @@ class CategoryEntry:
     ready: bool
 
 
-def store() -> Store:
+def installed_store() -> Store:
     """The artefact store of this installation."""
     return Store(paths.store_root())
 
 
-def manifest(asset: str, category: str) -> Manifest | None:
+def current_manifest(asset: str, category: str) -> Manifest | None:
     """The current manifest, read from the store each time."""
-    return store().manifest(asset, category)
+    return installed_store().manifest(asset, category)
 
 
-def categories() -> tuple[list[CategoryEntry], str | None]:
+def list_categories() -> tuple[list[CategoryEntry], str | None]:
     """The categories of categories.yaml and those that only the store knows; and what is wrong with the file.
 
     A broken categories.yaml must not hide what is materialized.
@@ -58,15 +58,15 @@ def categories() -> tuple[list[CategoryEntry], str | None]:
         problem = "\n\n".join(known.refused.values()) or None
     except InputError as error:
         problem = str(error)
-    present = store().categories("product_pairs")
+    present = installed_store().categories("product_pairs")
     titles |= {name: name.replace("_", " ").title() for name in present if name not in titles}
     return [CategoryEntry(name, title, name in present) for name, title in titles.items()], problem
 
 
-def products(category: str) -> ProductIndex | None:
+def read_product_index(category: str) -> ProductIndex | None:
     """The searchable products, or None if product_pairs is not materialized."""
-    current = manifest("product_pairs", category)
-    return _products(str(store().root), category, current.version) if current else None
+    current = current_manifest("product_pairs", category)
+    return load_product_index(str(installed_store().root), category, current.version) if current else None
 
 
 def models_with(stage: str, category: str) -> list[str]:
@@ -74,29 +74,29 @@ def models_with(stage: str, category: str) -> list[str]:
 
     A model that was taken out of the registry is still shown as long as its artefacts are there.
     """
-    base = store().root / stage
+    base = installed_store().root / stage
     stored = sorted(p.name for p in base.iterdir() if is_asset_part(p.name) and p.is_dir()) if base.exists() else []
     names = [*MODELS, *(name for name in stored if name not in MODELS)]
     # Reading comes later: one damaged manifest must not hide the other models.
-    return [name for name in names if (store().folder(f"{stage}/{name}", category) / MANIFEST).exists()]
+    return [name for name in names if (installed_store().folder(f"{stage}/{name}", category) / MANIFEST).exists()]
 
 
-def table(asset: str, category: str, field: str = "value") -> pa.Table | None:
+def read_table(asset: str, category: str, field: str = "value") -> pa.Table | None:
     """A small table of an artefact, or None if it is not materialized."""
-    current = manifest(asset, category)
-    return _table(str(store().root), asset, category, field, current.version) if current else None
+    current = current_manifest(asset, category)
+    return _table(str(installed_store().root), asset, category, field, current.version) if current else None
 
 
-def info(asset: str, category: str) -> dict:
+def read_info(asset: str, category: str) -> dict:
     """The ``info`` field of an artefact, straight from the manifest; empty if there is none."""
-    current = manifest(asset, category)
+    current = current_manifest(asset, category)
     field = current.fields.get("info", {}) if current else {}
     value = field.get("value", {})
     return value if isinstance(value, dict) else {}
 
 
 @st.cache_resource(max_entries=3, show_spinner="Reading products …")
-def _products(root: str, category: str, version: str) -> ProductIndex:
+def load_product_index(root: str, category: str, version: str) -> ProductIndex:
     at = Store(root)
     loaded = at.read("product_pairs", category)
     degree = np.bincount(loaded.source, minlength=loaded.products.num_rows)

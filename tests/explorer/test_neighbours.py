@@ -11,8 +11,8 @@ import pytest
 
 from core.graph.paths import GraphPaths
 from core.store.artefacts import MANIFEST
+from core.untrusted.markdown import plain
 from explorer.shared import csv_export
-from explorer.shared.formatting import plain
 from tests import explorer_fixture as fixture
 from tests import explorer_pages
 from tests.explorer_pages import NEIGHBOURS, rerun, texts

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from core.untrusted import hosts
+from core.untrusted.markdown import plain
 from explorer.shared import csv_export
-from explorer.shared.formatting import plain, web_image
+from explorer.shared.formatting import web_image
 from orchestration.metadata import table
 from tests import explorer_fixture as fixture
 from tests import explorer_pages

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from core.graph import build_graph
 from core.pairs.split import SplitConfig, split_pairs
 from core.scoring.neighbours import NEIGHBOURS
+from core.untrusted.markdown import plain
 from explorer.neighbours import breadcrumbs, model_lists
-from explorer.neighbours.known_pairs import HELD_OUT, TRAIN, Relations
-from explorer.neighbours.model_lists import lists_holding
+from explorer.neighbours.known_pairs import HELD_OUT, TRAIN, KnownPairs
+from explorer.neighbours.model_lists import count_lists_holding
 from explorer.shared import formatting, product_names
 from explorer.shared.neighbour_file import NeighbourFile
 from explorer.shared.product_index import ProductIndex
@@ -207,9 +208,9 @@ def test_lookups_from_many_sessions_at_once(lists):
 
 def test_in_how_many_lists_each_neighbour_stands():
     a, b, c = np.array([1, 2, 3, -1]), np.array([3, 2, 9]), np.array([2, -1])
-    assert lists_holding([a, b]) == [[1, 2, 2, 1], [2, 2, 1]]
-    assert lists_holding([a, b, c]) == [[1, 3, 2, 1], [2, 3, 1], [3, 1]]
-    assert lists_holding([a]) == [[1, 1, 1, 1]] and lists_holding([]) == []
+    assert count_lists_holding([a, b]) == [[1, 2, 2, 1], [2, 2, 1]]
+    assert count_lists_holding([a, b, c]) == [[1, 3, 2, 1], [2, 3, 1], [3, 1]]
+    assert count_lists_holding([a]) == [[1, 1, 1, 1]] and count_lists_holding([]) == []
 
 
 def test_marks_against_the_definition():
@@ -218,7 +219,7 @@ def test_marks_against_the_definition():
         fixture.N, pairs.source, pairs.target, pairs.weight, np.ones(fixture.N, bool), SplitConfig(cold_share=0.1)
     )
     graph = build_graph(fixture.N, split.train.source, split.train.target, split.train.weight)
-    relations = Relations(graph, split)
+    relations = KnownPairs(graph, split)
     assert len(split.cold)
 
     def partners(source, target, node):
@@ -226,7 +227,7 @@ def test_marks_against_the_definition():
         return {b if a == node else a for a, b in pairs if node in (a, b)}
 
     for node in range(fixture.N):
-        known = relations.of(node)
+        known = relations.partners(node)
         train = partners(split.train.source, split.train.target, node)
         held_out = partners(split.validation.source, split.validation.target, node)
         cold = node in split.cold.tolist()
@@ -236,25 +237,25 @@ def test_marks_against_the_definition():
         assert marks[0] == ""
         assert marks[1:] == [TRAIN if i in train else HELD_OUT if i in held_out else "" for i in range(fixture.N)]
     alone = relations.without_pair(np.arange(-1, fixture.N)).tolist()
-    assert alone == [False, *(len(relations.of(node).train) == 0 for node in range(fixture.N))]
+    assert alone == [False, *(len(relations.partners(node).train) == 0 for node in range(fixture.N))]
     assert set(split.cold.tolist()) <= set(np.flatnonzero(alone[1:]).tolist())
 
     some = [3, 4, int(split.cold[0])]
-    together, each = relations.of_all(some), [relations.of(node) for node in some]
+    together, each = relations.partners_of_any(some), [relations.partners(node) for node in some]
     train = set().union(*(known.train.tolist() for known in each))
     assert set(together.train.tolist()) == train and not together.cold
     assert set(together.held_out.tolist()) == set().union(*(known.held_out.tolist() for known in each)) - train
 
 
 def test_the_trail_grows_is_cut_back_and_forgets():
-    assert breadcrumbs.follow((), "a") == ("a",)
-    assert breadcrumbs.follow(("a", "b"), "c") == ("a", "b", "c")
-    assert breadcrumbs.follow(("a", "b", "c"), "c") == ("a", "b", "c")  # a rerun is no step
-    assert breadcrumbs.follow(("a", "b", "c"), "a") == ("a",)
+    assert breadcrumbs.extend_trail((), "a") == ("a",)
+    assert breadcrumbs.extend_trail(("a", "b"), "c") == ("a", "b", "c")
+    assert breadcrumbs.extend_trail(("a", "b", "c"), "c") == ("a", "b", "c")  # a rerun is no step
+    assert breadcrumbs.extend_trail(("a", "b", "c"), "a") == ("a",)
     long = ()
-    for i in range(breadcrumbs.LONGEST + 3):
-        long = breadcrumbs.follow(long, str(i))
-    assert len(long) == breadcrumbs.LONGEST and long[-1] == str(breadcrumbs.LONGEST + 2)
+    for i in range(breadcrumbs.MAX_CRUMBS + 3):
+        long = breadcrumbs.extend_trail(long, str(i))
+    assert len(long) == breadcrumbs.MAX_CRUMBS and long[-1] == str(breadcrumbs.MAX_CRUMBS + 2)
 
 
 @pytest.mark.parametrize(
@@ -267,7 +268,7 @@ def test_the_trail_grows_is_cut_back_and_forgets():
     ],
 )
 def test_every_product_has_a_name(product, name):
-    assert product_names.name(product | {"product_id": "P1"}) == name
+    assert product_names.product_name(product | {"product_id": "P1"}) == name
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@A1", "\t=1", "\r=1", "\n=1", "＝1"])
@@ -297,9 +298,9 @@ def test_only_web_addresses_are_pictures(address, allowed):
 
 
 def test_the_first_models_shown():
-    assert model_lists.first_shown(["popularity", "rp3beta", "skipgram", "blend"]) == ["blend", "skipgram"]
-    assert model_lists.first_shown(["popularity", "adamic_adar", "rp3beta"]) == ["rp3beta", "popularity"]
-    assert model_lists.first_shown(["x"]) == ["x"] and model_lists.first_shown([]) == []
+    assert model_lists.first_models(["popularity", "rp3beta", "skipgram", "blend"]) == ["blend", "skipgram"]
+    assert model_lists.first_models(["popularity", "adamic_adar", "rp3beta"]) == ["rp3beta", "popularity"]
+    assert model_lists.first_models(["x"]) == ["x"] and model_lists.first_models([]) == []
 
 
 @pytest.mark.parametrize(
@@ -319,5 +320,5 @@ def test_shorten_and_size():
 @given(st.text(max_size=60))
 def test_plain_leaves_no_active_sign(text):
     """Without its backslash-escaped signs, no ASCII punctuation is left, so no Markdown construct can start."""
-    rest = re.sub(r"\\[!-/:-@\[-`{-~]", "", formatting.plain(text))
+    rest = re.sub(r"\\[!-/:-@\[-`{-~]", "", plain(text))
     assert not re.search(r"[!-/:-@\[-`{-~]", rest)
