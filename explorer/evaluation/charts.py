@@ -1,4 +1,4 @@
-"""The charts of the evaluation page, each with a text that says the same to those who cannot see it."""
+"""Charts of the evaluation page, each with a description for people who cannot see it."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,14 +15,14 @@ from explorer.shared.metric_titles import METRIC_TITLES
 
 _HEIGHT = 380
 _TALL = 440
-_LARGEST_COSINES = 2.0  # of center_context scores, which are the sum of two
+_LARGEST_COSINES = 2.0  # center_context scores are the sum of two cosines
 _PADDED = alt.Scale(zero=False, padding=20)
 
 
 def interval_chart(long: pa.Table, protocol: str, subset: str, metric: str) -> Figure | None:
-    """One metric of all models as dots with 95 % intervals; None if nothing was measured."""
-    wanted = pc.and_(pc.equal(long["protocol"], protocol), pc.equal(long["subset"], subset))
-    frame = long.filter(pc.and_(wanted, pc.equal(long["metric"], metric))).to_pandas().dropna(subset=["value"])
+    """One metric of all models as points with 95 % intervals; None if nothing was measured."""
+    rows = pc.and_(pc.equal(long["protocol"], protocol), pc.equal(long["subset"], subset))
+    frame = long.filter(pc.and_(rows, pc.equal(long["metric"], metric))).to_pandas().dropna(subset=["value"])
     if frame.empty:
         return None
     frame["series"] = frame["model"] + " · " + frame["scoring"]
@@ -42,14 +42,14 @@ def interval_chart(long: pa.Table, protocol: str, subset: str, metric: str) -> F
     )
     best, last = frame.iloc[0], frame.iloc[-1]
     text = (
-        f"{title} of {len(frame)} models and scorings with 95 % intervals: best {best['series']} with "
-        f"{best['value']:.3f}, last {last['series']} with {last['value']:.3f}."
+        f"{title} of {len(frame)} models and scorings with 95 % intervals: {best['series']} is best with "
+        f"{best['value']:.3f}, {last['series']} is last with {last['value']:.3f}."
     )
     return Figure((bar + dot).properties(height=40 + 30 * len(frame)), text)
 
 
 def roc_chart(curves: pd.DataFrame, models: Sequence[str]) -> Figure:
-    """ROC curves: recall over false positive rate; ``curves`` has the columns of ``core.evaluation.CURVES``."""
+    """ROC curves, recall over false positive rate; ``curves`` has the columns of ``core.evaluation.CURVES``."""
     text = f"ROC curves of {_series(curves)}. {_best_recall(curves, 0.1)}"
     diagonal = (
         alt.Chart(pd.DataFrame({"x": [0, 1], "y": [0, 1]}))
@@ -68,7 +68,7 @@ def precision_recall_chart(curves: pd.DataFrame, models: Sequence[str]) -> Figur
 
 
 def _curve(curves: pd.DataFrame, models: Sequence[str], x: str, y: str, x_title: str, y_title: str) -> alt.Chart:
-    frame = curves.assign(place=np.arange(len(curves)))
+    frame = curves.assign(position=np.arange(len(curves)))
     return (
         alt.Chart(frame)
         .mark_line(strokeWidth=2, clip=True)
@@ -77,14 +77,14 @@ def _curve(curves: pd.DataFrame, models: Sequence[str], x: str, y: str, x_title:
             y=alt.Y(f"{y}:Q", title=y_title, scale=alt.Scale(domain=[0, 1])),
             color=_color(models, curves),
             strokeDash=alt.StrokeDash("scoring:N", legend=alt.Legend(title=None, orient="top")),
-            order="place:Q",  # the rows' order is the curve's; sorting by x would tear vertical stretches apart
+            order="position:Q",  # rows are in the order of the curve; sorting by x would break up vertical segments
             tooltip=["model", "scoring", *(alt.Tooltip(f"{c}:Q", format=".3f") for c in ("threshold", x, y))],
         )
     )
 
 
 def threshold_chart(curve: pd.DataFrame) -> Figure:
-    """Precision, recall and F1 of one model by threshold, with the best F1 and the cliff, if there is one, marked."""
+    """Precision, recall and F1 of one model by threshold; the best F1 and the cliff, if there is one, are marked."""
     frame = curve.dropna(subset=["threshold"])
     best = frame.iloc[int(np.argmax(frame["f1"].to_numpy()))]
     text = (
@@ -92,13 +92,13 @@ def threshold_chart(curve: pd.DataFrame) -> Figure:
         f"precision is {best['precision']:.3f} and recall {best['recall']:.3f}."
     )
     marks = [{"threshold": best["threshold"], "what": "best F1"}]
-    fall = find_cliff(curve)
-    if fall is not None:
-        marks.append({"threshold": fall.threshold, "what": "cliff"})
+    cliff = find_cliff(curve)
+    if cliff is not None:
+        marks.append({"threshold": cliff.threshold, "what": "cliff"})
         text += (
-            f" The cliff is at {fall.threshold:.3g}: {fall.positives:.0%} of the positive and {fall.negatives:.0%} of "
-            f"the negative pairs have this one score, so precision falls from {fall.before:.3f} to {fall.after:.3f} at "
-            "once."
+            f" The cliff is at {cliff.threshold:.3g}: {cliff.positives:.0%} of the positive and {cliff.negatives:.0%} "
+            f"of the negative pairs have this same score, so precision falls from {cliff.before:.3f} to "
+            f"{cliff.after:.3f} at once."
         )
     long = frame.melt("threshold", ["precision", "recall", "f1"], "measure", "value")
     lines = (
@@ -129,7 +129,7 @@ def threshold_chart(curve: pd.DataFrame) -> Figure:
 
 
 def score_chart(scores: pd.DataFrame) -> Figure:
-    """Scores of positive and negative pairs of one model; columns low, high, label, count."""
+    """Histogram of the scores of positive and negative pairs of one model; columns low, high, label and count."""
     total = scores.groupby("label")["count"].sum()
     middle = {label: _median(scores[scores["label"] == label]) for label in ("positive", "negative")}
     text = (
@@ -158,9 +158,9 @@ def score_chart(scores: pd.DataFrame) -> Figure:
 
 
 def learning_chart(curves: pd.DataFrame, models: Sequence[str], measure: str, x: str) -> Figure | None:
-    """A learning curve: ``measure`` (roc_auc, loss or learning_rate) over ``x`` (epoch, batch, examples or seconds).
+    """Learning curves: ``measure`` (roc_auc, loss or learning_rate) over ``x`` (epoch, batch, examples or seconds).
 
-    Points at which the learning rate was raised again are marked by diamonds.
+    Diamonds mark the points at which the learning rate was raised again. None if ``measure`` was not measured.
     """
     frame = curves.dropna(subset=[measure])
     if frame.empty:
@@ -171,9 +171,9 @@ def learning_chart(curves: pd.DataFrame, models: Sequence[str], measure: str, x:
         for model, part in frame.groupby("model", sort=False)
     ]
     text = f"{title} during training: {'; '.join(ends)}."
-    again = find_restarts(frame)
-    if len(again):
-        counts = again.groupby("model", sort=False).size()
+    restarts = find_restarts(frame)
+    if len(restarts):
+        counts = restarts.groupby("model", sort=False).size()
         text += " Restarts of the learning rate, marked by diamonds: "
         text += ", ".join(f"{model} {count}" for model, count in counts.items()) + "."
     color = _color(models, frame)
@@ -181,21 +181,21 @@ def learning_chart(curves: pd.DataFrame, models: Sequence[str], measure: str, x:
         "model", "epoch", "batch", alt.Tooltip("examples:Q", format=","), alt.Tooltip("seconds:Q", format=".1f"),
         alt.Tooltip("learning_rate:Q", format=".3g"), alt.Tooltip(f"{measure}:Q", format=".4f"),
     ]  # fmt: skip
-    place = {
+    axes = {
         "x": alt.X(f"{x}:Q", title=x.capitalize(), axis=alt.Axis(format="~s", tickMinStep=1, tickCount=6)),
         "y": alt.Y(f"{measure}:Q", title=title, scale=alt.Scale(zero=False)),
     }
-    lines = alt.Chart(frame).mark_line(point={"size": 14}, strokeWidth=2).encode(**place, color=color, tooltip=tooltip)
+    lines = alt.Chart(frame).mark_line(point={"size": 14}, strokeWidth=2).encode(**axes, color=color, tooltip=tooltip)
     diamonds = (
-        alt.Chart(again)
+        alt.Chart(restarts)
         .mark_point(shape="diamond", size=80, filled=True, opacity=1)
-        .encode(**place, color=color, tooltip=tooltip)
+        .encode(**axes, color=color, tooltip=tooltip)
     )
     return Figure((lines + diamonds).properties(height=_HEIGHT), text)
 
 
 def cost_chart(rows: pd.DataFrame, models: Sequence[str], metric: str) -> Figure | None:
-    """What a model costs against what it is worth; columns model, seconds, value."""
+    """A metric of every model over its training time; columns model, seconds and value."""
     frame = rows.dropna(subset=["seconds", "value"])
     if frame.empty:
         return None
@@ -230,23 +230,23 @@ def cost_chart(rows: pd.DataFrame, models: Sequence[str], metric: str) -> Figure
 
 
 def _apart(frame: pd.DataFrame) -> list[str]:
-    """Models whose names can stand beside their points without covering another name; columns model, seconds, value."""
+    """Models whose names fit beside their points without overlapping; columns model, seconds and value."""
     span = max(float(frame["value"].max() - frame["value"].min()), 1e-9)
     names: list[str] = []
     kept = np.empty((0, 2))
     ordered = frame.sort_values("value", ascending=False)
-    places = np.stack(
+    points = np.stack(
         [np.log10(ordered["seconds"].to_numpy()) / 1.5, ordered["value"].to_numpy() / span / 0.05], axis=1
     )
-    for name, place in zip(ordered["model"], places, strict=True):
-        if (np.abs(kept - place) > 1).any(axis=1).all():
-            kept = np.vstack([kept, place])
+    for name, point in zip(ordered["model"], points, strict=True):
+        if (np.abs(kept - point) > 1).any(axis=1).all():
+            kept = np.vstack([kept, point])
             names.append(str(name))
     return names
 
 
 def category_chart(rows: pd.DataFrame, metric: str) -> Figure | None:
-    """One metric of every model in every category; columns category, series, value, low, high."""
+    """One metric of every model in every category; columns category, series, value, low and high."""
     frame = rows.dropna(subset=["value"])
     if frame.empty:
         return None
@@ -255,7 +255,7 @@ def category_chart(rows: pd.DataFrame, metric: str) -> Figure | None:
     leaders = frame.sort_values("value", ascending=False).drop_duplicates("category")
     best = [f"{row.series} in {row.category}" for row in leaders.itertuples()]
     text = (
-        f"{title} of {len(order)} models and scorings in {frame['category'].nunique()} categories; best: "
+        f"{title} of {len(order)} models and scorings in {frame['category'].nunique()} categories. Best: "
         f"{', '.join(best)}."
     )
     chart = (
@@ -274,7 +274,7 @@ def category_chart(rows: pd.DataFrame, metric: str) -> Figure | None:
 
 
 def _score_axis(name: str, title: str, scores: np.ndarray, **more: Any) -> alt.X:
-    """Linear for cosines; logarithmic away from 0 for scores without a bound, such as products of degrees."""
+    """A linear axis for cosines; for unbounded scores (products of degrees) one that is logarithmic away from 0."""
     positive = scores[scores > 0]
     if not len(positive) or positive.max() <= _LARGEST_COSINES or positive.max() <= 20 * np.median(positive):
         return alt.X(name, title=title, scale=alt.Scale(zero=False, nice=False), **more)
@@ -285,7 +285,7 @@ def _score_axis(name: str, title: str, scores: np.ndarray, **more: Any) -> alt.X
 
 
 def _color(models: Sequence[str], shown: pd.DataFrame) -> alt.Color:
-    """Every model keeps its colour, whichever of them are shown."""
+    """Colours by model: every model keeps its colour, whichever models are shown."""
     present = [model for model in models if model in set(shown["model"])]
     return alt.Color(
         "model:N",
@@ -300,20 +300,20 @@ def _series(curves: pd.DataFrame) -> str:
 
 
 def _best_recall(curves: pd.DataFrame, rate: float) -> str:
-    found = [
+    recalls = [
         (float(np.interp(rate, part["false_positive_rate"], part["recall"])), f"{model} ({scoring})")
         for (model, scoring), part in curves.groupby(["model", "scoring"], sort=False)
     ]
-    recall, name = max(found)
+    recall, name = max(recalls)
     return f"At a false positive rate of {rate:.0%}, {name} finds the most: {recall:.1%} of the related pairs."
 
 
 def _best_f1(curves: pd.DataFrame) -> str:
-    found = [
+    best = [
         (float(part["f1"].max()), f"{model} ({scoring})")
         for (model, scoring), part in curves.groupby(["model", "scoring"], sort=False)
     ]
-    f1, name = max(found)
+    f1, name = max(best)
     return f"The largest F1, {f1:.3f}, belongs to {name}."
 
 

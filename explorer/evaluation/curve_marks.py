@@ -1,4 +1,4 @@
-"""What stands out on a curve: the cliff of precision and recall, the restarts of a learning rate."""
+"""What stands out on curves: cliffs, restarts of a learning rate, and the series to draw first."""
 
 from dataclasses import dataclass
 
@@ -7,34 +7,8 @@ import pandas as pd
 
 from core.models import MODELS
 
-
-def foremost_series(points: pd.DataFrame, count: int = 5) -> list[str]:
-    """The series ("model · scoring") that are drawn first: of the ``count`` models of the largest F1 the best scoring.
-
-    The first model of all, the floor, is one of them: no curve says much without it.
-    """
-    best = points.groupby(["model", "scoring"], sort=False)["f1"].max().sort_values(ascending=False).reset_index()
-    best = best.drop_duplicates("model")
-    floor = best[best["model"] == points["model"].iloc[0]]
-    chosen = pd.concat([best.head(count), floor]).drop_duplicates("model")
-    return (chosen["model"] + " · " + chosen["scoring"]).tolist()
-
-
-def first_series_with_cliff(points: pd.DataFrame, series: list[str]) -> int:
-    """Place of the series whose thresholds are shown first: a model that learns and has a cliff, else the first.
-
-    The cliff is what no average shows.
-    """
-    for place, name in enumerate(series):
-        model, scoring = name.split(" · ")
-        curve = points[(points["model"] == model) & (points["scoring"] == scoring)]
-        if model in MODELS and MODELS[model].learns and find_cliff(curve) is not None:
-            return place
-    return 0
-
-
 _CLIFF = 0.05
-"""Share of the pairs that has to be gained at one threshold to speak of a cliff."""
+"""Minimum share of the pairs gained at one threshold for it to count as a cliff."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +16,9 @@ class Cliff:
     """A threshold at which many pairs are gained at once.
 
     Attributes:
-        threshold: the score that they share.
-        positives, negatives: share of the positive and of the negative pairs gained there.
-        before, after: precision just above it and at it.
+        threshold: the score that these pairs share.
+        positives, negatives: shares of the positive and of the negative pairs gained there.
+        before, after: precision just above the threshold and at it.
     """
 
     threshold: float
@@ -57,17 +31,18 @@ class Cliff:
 def find_cliff(curve: pd.DataFrame) -> Cliff | None:
     """The widest step of a curve, or None if no step gains a twentieth of all pairs.
 
-    Curves have a point for every 1 % or less of the pairs, unless pairs share a score: those a model cannot place.
+    Curves have a point for at most every 1 % of the pairs, unless many pairs share a score because the model cannot
+    place them.
     """
     if len(curve) < 2:
         return None
     steps = curve[["recall", "false_positive_rate"]].diff()
     width = steps.sum(axis="columns").to_numpy()
-    place = int(np.argmax(width))
-    row, above = curve.iloc[place], curve.iloc[place - 1]
-    if width[place] < 2 * _CLIFF or not np.isfinite(row["threshold"]):
+    widest = int(np.argmax(width))
+    row, above = curve.iloc[widest], curve.iloc[widest - 1]
+    if width[widest] < 2 * _CLIFF or not np.isfinite(row["threshold"]):
         return None
-    gained = steps.iloc[place]
+    gained = steps.iloc[widest]
     return Cliff(
         float(row["threshold"]),
         float(gained["recall"]),
@@ -78,6 +53,31 @@ def find_cliff(curve: pd.DataFrame) -> Cliff | None:
 
 
 def find_restarts(curves: pd.DataFrame) -> pd.DataFrame:
-    """The rows of learning curves at which the learning rate is higher than in the row before, by a hundredth."""
+    """The rows of learning curves whose learning rate is at least 1 % higher than in the previous row."""
     before = curves.groupby("model", sort=False)["learning_rate"].shift()
     return curves[curves["learning_rate"] > before * 1.01]
+
+
+def foremost_series(points: pd.DataFrame, count: int = 5) -> list[str]:
+    """The series ("model · scoring") selected at first: the best scoring of the ``count`` models with the largest F1.
+
+    The first model of ``points`` is the baseline and always one of them: no curve says much without it.
+    """
+    best = points.groupby(["model", "scoring"], sort=False)["f1"].max().sort_values(ascending=False).reset_index()
+    best = best.drop_duplicates("model")
+    baseline = best[best["model"] == points["model"].iloc[0]]
+    chosen = pd.concat([best.head(count), baseline]).drop_duplicates("model")
+    return (chosen["model"] + " · " + chosen["scoring"]).tolist()
+
+
+def first_series_with_cliff(points: pd.DataFrame, series: list[str]) -> int:
+    """Index of the series whose thresholds are shown first: a model that learns and has a cliff, otherwise the first.
+
+    A cliff is something that no average shows.
+    """
+    for index, label in enumerate(series):
+        model, scoring = label.split(" · ")
+        curve = points[(points["model"] == model) & (points["scoring"] == scoring)]
+        if model in MODELS and MODELS[model].learns and find_cliff(curve) is not None:
+            return index
+    return 0

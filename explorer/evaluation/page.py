@@ -1,4 +1,4 @@
-"""How good each model is: leaderboard, curves, learning, cost."""
+"""How good each model is: leaderboard, curves, learning and cost."""
 
 import streamlit as st
 
@@ -37,7 +37,7 @@ st.caption(readers.PROTOCOL_NOTES[protocol])
 
 rows = tables.leaderboard_rows(board, protocol, subset)
 if rows.empty:
-    st.info("This protocol was not measured for this category.", icon=":material/block:")
+    st.info("This category was not measured under this protocol.", icon=":material/block:")
 else:
     st.dataframe(
         rows,
@@ -61,7 +61,7 @@ else:
 st.header("Learning", anchor=False)
 learning = readers.read_learning_curves(category)
 if learning.empty:
-    st.caption("None of the materialized models learns by steps.")
+    st.caption("None of the materialized models learns in steps.")
 else:
     over = st.segmented_control(
         "Over", ["examples", "batch", "epoch", "seconds"], default="examples", required=True, key="over"
@@ -70,7 +70,7 @@ else:
         with column:
             components.show_figure(
                 charts.learning_chart(learning, models, measure, over or "examples"),
-                f"No {measure} was measured on the way.",
+                f"No {measure} was measured during training.",
             )
     with st.expander("Learning rate"):
         components.show_figure(charts.learning_chart(learning, models, "learning_rate", over or "examples"))

@@ -1,4 +1,4 @@
-"""Metrics, curves and training facts of all models of a category, put together."""
+"""Metrics, curves and training facts of all models of a category, combined."""
 
 import functools
 from typing import Any
@@ -10,18 +10,22 @@ import pyarrow.compute as pc
 from explorer.shared import store_reader
 
 PROTOCOL_NOTES = {
-    "published": "Held-out pairs against as many uniformly drawn non-pairs, as in the article. These negatives are "
-    "easy: popularity alone scores high.",
-    "degree_matched": "Held-out pairs against non-pairs whose products are as popular: popularity alone is worth 0.5.",
-    "ranking": "What a shop sees: each product's list of best neighbours against its held-out pairs, training pairs "
-    "masked.",
-    "cold_start": "Products held out whole, against equally popular non-pairs: only side information can place them.",
+    "published": "Held-out pairs against the same number of uniformly drawn non-pairs, as in the article. These "
+    "negatives are easy: popularity alone scores high.",
+    "degree_matched": "Held-out pairs against non-pairs of equally popular products: popularity alone is worth 0.5.",
+    "ranking": "What a shop sees: each product's list of best neighbours against its held-out pairs. Training pairs "
+    "are masked.",
+    "cold_start": "Pairs of products that were held out completely, against non-pairs of equally popular products. "
+    "Only side information can place such products.",
 }
-"""Protocol → what its numbers mean."""
+"""Protocol → what its numbers mean, as a sentence for the page."""
 
 
 def read_leaderboard(category: str) -> pa.Table | None:
-    """The leaderboard; where it is missing or was made of other metrics than there are, the metrics themselves."""
+    """The leaderboard of a category, with the columns of ``core.evaluation.METRICS``; None without any metrics.
+
+    If it is missing or was made from older metrics, the current metrics are concatenated instead.
+    """
     stored = store_reader.current_manifest("leaderboard", category)
     models = store_reader.models_with("metrics", category)
     now = {
@@ -30,29 +34,29 @@ def read_leaderboard(category: str) -> pa.Table | None:
     if stored is not None and stored.info.get("inputs") == now:
         return store_reader.read_table("leaderboard", category)
     parts = [store_reader.read_table(f"metrics/{name}", category, "metrics") for name in models]
-    found = [part for part in parts if part is not None]
-    return pa.concat_tables(found) if found else None
+    present = [part for part in parts if part is not None]
+    return pa.concat_tables(present) if present else None
 
 
 def measured_subsets(long: pa.Table, protocol: str) -> list[str]:
-    """The subsets that a protocol was measured on; ``all`` comes first and is always there."""
-    present = set(long.filter(pc.equal(long["protocol"], protocol))["subset"].to_pylist())
-    return ["all", *sorted(present - {"all"})]
+    """The subsets for which a protocol was measured; ``all`` comes first and is always included."""
+    measured = set(long.filter(pc.equal(long["protocol"], protocol))["subset"].to_pylist())
+    return ["all", *sorted(measured - {"all"})]
 
 
 def read_curves(category: str) -> pd.DataFrame | None:
-    """All models' operating points, columns of ``core.evaluation.CURVES``; None if there are none."""
+    """Operating points of all models, with the columns of ``core.evaluation.CURVES``; None if there are none."""
     return _concatenated(category, "curves")
 
 
 def read_score_histograms(category: str, model: str) -> pd.DataFrame | None:
-    """A model's score histograms, columns of ``core.evaluation.SCORES``."""
+    """Score histograms of a model, with the columns of ``core.evaluation.SCORES``; None if there are none."""
     table = store_reader.read_table(f"metrics/{model}", category, "scores")
     return None if table is None else table.to_pandas()
 
 
 def read_learning_curves(category: str) -> pd.DataFrame:
-    """Rows of ``core.interfaces.LEARNING_CURVE`` of all models, with the column model."""
+    """Learning curves of all models: the columns of ``core.interfaces.LEARNING_CURVE``, and model."""
     frames = []
     for model in store_reader.models_with("embeddings", category):
         table = store_reader.read_table(f"embeddings/{model}", category, "learning_curve")
@@ -62,7 +66,11 @@ def read_learning_curves(category: str) -> pd.DataFrame:
 
 
 def metric_across_categories(protocol: str, subset: str, metric: str) -> pd.DataFrame:
-    """One metric in every category that has it: columns category (title), model, scoring, value, low, high."""
+    """One metric in every category that has it.
+
+    Returns:
+        frame with columns category (its title), model, scoring, value, low and high.
+    """
     frames = []
     for entry in store_reader.list_categories()[0]:
         long = read_leaderboard(entry.name)
@@ -76,16 +84,16 @@ def metric_across_categories(protocol: str, subset: str, metric: str) -> pd.Data
 
 
 def read_training_facts(category: str) -> dict[str, dict[str, Any]]:
-    """Model → facts of its training. What the pipeline noted beside the artefact comes first."""
-    found = {}
+    """Model → facts about its training: what the pipeline noted in the manifest, then what the model itself reports."""
+    facts = {}
     for model in store_reader.models_with("embeddings", category):
         asset = f"embeddings/{model}"
         manifest = store_reader.current_manifest(asset, category)
         later = (store_reader.current_manifest(f"{stage}/{model}", category) for stage in ("metrics", "neighbours"))
         seconds = (m.info.get("seconds") if m else None for m in later)
-        found[model] = {**(manifest.info if manifest else {}), **store_reader.read_info(asset, category)}
-        found[model] |= dict(zip(("evaluation_seconds", "neighbours_seconds"), seconds, strict=True))
-    return found
+        facts[model] = {**(manifest.info if manifest else {}), **store_reader.read_info(asset, category)}
+        facts[model] |= dict(zip(("evaluation_seconds", "neighbours_seconds"), seconds, strict=True))
+    return facts
 
 
 def _concatenated(category: str, field: str) -> pd.DataFrame | None:
@@ -93,5 +101,5 @@ def _concatenated(category: str, field: str) -> pd.DataFrame | None:
         store_reader.read_table(f"metrics/{name}", category, field)
         for name in store_reader.models_with("metrics", category)
     ]
-    found = [part.to_pandas() for part in parts if part is not None and part.num_rows]
-    return pd.concat(found, ignore_index=True) if found else None
+    frames = [part.to_pandas() for part in parts if part is not None and part.num_rows]
+    return pd.concat(frames, ignore_index=True) if frames else None

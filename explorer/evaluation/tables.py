@@ -1,4 +1,4 @@
-"""The tables of the evaluation page, with their column settings: leaderboard and cost."""
+"""Tables of the evaluation page and their column settings: leaderboard and cost."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -19,7 +19,7 @@ ARTICLE = {
     ("matrix_factorization", "all"): 0.7951,
     ("matrix_factorization_sequences", "all"): 0.9320,
 }
-"""ROC-AUC that the article (Yan, 2020) reports on the whole Electronics category under the published protocol."""
+"""ROC-AUC that the article (Yan, 2020) reports for the whole Electronics category under the published protocol."""
 ARTICLE_NOTE = (
     "The article's figures are for Electronics. There, node2vec ran out of memory and skip-gram with side information "
     "scored 0.4 to 0.5."
@@ -30,14 +30,14 @@ def leaderboard_rows(long: pa.Table, protocol: str, subset: str) -> pd.DataFrame
     """The leaderboard of one protocol: a row per model and scoring, a column per metric, best first.
 
     Args:
-        long: columns of ``core.evaluation.METRICS``.
+        long: table with the columns of ``core.evaluation.METRICS``.
         protocol: published, degree_matched, ranking or cold_start.
         subset: all or seen.
 
     Returns:
-        frame with columns model, scoring, the metrics, after each metric with an interval its half width as
-        ``± metric``, and under the published protocol ``article`` after the first metric. Empty if the protocol was
-        not measured.
+        frame with columns model, scoring and the metrics. A metric with an interval is followed by half the width of
+        the interval as ``± metric``; under the published protocol, the first metric is followed by ``article``. Empty
+        if the protocol was not measured.
     """
     part = long.filter(pc.and_(pc.equal(long["protocol"], protocol), pc.equal(long["subset"], subset)))
     rows: dict[tuple[str, str], dict[str, Any]] = {}
@@ -55,9 +55,9 @@ def leaderboard_rows(long: pa.Table, protocol: str, subset: str) -> pd.DataFrame
         if name == order[0] and protocol == "published":
             columns.append("article")
             for (model, scoring), row in rows.items():
-                # The article scored one way; its figure stands beside the model's own default scoring.
-                default = model not in MODELS or MODELS[model].scorings[0] == scoring
-                row["article"] = ARTICLE.get((model, subset)) if default else None
+                # The article used one scoring; its figure stands beside the model's default scoring.
+                is_default = model not in MODELS or MODELS[model].scorings[0] == scoring
+                row["article"] = ARTICLE.get((model, subset)) if is_default else None
     frame = pd.DataFrame([{"model": m, "scoring": s, **row} for (m, s), row in rows.items()], columns=columns)
     frame = frame.astype(dict.fromkeys(columns[2:], float))
     return frame.sort_values(order[0], ascending=False, ignore_index=True) if order else frame
@@ -68,22 +68,30 @@ def leaderboard_columns(frame: pd.DataFrame) -> dict[str, Any]:
     column = st.column_config
     settings: dict[str, Any] = {
         "model": column.TextColumn("Model", pinned=True),
-        "scoring": column.TextColumn("Scoring", help="center_context: goes with; center_center: is like"),
+        "scoring": column.TextColumn(
+            "Scoring", help="center_context: goes with the product; center_center: is like it"
+        ),
     }
     for name in frame.columns:
         if name == "article":
             settings[name] = column.NumberColumn(
-                "Article, Electronics", format="%.4f", help="Yan (2020), the whole category; for orientation"
+                "Article, Electronics", format="%.4f", help="Yan (2020) on the whole category, for orientation"
             )
         elif name.startswith("± "):
-            settings[name] = column.NumberColumn("±", format="%.4f", width=70, help="Half the 95 % bootstrap interval")
+            settings[name] = column.NumberColumn(
+                "±", format="%.4f", width=70, help="Half of the 95 % bootstrap interval"
+            )
         elif name not in settings:
             settings[name] = column.NumberColumn(METRIC_TITLES.get(name, name), format="%.4f")
     return settings
 
 
 def training_rows(facts: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
-    """Cost of every model: seconds by phase, throughput, peak memory, device. ``facts``: model → embeddings info."""
+    """Cost of every model: seconds by phase, throughput, peak memory and device.
+
+    Args:
+        facts: model → facts about its training.
+    """
     rows = [
         {
             "model": model,
@@ -111,22 +119,22 @@ def training_columns() -> dict[str, Any]:
         "model": column.TextColumn("Model"),
         "seconds": column.NumberColumn("Training", format="%.2f s", help="Wall time"),
         "probing": column.NumberColumn("Probing", format="%.2f s", help="Measuring the learning curve"),
-        "setup": column.NumberColumn("Set-up", format="%.2f s", help="All that is neither of the others"),
-        "compilation": column.NumberColumn("Compilation", format="%.2f s", help="Kernels that were not cached yet"),
+        "setup": column.NumberColumn("Set-up", format="%.2f s", help="Everything that is none of the other phases"),
+        "compilation": column.NumberColumn("Compilation", format="%.2f s", help="Of kernels that were not cached yet"),
         "examples_per_second": column.NumberColumn("Examples / s", format="compact"),
         "peak_memory": column.NumberColumn("Peak memory", format="%.0f MB", help="Of the training process"),
         "evaluation_seconds": column.NumberColumn("Evaluation", format="%.1f s", help="Wall time of its metrics"),
-        "neighbours_seconds": column.NumberColumn("Neighbours", format="%.1f s", help="Wall time of its lists"),
+        "neighbours_seconds": column.NumberColumn("Neighbours", format="%.1f s", help="Wall time of making the lists"),
         "device": column.TextColumn("Device"),
     }
 
 
 def cost_rows(costs: pd.DataFrame, board: pd.DataFrame) -> pd.DataFrame:
-    """Training time of every model beside its best value of the leaderboard's first metric.
+    """Training time of every model together with its best value of the leaderboard's first metric.
 
     Args:
-        costs: columns model and seconds.
-        board: :func:`leaderboard_rows`.
+        costs: frame with columns model and seconds.
+        board: frame of :func:`leaderboard_rows`.
     """
     best = board.groupby("model", sort=False)[board.columns[2]].max().rename("value").reset_index()
     return costs.reindex(columns=["model", "seconds"]).merge(best, on="model")

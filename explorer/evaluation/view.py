@@ -1,4 +1,4 @@
-"""The parts of the evaluation page: curves, and one metric in all categories."""
+"""Parts of the evaluation page: the curves, and one metric in all categories."""
 
 from collections.abc import Sequence
 
@@ -13,21 +13,22 @@ from explorer.shared.components import show_figure
 def show_curves(category: str, curves: pd.DataFrame, models: Sequence[str], protocol: str, subset: str) -> None:
     """ROC and precision-recall curves of all models, then thresholds and scores of one."""
     if protocol not in set(curves["protocol"]):
-        st.caption("Curves belong to link prediction; these are of the published protocol.")
+        st.caption("Curves exist only for link prediction; these belong to the published protocol.")
         protocol = "published"
     part = curves[(curves["protocol"] == protocol) & (curves["subset"] == subset)]
     if part.empty:
-        st.caption("There are no curves of these pairs.")
+        st.caption("There are no curves for these pairs.")
         return
-    series = list(dict.fromkeys(part["model"] + " · " + part["scoring"]))
-    shown = st.multiselect(
+    labels = part["model"] + " · " + part["scoring"]
+    series = list(dict.fromkeys(labels))
+    selected = st.multiselect(
         "Models and scorings",
         series,
         default=curve_marks.foremost_series(part),
         key="series",
         placeholder="Choose models",
     )
-    chosen = part[(part["model"] + " · " + part["scoring"]).isin(shown)]
+    chosen = part[labels.isin(selected)]
     if chosen.empty:
         st.caption("Choose at least one model.")
         return
@@ -37,29 +38,29 @@ def show_curves(category: str, curves: pd.DataFrame, models: Sequence[str], prot
     with right:
         show_figure(charts.precision_recall_chart(chosen, models))
 
-    names = part["model"] + " · " + part["scoring"]
     first = curve_marks.first_series_with_cliff(part, series)
-    one = str(st.selectbox("Thresholds and scores of", series, index=first, key="threshold series"))
-    model, scoring = one.split(" · ")
+    detailed = str(st.selectbox("Thresholds and scores of", series, index=first, key="threshold series"))
+    model, scoring = detailed.split(" · ")
     left, right = st.columns(2)
     with left:
-        show_figure(charts.threshold_chart(part[names == one]))
+        show_figure(charts.threshold_chart(part[labels == detailed]))
     with right:
         scores = readers.read_score_histograms(category, model)
-        mine = None if scores is None else scores[(scores["protocol"] == protocol) & (scores["scoring"] == scoring)]
-        show_figure(None if mine is None or mine.empty else charts.score_chart(mine))
+        if scores is not None:
+            scores = scores[(scores["protocol"] == protocol) & (scores["scoring"] == scoring)]
+        show_figure(None if scores is None or scores.empty else charts.score_chart(scores))
 
 
 def show_across_categories(protocol: str, subset: str, metrics: Sequence[str]) -> None:
-    """One metric of all models in all categories, drawn and as a table."""
+    """One metric of all models in all categories, as a chart and as a table."""
     metric = st.selectbox(
         "Metric", metrics, key="across metric", format_func=lambda name: metric_titles.METRIC_TITLES.get(name, name)
     )
-    found = readers.metric_across_categories(protocol, subset, str(metric))
-    series = found["model"] + " · " + found["scoring"]
-    show_figure(charts.category_chart(found.assign(series=series), str(metric)))
+    values = readers.metric_across_categories(protocol, subset, str(metric))
+    series = values["model"] + " · " + values["scoring"]
+    show_figure(charts.category_chart(values.assign(series=series), str(metric)))
     with st.expander("As a table"):
-        table = found.pivot_table("value", ["model", "scoring"], "category").reset_index()
+        table = values.pivot_table("value", ["model", "scoring"], "category").reset_index()
         settings = {c: st.column_config.NumberColumn(format="%.4f") for c in table.columns[2:]}
         st.dataframe(
             table, column_config=settings, hide_index=True, placeholder="–", alt=f"{metric} by model and category"

@@ -1,4 +1,4 @@
-"""What is materialized, when, by which run, from which settings and code, and what is missing."""
+"""What is materialized, when, by which run, with which settings and code, and what is missing."""
 
 import streamlit as st
 
@@ -16,8 +16,8 @@ if problem:
     st.warning(error_text(problem), icon=":material/warning:")
 present = [s.manifest for s in states if s.manifest]
 damaged = [s for s in states if s.state == DAMAGED]
-for one in damaged:
-    st.error(plain(one.trouble), icon=":material/error:")
+for state in damaged:
+    st.error(plain(state.trouble), icon=":material/error:")
 if not present:
     components.show_missing("artefacts", category)
     st.stop()
@@ -38,7 +38,7 @@ with st.container(horizontal=True):
 
 stale = by_state[OUTDATED] + by_state[MISSING] + by_state[DAMAGED]
 if stale:
-    st.markdown("Bring everything of this category up to date with")
+    st.markdown("Bring the whole category up to date with")
     st.code(dagster_links.materialize_command(category), language="bash")
     with st.expander("Only what is missing, damaged or out of date"):
         st.code(

@@ -1,4 +1,4 @@
-"""How the assets of a category stand, read from the store's manifests."""
+"""Which assets of a category are up to date, read from the manifests in the store."""
 
 import contextlib
 from dataclasses import replace
@@ -15,22 +15,22 @@ from explorer.shared.store_reader import current_manifest, models_with
 
 
 def mapped_models(category: str) -> tuple[list[str], str | None]:
-    """Models whose map this installation makes of a category or has made; and what is wrong with its settings."""
+    """Models whose map this installation makes or has made for a category, and what is wrong with its settings."""
     wanted, problem = [], None
     try:
         known = load_categories(paths.categories_file())
         wanted = projection_models(known[category].config("projection") if category in known else ProjectionConfig())
     except InputError as error:
         problem = str(error)
-    made = [name for name in models_with("projection", category) if name in MODELS]
-    return [name for name in MODELS if name in wanted or name in made], problem
+    existing = [name for name in models_with("projection", category) if name in MODELS]
+    return [name for name in MODELS if name in wanted or name in existing], problem
 
 
 def asset_states(category: str) -> tuple[list[AssetState], str | None]:
-    """How every asset of a category stands, and what is wrong with its settings.
+    """The state of every asset of a category, and what is wrong with its settings, if anything.
 
-    Where categories.yaml cannot tell the settings, they count as unchanged. Whether a source changed is not looked up:
-    it may be far away, and only Dagster's machine may know the way.
+    If the settings cannot be read from categories.yaml, they count as unchanged. Whether a source has changed is not
+    checked: it may be slow to reach, and perhaps only from the machine that runs Dagster.
     """
     maps, problem = mapped_models(category)
     known = None

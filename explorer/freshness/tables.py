@@ -1,4 +1,4 @@
-"""The table of the freshness page, with its column settings."""
+"""The table of the freshness page and its column settings."""
 
 import time
 from collections.abc import Iterable, Mapping
@@ -13,20 +13,20 @@ from explorer.shared.formatting import size
 
 
 def state_rows(states: Iterable[AssetState], category: str) -> pd.DataFrame:
-    """What was materialized when: one row per asset of a category."""
+    """One row per asset of a category: its state, and when and how it was materialized."""
     rows = []
-    for s in states:
-        m = s.manifest
+    for state in states:
+        manifest = state.manifest
         rows.append(
             {
-                "asset": s.asset,
-                "state": s.sentence,
-                "created": time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(m.created)) if m else None,
-                "rows": _rows(m.fields) if m else None,
-                "size": size(m.bytes) if m else None,
-                "run": str(m.info.get("run_id") or "")[:8] if m else None,
-                "code": str(m.info.get("code_version") or "") if m else None,
-                "dagster": asset_page(s.asset, category),
+                "asset": state.asset,
+                "state": state.sentence,
+                "created": time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(manifest.created)) if manifest else None,
+                "rows": _rows(manifest.fields) if manifest else None,
+                "size": size(manifest.bytes) if manifest else None,
+                "run": str(manifest.info.get("run_id") or "")[:8] if manifest else None,
+                "code": str(manifest.info.get("code_version") or "") if manifest else None,
+                "dagster": asset_page(state.asset, category),
             }
         )
     return pd.DataFrame(rows)
@@ -46,9 +46,9 @@ def state_columns() -> dict[str, Any]:
         "asset": column.TextColumn("Asset", pinned=True, width=260),
         "state": column.TextColumn("State"),
         "created": column.TextColumn("Materialized (UTC)"),
-        "rows": column.NumberColumn("Rows", format="localized", help="Length of its longest table or array"),
+        "rows": column.NumberColumn("Rows", format="localized", help="Length of the longest table or array"),
         "size": column.TextColumn("Size", alignment="right"),
-        "run": column.TextColumn("Run", help="First signs of the Dagster run id"),
+        "run": column.TextColumn("Run", help="First characters of the Dagster run id"),
         "code": column.TextColumn("Code", help="Code version"),
         "dagster": column.LinkColumn("Dagster", display_text="open", help="The asset's page in the Dagster UI"),
     }

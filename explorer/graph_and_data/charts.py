@@ -13,22 +13,22 @@ _HEIGHT = 380
 
 
 def degree_chart(degree: np.ndarray) -> Figure:
-    """Products by number of training pairs, in bins that double in width; products without a pair are a bin."""
+    """Products by number of training pairs, in bins of doubling width; those without a pair have their own bin."""
     edges = [0, 1]
     while edges[-1] <= degree.max(initial=0):
         edges.append(edges[-1] * 2)
     counts = np.histogram(degree, [*edges])[0]
     labels = [str(a) if b - a == 1 else f"{a:,}–{b - 1:,}" for a, b in itertools.pairwise(edges)]
-    some = degree[degree > 0]
+    paired = degree[degree > 0]
     text = (
-        f"{len(degree):,} products: {int((degree == 0).sum()):,} have no training pair; those that have one have "
-        f"{np.median(some) if len(some) else 0:.0f} in the median and {int(degree.max(initial=0)):,} at most."
+        f"{len(degree):,} products: {int((degree == 0).sum()):,} have no training pair. The others have "
+        f"{np.median(paired) if len(paired) else 0:.0f} in the median and at most {int(degree.max(initial=0)):,}."
     )
     return Figure(_bars(labels, counts, "Training pairs of a product", "Products"), text)
 
 
 def weight_chart(edges: np.ndarray, counts: np.ndarray) -> Figure:
-    """Pairs by weight; ``edges [n + 1]`` in doubling steps, ``counts [n]``."""
+    """Pairs by weight; ``edges [n + 1]`` double from one to the next, ``counts [n]``."""
     labels = [f"{a:g}–{b:g}" for a, b in itertools.pairwise(edges.tolist())]
     most = labels[int(np.argmax(counts))] if len(labels) else "–"
     text = f"{int(counts.sum()):,} training pairs by weight; most weigh {most}."
@@ -36,9 +36,9 @@ def weight_chart(edges: np.ndarray, counts: np.ndarray) -> Figure:
 
 
 def component_chart(sizes: np.ndarray) -> Figure:
-    """Connected components by size, descending ``sizes``; the largest apart, the rest in doubling bins."""
+    """Connected components by size, from ``sizes`` in descending order; the largest is only described, not drawn."""
     rest = sizes[1:]
-    bins = np.bincount(np.log2(rest).astype(int))[1:]  # a component has two products at least
+    bins = np.bincount(np.log2(rest).astype(int))[1:]  # a component has at least two products
     labels = [f"{2**i:,}–{2 ** (i + 1) - 1:,}" for i in range(1, len(bins) + 1)]
     total = int(sizes.sum())
     largest = int(sizes[0]) if len(sizes) else 0
@@ -50,7 +50,7 @@ def component_chart(sizes: np.ndarray) -> Figure:
 
 
 def coverage_chart(rows: pd.DataFrame) -> Figure:
-    """Share of products with each piece of metadata; columns field, products, share."""
+    """Share of products with each metadata field; columns field, products and share."""
     text = "Metadata coverage: " + ", ".join(f"{r.field} {r.share:.0%}" for r in rows.itertuples()) + "."
     chart = (
         alt.Chart(rows)
@@ -58,7 +58,7 @@ def coverage_chart(rows: pd.DataFrame) -> Figure:
         .encode(
             y=alt.Y("field:N", sort=rows["field"].tolist(), title=None),
             x=alt.X(
-                "share:Q", title="Products that have it", axis=alt.Axis(format="%"), scale=alt.Scale(domain=[0, 1])
+                "share:Q", title="Products with this field", axis=alt.Axis(format="%"), scale=alt.Scale(domain=[0, 1])
             ),
             tooltip=["field", alt.Tooltip("products:Q", format=","), alt.Tooltip("share:Q", format=".1%")],
         )
@@ -68,15 +68,15 @@ def coverage_chart(rows: pd.DataFrame) -> Figure:
 
 
 def popularity_chart(rows: pd.DataFrame, models: Sequence[str]) -> Figure | None:
-    """What share of each model's list entries falls on each tenth of the products; columns model, tenth, share."""
+    """Share of each model's list entries that goes to each tenth of the products; columns model, tenth and share."""
     if rows.empty:
         return None
     top = rows[rows["tenth"] == 10].sort_values("share", ascending=False)
     first, last = top.iloc[0], top.iloc[-1]
     text = (
-        "Who is listed: the percentage of list entries that go to each tenth of the products, the least popular on "
-        f"the left. The most popular tenth gets {first['share']:.0%} of {first['model']}'s entries and "
-        f"{last['share']:.0%} of {last['model']}'s; without bias it would be 10%."
+        "Percentage of list entries that go to each tenth of the products, from the least popular on the left. "
+        f"The most popular tenth gets {first['share']:.0%} of {first['model']}'s entries and "
+        f"{last['share']:.0%} of {last['model']}'s; without bias, it would be 10%."
     )
     present = [name for name in models if name in set(rows["model"])]
     base = alt.Chart(rows).encode(
@@ -101,7 +101,7 @@ def popularity_chart(rows: pd.DataFrame, models: Sequence[str]) -> Figure | None
 
 
 def agreement_chart(overlap: np.ndarray, k: int, a: str, b: str) -> Figure:
-    """Products by how many of their first ``k`` neighbours two models share; ``overlap`` int ``[s]``."""
+    """Products by how many of their first ``k`` neighbours models ``a`` and ``b`` share; ``overlap`` int ``[s]``."""
     counts = np.bincount(overlap, minlength=k + 1)
     text = (
         f"{a} and {b} share {overlap.mean() if len(overlap) else 0:.1f} of a product's first {k} neighbours on "
@@ -111,7 +111,7 @@ def agreement_chart(overlap: np.ndarray, k: int, a: str, b: str) -> Figure:
         _bars(
             [str(i) for i in range(k + 1)],
             counts,
-            f"Neighbours shared among the first {k}",
+            f"Shared neighbours among the first {k}",
             "Products",
             height=260,
             angle=0,
@@ -123,7 +123,7 @@ def agreement_chart(overlap: np.ndarray, k: int, a: str, b: str) -> Figure:
 def _bars(
     labels: Sequence[str], counts: np.ndarray, x_title: str, y_title: str, height: int = _HEIGHT, angle: int = -40
 ) -> alt.Chart:
-    """A bar for every label, in their order."""
+    """One bar per label, in the order of the labels."""
     frame = pd.DataFrame({"label": labels, "count": counts})
     return (
         alt.Chart(frame)

@@ -1,7 +1,7 @@
-"""What the lists of a model are like as a whole: whom they favour and how far two models agree.
+"""Statistics of whole sets of lists: popularity bias, and agreement of two models.
 
-Node ids follow product ids, and so do the rows of a neighbours file: a stretch of products lies in few row groups.
-The same stretches are read of every model, which makes their numbers comparable.
+Node ids and the rows of a neighbours file are both in the order of product ids, so a range of products lies in few row
+groups. The same ranges are read for every model, which makes their numbers comparable.
 """
 
 from collections.abc import Sequence
@@ -15,9 +15,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 LIST_DEPTH = 10
-"""How far down a list is looked."""
+"""Number of neighbours of each list that are looked at."""
 _COLUMNS = ["product", "rank", "neighbour"]
-_STRETCHES = 16
+_RANGES = 16
 _SAMPLE = 4_000
 
 
@@ -27,7 +27,7 @@ class ListSample:
 
     Attributes:
         products: int64 nodes, ascending.
-        neighbours: int64 ``[len(products), K]`` nodes, -1 where a list is shorter.
+        neighbours: int64 ``[len(products), K]`` nodes, -1 after the end of a shorter list.
     """
 
     products: np.ndarray
@@ -35,20 +35,20 @@ class ListSample:
 
 
 def sample_ranges(n: int, sample: int = _SAMPLE) -> list[tuple[int, int]]:
-    """Half-open node ranges of about ``sample`` products, evenly spread; all products if there are no more."""
+    """Evenly spread half-open node ranges that hold about ``sample`` products; all products if there are fewer."""
     if n <= sample:
         return [(0, n)] if n else []
-    width = sample // _STRETCHES
-    return [(start, start + width) for start in np.linspace(0, n - width, _STRETCHES).astype(int).tolist()]
+    width = sample // _RANGES
+    return [(start, start + width) for start in np.linspace(0, n - width, _RANGES).astype(int).tolist()]
 
 
 def load_list_sample(path: Path, scoring: str, ids: pa.Array, ranges: Sequence[tuple[int, int]]) -> ListSample:
-    """Lists of the products in ``ranges`` out of a file of schema ``core.scoring.neighbours.NEIGHBOURS``.
+    """Read the lists of the products in ``ranges`` from a file of schema ``core.scoring.neighbours.NEIGHBOURS``.
 
     Args:
         path: a local Parquet file.
-        scoring: whose lists.
-        ids: string ``[n]``, ascending: product id of every node.
+        scoring: the scoring whose lists are read.
+        ids: string ``[n]``, ascending, the product id of every node.
         ranges: half-open node ranges.
     """
     file = pq.ParquetFile(path, memory_map=True, page_checksum_verification=True)
@@ -65,7 +65,7 @@ def load_list_sample(path: Path, scoring: str, ids: pa.Array, ranges: Sequence[t
         inside = pc.and_(pc.greater_equal(product, low), pc.less_equal(product, high))
         parts.append(pa.table([product, table["rank"], _text(table["neighbour"])], _COLUMNS).filter(inside))
     table = pa.concat_tables(parts) if parts else pa.table([[], [], []], _COLUMNS)
-    # One look-up for all stretches: it hashes every id of the category.
+    # One look-up for all ranges, because it hashes every id of the category.
     product, neighbour = (_nodes(table[name], ids) for name in ("product", "neighbour"))
     known = product >= 0
     product, neighbour = product[known], neighbour[known]
@@ -77,12 +77,12 @@ def load_list_sample(path: Path, scoring: str, ids: pa.Array, ranges: Sequence[t
 
 
 def _span(group: pq.RowGroupMetaData) -> tuple[tuple[str, str], tuple[str, str]]:
-    """Smallest and largest scoring and product of a row group."""
-    found = {group.column(i).path_in_schema: group.column(i).statistics for i in range(group.num_columns)}
+    """The smallest and largest scoring, and the smallest and largest product, of a row group."""
+    statistics = {group.column(i).path_in_schema: group.column(i).statistics for i in range(group.num_columns)}
     everything = ("", "\U0010ffff")
     scoring, product = (
         (str(s.min), str(s.max)) if s is not None and s.has_min_max else everything
-        for s in (found["scoring"], found["product"])
+        for s in (statistics["scoring"], statistics["product"])
     )
     return scoring, product
 
@@ -92,29 +92,29 @@ def _text(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _nodes(column: pa.ChunkedArray, ids: pa.Array) -> np.ndarray:
-    """int64 node of every entry; -1 for products that are no more."""
-    places = pc.index_in(column.cast(ids.type), value_set=ids)
-    return pc.fill_null(places, -1).to_numpy().astype(np.int64)
+    """int64 node of every entry; -1 for products that no longer exist."""
+    nodes = pc.index_in(column.cast(ids.type), value_set=ids)
+    return pc.fill_null(nodes, -1).to_numpy().astype(np.int64)
 
 
 def popularity_shares(lists: ListSample, degree: np.ndarray) -> np.ndarray:
-    """float64 ``[10]``: share of list entries that go to each tenth of the products, the least popular first.
+    """float64 ``[10]``: share of list entries that go to each tenth of the products, least popular first.
 
-    Tenths are of the products that have a training pair; of equally popular ones the order is that of their ids,
-    scrambled by a fixed permutation, so that ties fill tenths evenly.
+    Only products with a training pair count. Equally popular products are ordered by a fixed random permutation, so
+    that ties are spread evenly over the tenths.
     """
     shuffled = np.random.default_rng(0).permutation(np.flatnonzero(degree > 0))
     order = shuffled[np.argsort(degree[shuffled], kind="stable")]
     tenth = np.full(len(degree), -1, dtype=np.int64)
     tenth[order] = np.arange(len(order)) * 10 // max(len(order), 1)
     listed = lists.neighbours[(lists.neighbours >= 0) & (lists.neighbours < len(degree))]
-    found = tenth[listed]
-    counts = np.bincount(found[found >= 0], minlength=10)
+    tenths = tenth[listed]
+    counts = np.bincount(tenths[tenths >= 0], minlength=10)
     return counts / max(int(counts.sum()), 1)
 
 
 def shared_neighbours(a: ListSample, b: ListSample) -> tuple[np.ndarray, np.ndarray]:
-    """Products that both models have a list of, and how many neighbours the two lists share: int64 ``[s]`` each."""
+    """Products for which both models have a list, and how many neighbours the two lists share; int64 ``[s]`` each."""
     products, in_a, in_b = np.intersect1d(a.products, b.products, assume_unique=True, return_indices=True)
     left, right = a.neighbours[in_a], b.neighbours[in_b]
     shared = (left[:, :, None] == right[:, None, :]) & (left >= 0)[:, :, None]
@@ -124,7 +124,11 @@ def shared_neighbours(a: ListSample, b: ListSample) -> tuple[np.ndarray, np.ndar
 def agreement_extremes(
     products: np.ndarray, shared: np.ndarray, popularity: np.ndarray, count: int = 10
 ) -> pd.DataFrame:
-    """The least and the most agreed products, the more popular first among equals; columns which, node, shared."""
+    """The products with the least and the most agreement, more popular ones first among equals.
+
+    Returns:
+        frame with columns which ("least agreed" or "most agreed"), node and shared.
+    """
     popular = popularity[products]
     rows = []
     for which, key in (("least agreed", shared), ("most agreed", -shared)):

@@ -1,4 +1,4 @@
-"""What the pairs, the metadata and the models' lists of a category are like."""
+"""What the pairs, the metadata and the models' lists of a category look like."""
 
 import streamlit as st
 
@@ -14,26 +14,27 @@ if index is None:
     st.stop()
 
 st.header("Graph", anchor=False)
-found = readers.read_graph_statistics(category)
-if found is None:
+statistics = readers.read_graph_statistics(category)
+if statistics is None:
     components.show_missing("training pairs", category)
 else:
-    view.show_graph(found)
+    view.show_graph(statistics)
 
 st.header("Products", anchor=False)
-own = int(index.table["has_metadata"].to_numpy().sum())
+with_metadata = int(index.table["has_metadata"].to_numpy().sum())
 paired = readers.count_paired_with_metadata(category)
 st.caption(
-    f"{len(index):,} products; {len(index) - own:,} of them are only listed by others and have no metadata. "
-    f"Of the {own:,} others{'' if paired is None else f', of which {paired:,} have pairs'}:"
+    f"{len(index):,} products, of which {len(index) - with_metadata:,} are only listed by others and have no metadata. "
+    f"The chart covers the other {with_metadata:,}"
+    f"{'' if paired is None else f', of which {paired:,} have pairs'}."
 )
 components.show_figure(charts.coverage_chart(tables.coverage_rows(index.table)))
 
 st.header("Quarantine", anchor=False)
 view.show_quarantine(category)
 
-st.header("Whom the lists favour", anchor=False)
+st.header("Popularity bias of the lists", anchor=False)
 view.show_popularity(index, category)
 
-st.header("How far two models agree", anchor=False)
+st.header("Agreement of two models", anchor=False)
 view.show_agreement(index, category)

@@ -1,4 +1,4 @@
-"""What the page about graph and data loads, cached by the version that a manifest names."""
+"""What the page Graph and data loads, cached by the version that a manifest names."""
 
 import streamlit as st
 
@@ -9,14 +9,14 @@ from explorer.shared.store_reader import current_manifest, installed_store, load
 
 
 def count_paired_with_metadata(category: str) -> int | None:
-    """How many products have both metadata and pairs; None where product_pairs does not say, as earlier versions."""
+    """Number of products with both metadata and pairs; None if product_pairs does not say, as in earlier versions."""
     current = current_manifest("product_pairs", category)
     info = (current.fields.get("info") or {}).get("value") if current else None
     return (info or {}).get("paired_with_metadata")
 
 
 def read_graph_statistics(category: str) -> GraphStatistics | None:
-    """What the training graph is like, or None if it is not materialized."""
+    """Statistics of the training graph, or None if it is not materialized."""
     current = current_manifest("product_graph", category)
     return _statistics(str(installed_store().root), category, current.version) if current else None
 

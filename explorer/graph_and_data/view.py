@@ -1,4 +1,4 @@
-"""The parts of the page about graph and data: distributions, quarantine, popularity bias, agreement of two models."""
+"""Parts of the page Graph and data: distributions, quarantine, popularity bias and agreement of two models."""
 
 import pandas as pd
 import pyarrow as pa
@@ -12,73 +12,80 @@ from explorer.shared import components, store_reader
 from explorer.shared.formatting import shorten
 from explorer.shared.product_index import ProductIndex
 
-_LISTED = 1000
-_TITLE = 120
+_MAX_LINES = 1000
+_MAX_TITLE = 120
 
 
-def show_graph(found: GraphStatistics) -> None:
+def show_graph(statistics: GraphStatistics) -> None:
     """Degrees, weights and components of the training graph."""
     left, right = st.columns(2)
     with left:
         st.subheader("Pairs per product", anchor=False)
-        components.show_figure(charts.degree_chart(found.degree))
+        components.show_figure(charts.degree_chart(statistics.degree))
     with right:
         st.subheader("Weights", anchor=False)
         components.show_figure(
-            charts.weight_chart(found.weight_edges, found.weight_counts) if len(found.weight_counts) else None
+            charts.weight_chart(statistics.weight_edges, statistics.weight_counts)
+            if len(statistics.weight_counts)
+            else None
         )
     st.subheader("Components", anchor=False)
-    if len(found.component_sizes) > 1:
-        components.show_figure(charts.component_chart(found.component_sizes))
-    elif len(found.component_sizes):
-        st.caption(f"All {found.component_sizes[0]:,} products that have a pair hang together.")
+    if len(statistics.component_sizes) > 1:
+        components.show_figure(charts.component_chart(statistics.component_sizes))
+    elif len(statistics.component_sizes):
+        st.caption(f"All {statistics.component_sizes[0]:,} products that have a pair are connected.")
     else:
-        st.caption("There is no pair.")
+        st.caption("There are no pairs.")
 
 
 def show_quarantine(category: str) -> None:
-    """The lines of the source that could not be read, and why."""
+    """The lines of the source that could not be read, and why not."""
     lines = store_reader.read_table("quarantine", category)
     if lines is None:
         components.show_missing("quarantined lines", category)
         return
     if not lines.num_rows:
-        st.caption("Every line of the source could be read.")
+        st.caption("Every line of the source was read.")
         return
     st.caption(f"{lines.num_rows:,} lines were left out.")
     left, right = st.columns([2, 3])
     with left:
         st.dataframe(tables.reason_rows(lines), hide_index=True, alt="Lines left out by reason")
     with right:
-        st.dataframe(lines.slice(0, _LISTED), hide_index=True, alt="Lines left out, with place, reason and excerpt")
-    if lines.num_rows > _LISTED:
-        st.caption(f"The first {_LISTED:,} are listed.")
+        st.dataframe(
+            lines.slice(0, _MAX_LINES), hide_index=True, alt="Lines left out, with file, line, reason and excerpt"
+        )
+    if lines.num_rows > _MAX_LINES:
+        st.caption(f"Only the first {_MAX_LINES:,} are shown.")
 
 
 def show_popularity(index: ProductIndex, category: str) -> None:
-    """Which products every model's lists are made of, by popularity."""
-    found = readers.read_graph_statistics(category)
-    lists = {model: readers.read_list_sample(model, _scoring(model, category), category) for model in _models(category)}
-    present = {model: part for model, part in lists.items() if part is not None and len(part.products)}
-    if found is None or not present or len(found.degree) != len(index):
+    """How popular the products in every model's lists are."""
+    statistics = readers.read_graph_statistics(category)
+    samples = {}
+    for model in _models(category):
+        sample = readers.read_list_sample(model, _scoring(model, category), category)
+        if sample is not None and len(sample.products):
+            samples[model] = sample
+    if statistics is None or not samples or len(statistics.degree) != len(index):
         components.show_missing("lists", category)
         return
     rows = [
         {"model": model, "tenth": tenth + 1, "share": share}
-        for model, part in present.items()
-        for tenth, share in enumerate(list_statistics.popularity_shares(part, found.degree).tolist())
+        for model, sample in samples.items()
+        for tenth, share in enumerate(list_statistics.popularity_shares(sample, statistics.degree).tolist())
     ]
-    components.show_figure(charts.popularity_chart(pd.DataFrame(rows), list(dict.fromkeys([*MODELS, *present]))))
-    st.caption(_sampled(max(len(part.products) for part in present.values())))
+    components.show_figure(charts.popularity_chart(pd.DataFrame(rows), list(dict.fromkeys([*MODELS, *samples]))))
+    st.caption(_sampled(max(len(sample.products) for sample in samples.values())))
 
 
 def show_agreement(index: ProductIndex, category: str) -> None:
-    """How many neighbours two models share, and the products on which they agree least and most."""
+    """How many neighbours two models share, and on which products they agree least and most."""
     models = _models(category)
     if len(models) < 2:
-        st.caption("There are lists of fewer than two models.")
+        st.caption("Fewer than two models have lists.")
         return
-    # Two models that learn differ in a more telling way than the baselines, which come first.
+    # Two models that learn are a more telling comparison than the baselines, which come first.
     first, second = sorted(range(len(models)), key=lambda i: not _learns(models[i]))[:2]
     with st.container(horizontal=True):
         a = str(st.selectbox("One model", models, index=first, key="model a", bind="query-params"))
@@ -89,13 +96,13 @@ def show_agreement(index: ProductIndex, category: str) -> None:
         return
     products, shared = list_statistics.shared_neighbours(left, right)
     if not len(products):
-        st.caption("The two models have lists of no product in common.")
+        st.caption("The two models have no lists of the same product.")
         return
     components.show_figure(charts.agreement_chart(shared, list_statistics.LIST_DEPTH, plain(a), plain(b)))
     rows = list_statistics.agreement_extremes(products, shared, index.popularity)
-    about = index.table.select(["product_id", "title"]).take(pa.array(rows["node"]))
-    ids, titles = about["product_id"].to_pylist(), about["title"].to_pylist()
-    names = [shorten(str(title or product_id), _TITLE) for title, product_id in zip(titles, ids, strict=True)]
+    metadata = index.table.select(["product_id", "title"]).take(pa.array(rows["node"]))
+    ids, titles = metadata["product_id"].to_pylist(), metadata["title"].to_pylist()
+    names = [shorten(str(title or product_id), _MAX_TITLE) for title, product_id in zip(titles, ids, strict=True)]
     rows = rows.assign(product=names, id=ids, pairs=index.popularity[rows["node"]])
     for column, which in zip(st.columns(2), ("least agreed", "most agreed"), strict=True):
         with column:
@@ -113,7 +120,9 @@ def show_agreement(index: ProductIndex, category: str) -> None:
     st.caption(_sampled(len(products)))
     label = dict(zip(ids, names, strict=True))
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        product_id = st.selectbox("Look at one of them", list(label), key="extreme", format_func=lambda i: label[i])
+        product_id = st.selectbox(
+            "Open one of these products", list(label), key="extreme", format_func=lambda i: label[i]
+        )
         components.link_to_neighbours(category, str(product_id), [a, b])
 
 
@@ -126,7 +135,7 @@ def _learns(model: str) -> bool:
 
 
 def _scoring(model: str, category: str) -> str:
-    """The scoring whose lists stand for the model: its default, or the first that it has lists of."""
+    """The scoring whose lists represent the model: its default, or the first one that it has lists for."""
     offered = list(store_reader.read_info(f"neighbours/{model}", category))
     preferred = MODELS[model].scorings if model in MODELS else ()
     return next((scoring for scoring in (*preferred, *offered) if scoring in offered), "")

@@ -1,4 +1,4 @@
-"""What a click does: the few steps from one state of the neighbours page to the next."""
+"""What a click on the neighbours page does: the steps from one state of the page to the next."""
 
 from collections.abc import Collection, Sequence
 
@@ -7,19 +7,19 @@ import streamlit as st
 from explorer.shared import query_params
 
 FOR_PRODUCT, FOR_BASKET = "this product", "basket"
-"""What the lists are for; also what stands in the address as ``of``."""
+"""What the lists are for; also the values of ``of`` in the address."""
 MAX_IN_BASKET = 20
 
 
 def open_product(product_id: str) -> None:
-    """Make a product the one on the page."""
+    """Show a product on the page."""
     query_params.set_value("product", product_id)
     query_params.set_value("why", None)
     st.session_state["of"] = FOR_PRODUCT
 
 
 def ask_why(neighbour: str | None) -> None:
-    """Ask why a neighbour stands in a list; None closes the answer."""
+    """Ask why a neighbour is in a list; None closes the answer."""
     query_params.set_value("why", neighbour)
 
 
@@ -38,7 +38,7 @@ def clicked_why(key: str, ids: Sequence[str]) -> None:
 
 
 def product_chosen(key: str, *, why: bool = False) -> None:
-    """A product was chosen in the select box ``key``, which is emptied for the next choice."""
+    """A product was chosen in the select box ``key``, which is then cleared for the next choice."""
     value = st.session_state[key]
     if value is not None:
         (ask_why if why else open_product)(value)
@@ -46,16 +46,16 @@ def product_chosen(key: str, *, why: bool = False) -> None:
 
 
 def toggle_basket(product_id: str) -> None:
-    """Put a product into the basket, or take it out."""
+    """Add a product to the basket, or remove it."""
     basket = query_params.get_values("basket")
     if product_id in basket:
-        take_out([product_id])
+        remove_from_basket([product_id])
     else:
         _set_basket([*basket, product_id])
 
 
-def take_out(product_ids: Collection[str]) -> None:
-    """Take products out of the basket."""
+def remove_from_basket(product_ids: Collection[str]) -> None:
+    """Remove products from the basket."""
     if product_ids:
         _set_basket([product_id for product_id in query_params.get_values("basket") if product_id not in product_ids])
 

@@ -1,4 +1,4 @@
-"""The way a person came: the products opened one after the other."""
+"""The trail of products that a person opened one after the other."""
 
 from collections.abc import Sequence
 
@@ -6,10 +6,10 @@ MAX_CRUMBS = 8
 
 
 def extend_trail(trail: Sequence[str], product_id: str) -> tuple[str, ...]:
-    """The trail after opening a product: longer by it, or cut back to it if it was on the way already.
+    """The trail after opening a product: extended by it, or cut back to it if the trail already contains it.
 
-    Cutting back is what a click on a crumb, the browser's back button and a circle have in common; the oldest
-    products are forgotten beyond :data:`LONGEST`.
+    A click on a crumb, the browser's back button and a walk in a circle all cut the trail back. A trail keeps at most
+    :data:`MAX_CRUMBS` products and drops the oldest.
     """
     if product_id in trail:
         return tuple(trail[: list(trail).index(product_id) + 1])

@@ -1,4 +1,4 @@
-"""What is known about a product: its training pairs, its held-out pairs and whether a model could have seen it."""
+"""The known pairs of a product: its training pairs, its held-out pairs and whether a model could have seen it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,13 +17,13 @@ HELD_OUT = "held out"
 
 @dataclass(frozen=True)
 class Partners:
-    """One product's pairs.
+    """The products that one product, or a basket, is known to be paired with.
 
     Attributes:
-        train: int nodes it is paired with in the training graph, ascending.
-        held_out: int nodes of the pairs that no model was shown: those of validation and those with a cold product
-            on either side, ascending.
-        cold: it was held out whole: no model has seen a pair of it.
+        train: int nodes of the partners in the training graph, ascending.
+        held_out: int nodes of the partners in pairs that no model was shown (validation pairs, and pairs with a cold
+            product on either side), ascending.
+        cold: whether the product was held out completely, so that no model has seen any of its pairs.
     """
 
     train: np.ndarray
@@ -31,14 +31,14 @@ class Partners:
     cold: bool
 
     def marks(self, neighbours: np.ndarray) -> list[str]:
-        """:data:`TRAIN`, :data:`HELD_OUT` or "" for each neighbour; -1 (unknown product) gets ""."""
+        """:data:`TRAIN`, :data:`HELD_OUT` or "" for each neighbour; "" for -1, an unknown product."""
         in_train = np.isin(neighbours, self.train)
         in_held_out = np.isin(neighbours, self.held_out)
         return [TRAIN if a else HELD_OUT if b else "" for a, b in zip(in_train, in_held_out, strict=True)]
 
 
 class KnownPairs:
-    """All pairs of a category, by product. The arrays are used as they are, memory maps included."""
+    """All known pairs of a category, by product. The arrays, which may be memory maps, are not copied."""
 
     def __init__(self, graph: ProductGraph, split: PairSplit) -> None:
         self._graph = graph
@@ -59,25 +59,25 @@ class KnownPairs:
         return self._graph.degree
 
     def partners(self, node: int) -> Partners:
-        """The pairs of one product. Held-out pairs are found by scanning: 10 million take some milliseconds."""
-        s = self._split
+        """The partners of one product. Scanning the held-out pairs takes some milliseconds for 10 million pairs."""
         train = np.asarray(self._graph.indices[self._graph.indptr[node] : self._graph.indptr[node + 1]])
-        place = int(np.searchsorted(s.cold, node))
-        cold = place < len(s.cold) and int(s.cold[place]) == node
-        held_out = _partners(s.validation.source, s.validation.target, node)
-        return Partners(train, np.union1d(held_out, _partners(s.cold_pairs.source, s.cold_pairs.target, node)), cold)
+        validation, cold_pairs, cold = self._split.validation, self._split.cold_pairs, self._split.cold
+        held_out = _partners(validation.source, validation.target, node)
+        held_out = np.union1d(held_out, _partners(cold_pairs.source, cold_pairs.target, node))
+        position = int(np.searchsorted(cold, node))
+        return Partners(train, held_out, position < len(cold) and int(cold[position]) == node)
 
     def partners_of_any(self, nodes: Sequence[int]) -> Partners:
-        """The pairs of several products together; a pair with one of them in training is a training pair."""
-        known = [self.partners(node) for node in nodes]
-        train = reduce(np.union1d, (k.train for k in known), np.empty(0, np.int64))
-        held_out = reduce(np.union1d, (k.held_out for k in known), np.empty(0, np.int64))
-        return Partners(train, np.setdiff1d(held_out, train), bool(known) and all(k.cold for k in known))
+        """The partners of several products together; a training partner of any of them is not held out."""
+        partners = [self.partners(node) for node in nodes]
+        train = reduce(np.union1d, (p.train for p in partners), np.empty(0, np.int64))
+        held_out = reduce(np.union1d, (p.held_out for p in partners), np.empty(0, np.int64))
+        return Partners(train, np.setdiff1d(held_out, train), bool(partners) and all(p.cold for p in partners))
 
     def without_pair(self, nodes: np.ndarray) -> np.ndarray:
-        """bool: the product has no training pair, so only side information can have placed it; -1 gives False."""
-        at = np.maximum(nodes, 0)
-        return (self._graph.indptr[at + 1] == self._graph.indptr[at]) & (nodes >= 0)
+        """bool: the product has no training pair, so only side information can have ranked it; False for -1."""
+        rows = np.maximum(nodes, 0)
+        return (self._graph.indptr[rows + 1] == self._graph.indptr[rows]) & (nodes >= 0)
 
 
 def _partners(source: np.ndarray, target: np.ndarray, node: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The lists of several models for one product or for a basket, read, marked and compared."""
+"""Lists of several models for a product or a basket: read, marked and compared."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -17,30 +17,23 @@ from explorer.shared import neighbour_file, store_reader
 from explorer.shared.neighbour_file import NeighbourFile
 from explorer.shared.product_index import ProductIndex
 
-
-def count_lists_holding(lists: list[np.ndarray]) -> list[list[int]]:
-    """For every entry of every list of nodes, how many of the lists hold it; 1 for unknown products (-1)."""
-    counts = Counter(node for nodes in lists for node in set(nodes.tolist()) - {-1})
-    return [[counts.get(node, 1) for node in nodes.tolist()] for nodes in lists]
-
-
 VIEW_SCORINGS = {"complements": CENTER_CONTEXT, "substitutes": CENTER_CENTER}
-"""View → scoring. A model that does not score that way is shown by its own default."""
+"""View → scoring. A model without that scoring is shown with its default scoring."""
 OWN_VIEW = "model's own"
 _DEPTH = 50
-"""How far down the lists of a basket's products are read."""
+"""Number of entries read from the list of each product in a basket."""
 _PREFERRED = ("blend", "skipgram", "rp3beta")
 
 
 @dataclass(frozen=True)
 class Question:
-    """What the lists are asked for.
+    """What lists are asked for.
 
     Attributes:
         category: partition key.
-        sources: ids of the products, each of them known.
-        basket: put the sources' lists together; otherwise there is one source.
-        view: a key of :data:`SCORINGS` or :data:`OWN_VIEW`.
+        sources: ids of the products, all of which exist.
+        basket: whether the lists of the sources are fused; otherwise there is one source.
+        view: a key of :data:`VIEW_SCORINGS` or :data:`OWN_VIEW`.
         k: entries per list.
     """
 
@@ -53,15 +46,15 @@ class Question:
 
 @dataclass(frozen=True)
 class ModelList:
-    """One model's list.
+    """The list of one model.
 
     Attributes:
         model: name.
-        scoring: how the model scored it.
-        rows: table of ``list_tables.rows`` with the column lists; no rows if there is no list.
-        nodes: int64 node of each row, -1 for a product that the category does not hold.
-        missing: the model has no neighbours of this category.
-        problem: why they could not be read, or None.
+        scoring: the scoring of the list.
+        rows: table of ``list_table.list_rows`` with the column lists; empty if there is no list.
+        nodes: int64 node of each row, -1 for a product that is not in the category.
+        missing: whether the model's neighbours are not materialized.
+        problem: why the list could not be read, or None.
     """
 
     model: str
@@ -72,14 +65,14 @@ class ModelList:
     problem: str | None = None
 
 
-def first_models(available: Sequence[str], wanted: int = 2) -> list[str]:
-    """The models side by side until somebody chooses: the preferred ones that are there, else the first ones."""
+def first_models(available: Sequence[str], count: int = 2) -> list[str]:
+    """The models shown until somebody chooses: available preferred models, then other available ones."""
     preferred = [name for name in _PREFERRED if name in available]
-    return list(dict.fromkeys([*preferred, *available]))[:wanted]
+    return list(dict.fromkeys([*preferred, *available]))[:count]
 
 
 def scoring_of(model: str, view: str, offered: Sequence[str]) -> str:
-    """The scoring that shows ``view`` of a model; its default where it does not score that way."""
+    """The scoring of ``view`` if it is among those ``offered``, otherwise the default scoring of the model."""
     wanted = VIEW_SCORINGS.get(view, "")
     if wanted in offered:
         return wanted
@@ -90,37 +83,42 @@ def scoring_of(model: str, view: str, offered: Sequence[str]) -> str:
 def read_model_lists(
     models: Sequence[str], question: Question, index: ProductIndex, pairs: KnownPairs | None, known: Partners | None
 ) -> list[ModelList]:
-    """The models' lists, in their order. One that cannot be read does not keep the others back."""
+    """The lists of ``models``, in this order. A list that cannot be read does not affect the others."""
     lists = [_read_one(model, question, index, pairs, known) for model in models]
-    with_rows = [number for number, one in enumerate(lists) if one.rows.num_rows]
+    with_rows = [number for number, model_list in enumerate(lists) if model_list.rows.num_rows]
     holding = count_lists_holding([lists[number].nodes for number in with_rows])
     for number, counts in zip(with_rows, holding, strict=True):
-        one = lists[number]
-        lists[number] = replace(one, rows=one.rows.append_column("lists", pa.array(counts, pa.int64())))
+        rows = lists[number].rows
+        lists[number] = replace(lists[number], rows=rows.append_column("lists", pa.array(counts, pa.int64())))
     return lists
 
 
 def _read_one(
     model: str, question: Question, index: ProductIndex, pairs: KnownPairs | None, known: Partners | None
 ) -> ModelList:
-    nothing = pa.table({}), np.empty(0, np.int64)
+    empty = pa.table({}), np.empty(0, np.int64)
     try:
         file = neighbour_file.read_neighbour_file(model, question.category)
         if file is None:
-            return ModelList(model, "", *nothing, missing=True)
+            return ModelList(model, "", *empty, missing=True)
         offered = list(store_reader.read_info(f"neighbours/{model}", question.category))
         scoring = scoring_of(model, question.view, offered)
-        found, nodes = (_basket if question.basket else _single)(file, scoring, question, index)
-    except (ValueError, LookupError, OSError, pa.ArrowException) as error:  # ValueError: InputError, and of Arrow
-        return ModelList(model, "", *nothing, problem=str(error))
+        neighbours, nodes = (_basket if question.basket else _single)(file, scoring, question, index)
+    except (
+        ValueError,
+        LookupError,
+        OSError,
+        pa.ArrowException,
+    ) as error:  # ValueError includes InputError
+        return ModelList(model, "", *empty, problem=str(error))
     marks = known.marks(nodes) if known else [""] * len(nodes)
-    alone = pairs.without_pair(nodes).tolist() if pairs else [False] * len(nodes)
-    return ModelList(model, scoring, list_table.list_rows(index, found, nodes, marks, alone), nodes)
+    unpaired = pairs.without_pair(nodes).tolist() if pairs else [False] * len(nodes)
+    return ModelList(model, scoring, list_table.list_rows(index, neighbours, nodes, marks, unpaired), nodes)
 
 
 def _single(file: NeighbourFile, scoring: str, question: Question, index: ProductIndex) -> tuple[pa.Table, np.ndarray]:
-    found = file.lookup(question.sources[0], scoring, question.k)
-    return found, index.nodes(found["neighbour"].to_pylist())
+    neighbours = file.lookup(question.sources[0], scoring, question.k)
+    return neighbours, index.nodes(neighbours["neighbour"].to_pylist())
 
 
 def _basket(file: NeighbourFile, scoring: str, question: Question, index: ProductIndex) -> tuple[pa.Table, np.ndarray]:
@@ -135,15 +133,21 @@ def _basket(file: NeighbourFile, scoring: str, question: Question, index: Produc
 
 
 def others_with_a_list(models: Sequence[str], question: Question) -> list[str]:
-    """Of these models, those that have a list for the question's first product, in whatever scoring."""
-    found = []
+    """Those of ``models`` that have a list for the first product of the question, with any scoring."""
+    holding = []
     for model in models:
         try:
             file = neighbour_file.read_neighbour_file(model, question.category)
             offered = list(store_reader.read_info(f"neighbours/{model}", question.category))
             scoring = scoring_of(model, question.view, offered)
             if file is not None and file.lookup(question.sources[0], scoring, 1).num_rows:
-                found.append(model)
+                holding.append(model)
         except (InputError, OSError, pa.ArrowException):
-            continue  # its own place on the page says what is wrong with it
-    return found
+            continue  # the model's own section of the page says what is wrong
+    return holding
+
+
+def count_lists_holding(lists: list[np.ndarray]) -> list[list[int]]:
+    """For every entry of every list of nodes, the number of lists that hold it; 1 for unknown products (-1)."""
+    counts = Counter(node for nodes in lists for node in set(nodes.tolist()) - {-1})
+    return [[counts.get(node, 1) for node in nodes.tolist()] for nodes in lists]

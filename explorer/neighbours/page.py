@@ -1,4 +1,4 @@
-"""Find a product and see what each model puts beside it."""
+"""Find a product and see its neighbours according to each model."""
 
 import streamlit as st
 
@@ -19,10 +19,10 @@ product_view.search_box(index)
 product_id = query_params.get_value("product")
 if product_id is None:
     product_id = str(index.product(int(index.find("", 1).nodes[0]))["product_id"])
-    # Into the address with it: this place, too, can be sent to others and is found again by the back button.
+    # The address names the product, so that it can be shared and the back button returns to it.
     query_params.set_value("category", category)
     query_params.set_value("product", product_id)
-    st.caption("The most popular product, to begin with.")
+    st.caption("Starting with the most popular product.")
 node = index.node(product_id)
 if node is None:
     st.warning(
@@ -45,7 +45,7 @@ if not models:
     st.info("Choose at least one model.", icon=":material/checklist:")
     st.stop()
 if of == actions.FOR_BASKET and not basket:
-    st.info("The basket is empty: open a product and add it.", icon=":material/shopping_cart:")
+    st.info("The basket is empty. Open a product and add it.", icon=":material/shopping_cart:")
     st.stop()
 
 sources = basket if of == actions.FOR_BASKET else [product_id]
@@ -54,7 +54,7 @@ known = pairs.partners_of_any(nodes) if pairs else None
 question = model_lists.Question(category, tuple(sources), of == actions.FOR_BASKET, view, k)
 list_view.show_lists(index, question, model_lists.read_model_lists(models, question, index, pairs, known), known)
 
-asked = query_params.get_value("why")
-neighbour = index.node(asked) if asked else None
+asked_about = query_params.get_value("why")
+neighbour = index.node(asked_about) if asked_about else None
 if neighbour is not None:
     why_view.show_why(index, pairs, nodes, neighbour)

@@ -1,6 +1,6 @@
-"""The product on the neighbours page: search, the way one came, the card and the basket.
+"""The product on the neighbours page: search, trail, card and basket.
 
-Text from data reaches the page only through plain-text elements or ``texts.plain``.
+Text from data reaches the page only through plain-text elements or ``core.untrusted.markdown.plain``.
 """
 
 from typing import Any
@@ -22,7 +22,7 @@ _IMAGE_PIXELS = 150
 
 
 def search_box(index: ProductIndex) -> None:
-    """The search box and its hits; choosing one opens it."""
+    """The search box and its hits; choosing a hit opens the product."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         query = st.text_input(
             "Search by title, brand or id",
@@ -37,14 +37,14 @@ def search_box(index: ProductIndex) -> None:
             str(index.product(node)["product_id"]): product_names.product_label(index, node)
             for node in hits.nodes.tolist()
         }
-        some = "more than " if hits.more else ""
-        what = (
-            f"{some}{counted(hits.total, 'product')} found"
+        bound = "more than " if hits.more else ""
+        heading = (
+            f"{bound}{counted(hits.total, 'product')} found"
             if query.strip()
             else f"The most popular of {hits.total:,} products"
         )
         st.selectbox(
-            what,
+            heading,
             list(labels),
             index=None,
             key="hit",
@@ -55,26 +55,26 @@ def search_box(index: ProductIndex) -> None:
             disabled=not labels,
         )
     if hits.total > len(labels) and query.strip():
-        st.caption(f"The best {len(labels)} are listed; add a word to narrow it down.")
+        st.caption(f"Only the best {len(labels)} are listed. Add a word to narrow the search.")
 
 
 def show_trail(index: ProductIndex, category: str, product_id: str) -> None:
-    """The products one came over, each a way back. The trail lives in the session; the address names its end."""
-    kept_for, trail = st.session_state.get("trail", (category, ()))
-    trail = extend_trail(trail if kept_for == category else (), product_id)
+    """The trail of products, each a link back. The session holds the trail; the address names only its last product."""
+    trail_category, trail = st.session_state.get("trail", (category, ()))
+    trail = extend_trail(trail if trail_category == category else (), product_id)
     st.session_state["trail"] = (category, trail)
     if len(trail) < 2:
         return
     with st.container(horizontal=True, vertical_alignment="center", gap="xxsmall", key="trail row"):
-        for place, crumb in enumerate(trail):
+        for position, crumb in enumerate(trail):
             node = index.node(crumb)
-            called = shorten(product_names.product_name(index.product(node)) if node is not None else crumb, _CRUMB)
-            if place == len(trail) - 1:
-                st.markdown(f"**{plain(called)}**", width="content")
+            label = shorten(product_names.product_name(index.product(node)) if node is not None else crumb, _CRUMB)
+            if position == len(trail) - 1:
+                st.markdown(f"**{plain(label)}**", width="content")
                 break
             st.button(
-                plain(called),
-                key=f"crumb {place}",
+                plain(label),
+                key=f"crumb {position}",
                 type="tertiary",
                 help=f"Back to {plain(crumb)}",
                 on_click=actions.open_product,
@@ -84,7 +84,7 @@ def show_trail(index: ProductIndex, category: str, product_id: str) -> None:
 
 
 def show_product(index: ProductIndex, product: dict[str, Any], known: Partners | None, pairs: int) -> None:
-    """What is known about the product itself, and its way into the basket."""
+    """What is known about the product itself, and the button that adds it to the basket."""
     title = str(product["title"] or "")
     path = product_names.category_path(product)
     image = web_image(product["image_url"]) if _images_allowed(index) else None
@@ -117,44 +117,51 @@ def show_product(index: ProductIndex, product: dict[str, Any], known: Partners |
                         st.caption(fact)
                         st.text(value)
             if len(title) > _HEADING:
-                with st.expander("The whole title"):
+                with st.expander("Full title"):
                     st.text(title)
 
 
 def _images_allowed(index: ProductIndex) -> bool:
-    """Whether pictures may be loaded: only where the data has addresses, and never because a link says so."""
+    """Whether pictures may be loaded: only if the data has their addresses, and never because a link says so."""
     if index.table["image_url"].null_count == len(index):
         return False
     return st.sidebar.toggle(
         "Product images",
         key="images",
         persist_state="session",
-        help="Pictures come from the addresses in the data: your browser asks those hosts for them.",
+        help="Pictures are loaded by your browser from the addresses in the data.",
     )
 
 
 def _basket_button(product_id: str) -> None:
     basket = query_params.get_values("basket")
-    inside = product_id in basket
+    in_basket = product_id in basket
     st.button(
-        "Take out of the basket" if inside else "Add to basket",
+        "Take out of the basket" if in_basket else "Add to basket",
         key="basket button",
-        icon=":material/remove_shopping_cart:" if inside else ":material/add_shopping_cart:",
+        icon=":material/remove_shopping_cart:" if in_basket else ":material/add_shopping_cart:",
         on_click=actions.toggle_basket,
         args=(product_id,),
-        disabled=not inside and len(basket) >= actions.MAX_IN_BASKET,
+        disabled=not in_basket and len(basket) >= actions.MAX_IN_BASKET,
     )
 
 
 def _badges(product: dict[str, Any], known: Partners | None) -> list[tuple[str, str, Any, str]]:
     badges: list[tuple[str, str, Any, str]] = []
     if not product["has_metadata"]:
-        badges.append(("Only listed by others", ":material/link:", "gray", "It has no line of its own in the source."))
+        badges.append(("Only listed by others", ":material/link:", "gray", "The source has no line for this product."))
     if known is None:
-        badges.append(("Split unknown", ":material/sync:", "gray", "Split and graph are missing or being rebuilt."))
+        badges.append(
+            ("Split unknown", ":material/sync:", "gray", "The split and the graph are missing or being rebuilt.")
+        )
     elif known.cold:
         badges.append(
-            ("Held out cold", ":material/ac_unit:", "blue", "All its pairs were hidden: no model saw it in training.")
+            (
+                "Held out cold",
+                ":material/ac_unit:",
+                "blue",
+                "All its pairs were held out, so no model saw it in training.",
+            )
         )
     elif len(known.train):
         badges.append(("Seen in training", ":material/check:", "green", "Models could learn from its pairs."))
@@ -166,22 +173,26 @@ def _badges(product: dict[str, Any], known: Partners | None) -> list[tuple[str, 
 
 
 def edit_basket(index: ProductIndex) -> list[str]:
-    """The basket's products, each of which can be taken out; those that the category does not hold are left out."""
+    """Show the basket and let people remove products from it.
+
+    Returns:
+        ids of the products in the basket; unknown products are left out.
+    """
     given = query_params.get_values("basket")[: actions.MAX_IN_BASKET]
     kept = [product_id for product_id in given if index.node(product_id) is not None]
     if len(kept) < len(given):
-        st.caption(f"{counted(len(given) - len(kept), 'product')} of the basket in the address is not known here.")
+        st.caption(f"{counted(len(given) - len(kept), 'product')} of the basket in the address could not be found.")
     if not kept:
         return []
     labels = dict(
         zip(kept, (product_names.product_label(index, node) for node in index.nodes(kept).tolist()), strict=True)
     )
-    # Another basket is another widget, and only what was taken out of this one counts: a click that comes before the
-    # page is drawn anew brings along what the browser still shows, in which a product just added is missing.
+    # Every basket is a widget of its own, and only removals count. A click before the page is drawn again also sends
+    # what the browser still shows, which lacks a product that was just added.
     key = f"basket items {' '.join(kept)}"
 
     def changed() -> None:
-        actions.take_out(set(kept).difference(st.session_state[key]))
+        actions.remove_from_basket(set(kept).difference(st.session_state[key]))
 
     st.multiselect(
         f"Basket ({len(kept)})",

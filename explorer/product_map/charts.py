@@ -1,4 +1,4 @@
-"""The legend of the map, with its description."""
+"""The legend of the map, with a description."""
 
 from collections.abc import Sequence
 
@@ -9,12 +9,12 @@ from explorer.shared.figure import Figure
 
 
 def group_chart(names: Sequence[str], sizes: Sequence[int], colours: Sequence[str]) -> Figure:
-    """Points of a map by group, in the colours of the map: its legend."""
+    """Number of points in each group, in the colours of the map: its legend."""
     frame = pd.DataFrame({"group": names, "products": sizes})
     frame = frame[frame["products"] > 0]
     largest = frame.iloc[int(frame["products"].argmax())] if len(frame) else None
     text = "No products." if largest is None else (
-        f"{frame['products'].sum():,} products in {len(frame)} groups; the largest is {largest['group']} with "
+        f"{frame['products'].sum():,} products in {len(frame)} groups. The largest is {largest['group']} with "
         f"{largest['products']:,}."
     )  # fmt: skip
     y = alt.Y("group:N", sort=list(names), title=None, axis=alt.Axis(labelLimit=150, domain=False, ticks=False))

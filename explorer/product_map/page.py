@@ -1,4 +1,4 @@
-"""All products of a model on one sheet: what lies near what."""
+"""All products of a model on one map: which products are near each other."""
 
 import streamlit as st
 

@@ -1,4 +1,4 @@
-"""What the map page loads, cached by the versions that the manifests name."""
+"""What the page Map loads, cached by the versions that the manifests name."""
 
 import itertools
 
@@ -13,27 +13,31 @@ from explorer.shared.store_reader import current_manifest, installed_store, load
 
 
 def read_projection(model: str, category: str) -> Projection | None:
-    """The model's map, or None if it is not materialized or numbers the products of an earlier product_pairs."""
+    """The map of a model, or None if it is not materialized or belongs to an earlier product_pairs."""
     current, pairs = current_manifest(f"projection/{model}", category), current_manifest("product_pairs", category)
     if current is None or pairs is None or not _same_numbers(current, pairs, model):
         return None
-    found = _projection(str(installed_store().root), model, category, current.version)
-    return found if int(found.nodes[-1] if len(found.nodes) else -1) < pairs.fields["products"]["rows"] else None
+    projection = _projection(str(installed_store().root), model, category, current.version)
+    return (
+        projection
+        if int(projection.nodes[-1] if len(projection.nodes) else -1) < pairs.fields["products"]["rows"]
+        else None
+    )
 
 
-def _same_numbers(map_: Manifest, pairs: Manifest, model: str) -> bool:
-    """Whether a map's node numbers are those of the products; taken for granted where no manifest says otherwise."""
-    numbered = map_.info.get("products")
-    if numbered and pairs.digest:
-        return bool(numbered == pairs.digest)
-    # A program of before this was noted: from each artefact to the one it was made from.
-    between = (current_manifest(asset, pairs.category) for asset in (f"embeddings/{model}", "pair_split"))
-    chain = [map_, *(m for m in between if m is not None), pairs]
-    return all(is_made_of(made, source) is not False for made, source in itertools.pairwise(chain))
+def _same_numbers(map_manifest: Manifest, pairs: Manifest, model: str) -> bool:
+    """Whether a map numbers the products as ``pairs`` does; assumed unless a manifest says otherwise."""
+    numbered_by = map_manifest.info.get("products")
+    if numbered_by and pairs.digest:
+        return bool(numbered_by == pairs.digest)
+    # Earlier versions did not record this. Follow the chain from each artefact to the one it was made from.
+    intermediate = (current_manifest(asset, pairs.category) for asset in (f"embeddings/{model}", "pair_split"))
+    chain = [map_manifest, *(m for m in intermediate if m is not None), pairs]
+    return all(is_made_of(product, source) is not False for product, source in itertools.pairwise(chain))
 
 
 def read_grouping(model: str, category: str, field: str) -> Grouping | None:
-    """The groups by which the points of a map are coloured; None without a map."""
+    """The groups by which the points of a map are coloured, or None if there is no map."""
     current, pairs = current_manifest(f"projection/{model}", category), current_manifest("product_pairs", category)
     if current is None or pairs is None or read_projection(model, category) is None:
         return None

@@ -1,4 +1,4 @@
-"""The parts of the map page: what to colour by, the sheet itself, and what is known about the chosen product."""
+"""Parts of the map page: choices, the map itself, and what is known about the chosen product."""
 
 from typing import Any
 
@@ -22,15 +22,15 @@ GROUP_FIELDS = ("category", "brand")
 
 
 def choose_map(available: list[str]) -> tuple[str, str]:
-    """Which model's map, and what its points are coloured by."""
+    """Widgets that choose the model and what the points are coloured by."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         model = st.selectbox(
             "Model",
             available,
             key="map model",
             bind="query-params",
-            help="A rebuild makes the maps of the models that the setting `models` of the section `projection` names, "
-            "in categories.yaml or in the launchpad of Dagster; `all` makes every one.",
+            help="A rebuild makes maps for the models listed in the setting `models` of the section `projection`, in "
+            "categories.yaml or in Dagster's launchpad; `all` stands for every model.",
         )
         field = st.segmented_control(
             "Colour by", GROUP_FIELDS, default=GROUP_FIELDS[0], required=True, key="colour", bind="query-params"
@@ -39,30 +39,33 @@ def choose_map(available: list[str]) -> tuple[str, str]:
 
 
 def show_map(index: ProductIndex, category: str, model: str, field: str) -> None:
-    """The map beside its legend and the chosen product."""
-    found, grouping = readers.read_projection(model, category), readers.read_grouping(model, category, field)
-    if found is None or grouping is None or not len(found.nodes):
-        st.info(f"The map of {plain(model)} holds no product.", icon=":material/scatter_plot:")
+    """The map next to its legend and the chosen product."""
+    projection, grouping = readers.read_projection(model, category), readers.read_grouping(model, category, field)
+    if projection is None or grouping is None or not len(projection.nodes):
+        st.info(f"The map of {plain(model)} holds no products.", icon=":material/scatter_plot:")
         return
     map_search_box(index)
     node = index.node(query_params.get_value("product") or "")
-    chosen = _place(found, node)
-    near, rows = _neighbours(index, found, category, model, node)
+    chosen = _index_of(projection, node)
+    near, rows = _neighbours(index, projection, category, model, node)
     theme = "dark" if st.context.theme.type == "dark" else "light"
     palette = list(st.get_option(f"theme.{theme}.chartCategoricalColors") or ["#0f6b6b"])
     colour_of = scene.group_colours(palette, theme, len(grouping.names) - 2)
-    shown = scene.sample_points(len(found.nodes))
-    names = _names(index, found.nodes[shown]) if len(shown) <= scene.MAX_NAMED_POINTS else None
+    shown = scene.sample_points(len(projection.nodes))
+    names = _names(index, projection.nodes[shown]) if len(shown) <= scene.MAX_NAMED_POINTS else None
     left, right = st.columns([3, 1], gap="medium")
     with left:
-        drawing = scene.build_scene(found.position, shown, grouping, colour_of, theme, chosen, near, names)
-        _draw(index, found, drawing, model, field)
-        notes = [f"Each point is a product that {plain(model)} has seen; near means alike. Far apart means little."]
-        if len(shown) < len(found.nodes):
-            notes.append(f"A random {len(shown):,} of {len(found.nodes):,} products are drawn.")
-        placed = int(np.sum(~found.fitted))
+        drawing = scene.build_scene(projection.position, shown, grouping, colour_of, theme, chosen, near, names)
+        _draw(index, projection, drawing, model, field)
+        notes = [
+            f"Each point is a product that {plain(model)} has seen. Points near each other are alike; "
+            "large distances mean little."
+        ]
+        if len(shown) < len(projection.nodes):
+            notes.append(f"A random sample of {len(shown):,} of {len(projection.nodes):,} products is drawn.")
+        placed = int(np.sum(~projection.fitted))
         if placed:
-            notes.append(f"{placed:,} products were placed beside their nearest ones instead of laid out.")
+            notes.append(f"{placed:,} products were placed next to their nearest neighbours instead of being laid out.")
         st.caption(" ".join(notes))
     with right:
         _about(index, category, model, node, chosen, rows)
@@ -72,7 +75,7 @@ def show_map(index: ProductIndex, category: str, model: str, field: str) -> None
 
 
 def map_search_box(index: ProductIndex) -> None:
-    """The keyboard's way to a point: search, then choose."""
+    """Search for a product and choose it, which also works with the keyboard."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         query = st.text_input("Find a product on the map", key="map search", type="search", live="300ms")
         hits = index.find(query, _HITS)
@@ -102,44 +105,44 @@ def _label(index: ProductIndex, node: int) -> str:
 
 
 def _names(index: ProductIndex, nodes: np.ndarray) -> list[str]:
-    """Title, or else id, of every product."""
-    about = index.table.select(["title", "product_id"]).take(pa.array(np.maximum(nodes, 0)))
-    pairs = zip(about["title"].to_pylist(), about["product_id"].to_pylist(), strict=True)
+    """The title of every product, or its id if it has no title."""
+    metadata = index.table.select(["title", "product_id"]).take(pa.array(np.maximum(nodes, 0)))
+    pairs = zip(metadata["title"].to_pylist(), metadata["product_id"].to_pylist(), strict=True)
     return [shorten(str(title or product_id), _LABEL) for title, product_id in pairs]
 
 
-def _place(found: Projection, node: int | None) -> int | None:
-    """Where a node stands in the projection's arrays, or None."""
+def _index_of(projection: Projection, node: int | None) -> int | None:
+    """Index of a node in the arrays of the projection, or None."""
     if node is None:
         return None
-    place = int(np.searchsorted(found.nodes, node))
-    return place if place < len(found.nodes) and int(found.nodes[place]) == node else None
+    position = int(np.searchsorted(projection.nodes, node))
+    return position if position < len(projection.nodes) and int(projection.nodes[position]) == node else None
 
 
 def _neighbours(
-    index: ProductIndex, found: Projection, category: str, model: str, node: int | None
+    index: ProductIndex, projection: Projection, category: str, model: str, node: int | None
 ) -> tuple[np.ndarray, pa.Table | None]:
-    """Places of the chosen product's neighbours on the map, and their table; the map shows what "is like" what."""
+    """Indices of the chosen product's most similar products on the map, and the table that lists them."""
     file = neighbour_file.read_neighbour_file(model, category)
     if file is None or node is None:
         return np.empty(0, int), None
     rows = file.lookup(str(index.product(node)["product_id"]), CENTER_CENTER, _NEIGHBOURS)
-    places = [_place(found, n) for n in index.nodes(rows["neighbour"].to_pylist()).tolist()]
-    return np.array([place for place in places if place is not None], int), rows
+    indices = [_index_of(projection, n) for n in index.nodes(rows["neighbour"].to_pylist()).tolist()]
+    return np.array([i for i in indices if i is not None], int), rows
 
 
-def _draw(index: ProductIndex, found: Projection, drawing: scene.Scene, model: str, field: str) -> None:
-    # The colouring and the map's size are part of the key: a selection names a layer and a place in it.
-    key = f"map {model} {field} {len(found.nodes)}"
+def _draw(index: ProductIndex, projection: Projection, drawing: scene.Scene, model: str, field: str) -> None:
+    # The key includes colouring and size of the map, because a selection names a layer and an index into it.
+    key = f"map {model} {field} {len(projection.nodes)}"
 
     def clicked() -> None:
         selection: Any = st.session_state[key].selection
-        place = drawing.picked(selection["indices"])
-        if place is not None:
-            query_params.set_value("product", str(index.product(int(found.nodes[place]))["product_id"]))
+        picked = drawing.picked(selection["indices"])
+        if picked is not None:
+            query_params.set_value("product", str(index.product(int(projection.nodes[picked]))["product_id"]))
 
     text = (
-        f"Map of {len(found.nodes):,} products by the vectors of {model}, coloured by {field}. "
+        f"Map of {len(projection.nodes):,} products by the vectors of {model}, coloured by {field}. "
         "Use the search above to choose a product with the keyboard."
     )
     st.pydeck_chart(drawing.deck, height=_HEIGHT, key=key, on_select=clicked, alt=text)
@@ -149,7 +152,7 @@ def _about(
     index: ProductIndex, category: str, model: str, node: int | None, chosen: int | None, rows: pa.Table | None
 ) -> None:
     if node is None:
-        st.caption("Click a point, or find a product above, to see what it is and what lies near it.")
+        st.caption("Click a point or find a product above to see what it is and what is near it.")
         return
     product: dict[str, Any] = index.product(node)
     product_id = str(product["product_id"])
@@ -157,10 +160,10 @@ def _about(
     facts = [str(product["brand"] or ""), " › ".join(str(p) for p in product["categories"] or [] if p)]
     st.caption(plain(" · ".join(part for part in (*facts, product_id) if part)))
     if chosen is None:
-        st.info(f"{plain(model)} has not seen this product: it is not on the map.", icon=":material/visibility_off:")
+        st.info(f"{plain(model)} has not seen this product, so it is not on the map.", icon=":material/visibility_off:")
     components.link_to_neighbours(category, product_id, [model])
     if rows is None or not rows.num_rows:
-        st.caption("It has no list of alike products by this model.")
+        st.caption("This model has no list of similar products for it.")
         return
     ids = rows["neighbour"].to_pylist()
     nodes = index.nodes(ids)

@@ -1,4 +1,4 @@
-"""Addresses and commands that lead from an artefact to Dagster: where it is made, and how."""
+"""Addresses and commands that lead from an artefact to Dagster."""
 
 import os
 from collections.abc import Iterable
@@ -8,7 +8,7 @@ from core.untrusted.urls import shown
 
 
 def materialize_command(category: str, select: str | None = None) -> str:
-    """The command that materializes a category, or a part of it; ``select`` is a Dagster asset selection."""
+    """The command that materializes a category, or part of it if ``select`` is a Dagster asset selection."""
     return f"make materialize CATEGORY={category}" + ("" if select is None else f" SELECT='{select}'")
 
 
@@ -18,12 +18,12 @@ def asset_selection(assets: Iterable[str]) -> str:
 
 
 def dagster_url() -> str:
-    """Address of the Dagster UI: ``ALSOBOUGHT_DAGSTER_URL`` or where ``make demo`` serves it."""
+    """Address of the Dagster UI: ``ALSOBOUGHT_DAGSTER_URL``, or the address at which ``make demo`` serves it."""
     return shown(os.environ.get("ALSOBOUGHT_DAGSTER_URL") or "http://localhost:3000").rstrip("/")
 
 
 def asset_page(asset: str, category: str) -> str:
-    """Address of an asset's partition in the Dagster UI; the category is a partition key, so safe in an address."""
+    """Address of an asset's partition in the Dagster UI. The category is a partition key and so safe in an address."""
     return f"{dagster_url()}/assets/{asset}?view=partitions&partition={category}"
 
 

@@ -1,4 +1,4 @@
-"""A chart together with a text that says the same to those who cannot see it."""
+"""A chart together with a description for people who cannot see it."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,12 @@ import altair as alt
 
 @dataclass(frozen=True)
 class Figure:
-    """A chart and its description."""
+    """A chart and its description.
+
+    Attributes:
+        chart: for ``st.altair_chart``.
+        text: says in one or two sentences what the chart shows.
+    """
 
     chart: alt.Chart | alt.LayerChart
     text: str

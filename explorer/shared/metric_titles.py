@@ -1,4 +1,4 @@
-"""How metrics are called on the pages, and which of them a protocol shows first."""
+"""Titles of metrics on the pages, and which metrics each protocol shows first."""
 
 HEADLINE_METRICS = {
     "published": ("roc_auc", "average_precision"),
@@ -6,7 +6,7 @@ HEADLINE_METRICS = {
     "ranking": ("recall@10", "recall@20", "ndcg@10", "mrr", "coverage@10", "popularity_bias@10"),
     "cold_start": ("roc_auc", "roc_auc_uniform", "recall@10"),
 }
-"""Columns that come first; whatever else a protocol measures follows."""
+"""Protocol → the metrics whose columns come first; other metrics follow."""
 
 METRIC_TITLES = {
     "roc_auc": "ROC-AUC",

@@ -1,4 +1,4 @@
-"""One product's neighbours out of a Parquet file of any size."""
+"""Look up the neighbours of one product in a Parquet file of any size."""
 
 from pathlib import Path
 
@@ -14,10 +14,11 @@ LIST_COLUMNS = ("neighbour", "rank", "score")
 
 
 class NeighbourFile:
-    """The table of ``core.scoring.neighbours.Neighbours``: sorted by scoring, product and rank.
+    """A file with the table of ``core.scoring.neighbours.Neighbours``, sorted by scoring, product and rank.
 
-    Opening reads the file's footer; it and the smallest and largest product of every row group stay in memory. Lookups
-    may run in several threads: Arrow's readers must not be shared, so each makes its own over the same footer.
+    Opening it reads the footer, which stays in memory together with the smallest and largest scoring and product of
+    every row group. Lookups may run in several threads: Arrow's readers must not be shared between threads, so every
+    lookup makes its own over the same footer.
 
     Args:
         path: a local Parquet file with at least the columns of ``core.scoring.neighbours.NEIGHBOURS``.
@@ -34,18 +35,18 @@ class NeighbourFile:
         ]
 
     def lookup(self, product_id: str, scoring: str, k: int) -> pa.Table:
-        """The first ``k`` neighbours, best first; no rows if the file has none for this product and scoring.
+        """The first ``k`` neighbours, best first; no rows if the file has no list for this product and scoring.
 
         Returns:
-            table with columns neighbour string, rank int16, score float32.
+            table with the columns neighbour (string), rank (int16) and score (float32).
         """
         groups = [
             group
             for group, (scorings, products) in enumerate(self._ranges)
             if _may_hold(scorings, scoring) and _may_hold(products, product_id)
         ]
-        # Decoding a group's neighbours takes most of the time, and the group in which two scorings meet spans all
-        # products: so first see which groups really hold the list.
+        # Decoding the neighbours takes most of the time, and a group in which two scorings meet spans all products, so
+        # first check which groups really hold the list.
         with pq.ParquetFile(
             self._path, metadata=self._footer, memory_map=True, pre_buffer=False, page_checksum_verification=True
         ) as file:
@@ -58,7 +59,7 @@ class NeighbourFile:
 
 
 def _rows(file: pq.ParquetFile, group: int, product_id: str, scoring: str) -> pa.Array:
-    """Places of a list within a row group."""
+    """Row numbers of a list within a row group."""
     keys = _read(file, group, ("product", "scoring"))
     return pc.indices_nonzero(pc.and_(_equal(keys["product"], product_id), _equal(keys["scoring"], scoring)))
 
@@ -83,7 +84,7 @@ def _may_hold(span: tuple[str, str] | None, value: str) -> bool:
 
 
 def read_neighbour_file(model: str, category: str) -> NeighbourFile | None:
-    """The model's neighbours, or None if they are not materialized."""
+    """The neighbours of a model, or None if they are not materialized."""
     current = current_manifest(f"neighbours/{model}", category)
     return _neighbour_file(str(installed_store().root), model, category, current.version) if current else None
 

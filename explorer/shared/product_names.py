@@ -1,4 +1,4 @@
-"""What a product is called, also where the data has no title for it."""
+"""Names of products, including those without a title."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,24 +11,24 @@ _LABEL = 100
 
 
 def product_name(product: Mapping[str, Any]) -> str:
-    """The title, or what else tells the product from others: its brand or last category, and its id."""
+    """The title, or else what distinguishes the product: its brand or last category, and its id."""
     title = " ".join(str(product["title"] or "").split())
     if title:
         return title
-    about = [str(part) for part in (product["brand"], *reversed(product["categories"] or [])) if part]
-    return " · ".join([*about[:1], str(product["product_id"])])
+    distinguishing = [str(part) for part in (product["brand"], *reversed(product["categories"] or [])) if part]
+    return " · ".join([*distinguishing[:1], str(product["product_id"])])
 
 
 def category_path(product: Mapping[str, Any]) -> str:
-    """All its categories in one line, the broadest first."""
+    """All categories of a product in one line, broadest first."""
     return PATH_SIGN.join(str(part) for part in product["categories"] or [] if part)
 
 
 def product_label(index: ProductIndex, node: int) -> str:
-    """One line that tells a product from others: name, brand, id and how many pairs it has."""
+    """One line that distinguishes a product: name, brand, id and number of pairs."""
     product = index.product(node)
-    called, brand, product_id = product_name(product), str(product["brand"] or ""), str(product["product_id"])
-    parts = [shorten(called, _LABEL)]
-    parts += [shorten(brand, 40)] if brand and brand.casefold() not in called.casefold() else []
+    name, brand, product_id = product_name(product), str(product["brand"] or ""), str(product["product_id"])
+    parts = [shorten(name, _LABEL)]
+    parts += [shorten(brand, 40)] if brand and brand.casefold() not in name.casefold() else []
     parts += [product_id] if product["title"] else []
     return " · ".join([*parts, counted(int(index.popularity[node]), "pair")])

@@ -1,39 +1,39 @@
-"""What the address bar knows: choices that survive a reload, a page switch and being sent to a colleague.
+"""Choices in the address: they survive a reload and a page switch, and can be shared with a colleague.
 
-Widgets whose options read the same in the address as on the screen use Streamlit's own ``bind="query-params"``; it
-would put titles where names belong.
+Widgets whose options read the same in the address as on the screen use Streamlit's own ``bind="query-params"``. For
+others it would put titles where names belong.
 """
 
 import streamlit as st
 
 
 def get_value(name: str) -> str | None:
-    """The current value: the address wins (a deep link, the back button), else what the session last had.
+    """The current value: that of the address (a deep link, the back button), otherwise the last one of the session.
 
-    Streamlit drops parameters when the page is switched; they are put back here.
+    Streamlit drops parameters when the page is switched; this function puts them back.
     """
-    kept = f"link.{name}"
-    given = st.query_params.get(name)
-    if given:
-        st.session_state[kept] = given
-    elif kept in st.session_state:
-        st.query_params[name] = st.session_state[kept]
-    return st.session_state.get(kept)
+    session_key = f"link.{name}"
+    value = st.query_params.get(name)
+    if value:
+        st.session_state[session_key] = value
+    elif session_key in st.session_state:
+        st.query_params[name] = st.session_state[session_key]
+    return st.session_state.get(session_key)
 
 
 def get_values(name: str) -> list[str]:
-    """The values of a parameter that may stand in the address several times, each once, in their order."""
-    kept = f"link.{name}"
-    given = st.query_params.get_all(name)
-    if given:
-        st.session_state[kept] = list(dict.fromkeys(given))
-    elif st.session_state.get(kept):
-        st.query_params[name] = st.session_state[kept]
-    return list(st.session_state.get(kept, ()))
+    """The values of a parameter that may be repeated in the address, in order and without duplicates."""
+    session_key = f"link.{name}"
+    values = st.query_params.get_all(name)
+    if values:
+        st.session_state[session_key] = list(dict.fromkeys(values))
+    elif st.session_state.get(session_key):
+        st.query_params[name] = st.session_state[session_key]
+    return list(st.session_state.get(session_key, ()))
 
 
 def set_values(name: str, values: list[str]) -> None:
-    """Set all values of such a parameter; none remove it. For callbacks."""
+    """Set all values of such a parameter, or remove it if there are none. For callbacks."""
     st.session_state[f"link.{name}"] = list(values)
     if values:
         st.query_params[name] = values
@@ -42,11 +42,11 @@ def set_values(name: str, values: list[str]) -> None:
 
 
 def set_value(name: str, value: str | None) -> None:
-    """Set a value, or remove it with None. For callbacks: they run before the page is drawn."""
-    kept = f"link.{name}"
+    """Set a value, or remove it with None. For callbacks, which run before the page is drawn."""
+    session_key = f"link.{name}"
     if value is None:
-        st.session_state.pop(kept, None)
+        st.session_state.pop(session_key, None)
         st.query_params.pop(name, None)
     else:
-        st.session_state[kept] = value
+        st.session_state[session_key] = value
         st.query_params[name] = value

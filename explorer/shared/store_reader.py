@@ -1,8 +1,8 @@
-"""The explorer's door to the store: every reader is cached by the version that a manifest names.
+"""Read from the store what several pages need, cached by the version that a manifest names.
 
-Manifests are small and are read anew in every rerun; what they name is immutable and is read once per version. So a
-new materialization shows up with the next click, without a restart. Cached objects are shared by all sessions and
-must not be changed.
+Manifests are small and are read again in every rerun. What they name is immutable and is read once per version, so a
+new materialization shows up with the next click, without a restart. All sessions share the cached objects, which must
+not be changed.
 """
 
 from dataclasses import dataclass
@@ -22,12 +22,12 @@ from explorer.shared.product_index import ProductIndex
 
 @dataclass(frozen=True)
 class CategoryEntry:
-    """A category as the picker shows it.
+    """A category in the picker.
 
     Attributes:
         name: partition key.
-        title: what people read.
-        ready: whether there are products to look at.
+        title: name for people.
+        ready: whether its products are materialized.
     """
 
     name: str
@@ -41,20 +41,20 @@ def installed_store() -> Store:
 
 
 def current_manifest(asset: str, category: str) -> Manifest | None:
-    """The current manifest, read from the store each time."""
+    """The current manifest of an asset, read from the store every time; None if it is not materialized."""
     return installed_store().manifest(asset, category)
 
 
 def list_categories() -> tuple[list[CategoryEntry], str | None]:
-    """The categories of categories.yaml and those that only the store knows; and what is wrong with the file.
+    """The categories in categories.yaml or in the store, and what is wrong with the file, if anything.
 
-    A broken categories.yaml must not hide what is materialized.
+    A broken categories.yaml does not hide what is materialized.
     """
     problem = None
     titles: dict[str, str] = {}
     try:
         known = load_categories(paths.categories_file())
-        titles = {c.name: c.title for c in known.values()}
+        titles = {listed.name: listed.title for listed in known.values()}
         problem = "\n\n".join(known.refused.values()) or None
     except InputError as error:
         problem = str(error)
@@ -64,31 +64,31 @@ def list_categories() -> tuple[list[CategoryEntry], str | None]:
 
 
 def read_product_index(category: str) -> ProductIndex | None:
-    """The searchable products, or None if product_pairs is not materialized."""
+    """The searchable products of a category, or None if product_pairs is not materialized."""
     current = current_manifest("product_pairs", category)
     return load_product_index(str(installed_store().root), category, current.version) if current else None
 
 
 def models_with(stage: str, category: str) -> list[str]:
-    """Models of which ``stage`` (embeddings, metrics, neighbours) is materialized, in the registry's order.
+    """Models whose ``stage`` (such as embeddings or metrics) is materialized, in the order of the registry.
 
-    A model that was taken out of the registry is still shown as long as its artefacts are there.
+    A model that was removed from the registry is still shown as long as its artefacts exist.
     """
     base = installed_store().root / stage
     stored = sorted(p.name for p in base.iterdir() if is_asset_part(p.name) and p.is_dir()) if base.exists() else []
     names = [*MODELS, *(name for name in stored if name not in MODELS)]
-    # Reading comes later: one damaged manifest must not hide the other models.
+    # Manifests are read later, so that a damaged one does not hide the other models.
     return [name for name in names if (installed_store().folder(f"{stage}/{name}", category) / MANIFEST).exists()]
 
 
 def read_table(asset: str, category: str, field: str = "value") -> pa.Table | None:
-    """A small table of an artefact, or None if it is not materialized."""
+    """A small table of an artefact, or None if the artefact is not materialized."""
     current = current_manifest(asset, category)
     return _table(str(installed_store().root), asset, category, field, current.version) if current else None
 
 
 def read_info(asset: str, category: str) -> dict:
-    """The ``info`` field of an artefact, straight from the manifest; empty if there is none."""
+    """The ``info`` field of an artefact, taken from its manifest; empty if there is none."""
     current = current_manifest(asset, category)
     field = current.fields.get("info", {}) if current else {}
     value = field.get("value", {})
@@ -97,11 +97,10 @@ def read_info(asset: str, category: str) -> dict:
 
 @st.cache_resource(max_entries=3, show_spinner="Reading products …")
 def load_product_index(root: str, category: str, version: str) -> ProductIndex:
-    at = Store(root)
-    loaded = at.read("product_pairs", category)
-    degree = np.bincount(loaded.source, minlength=loaded.products.num_rows)
-    degree += np.bincount(loaded.target, minlength=loaded.products.num_rows)
-    return ProductIndex(loaded.products, degree)
+    pairs = Store(root).read("product_pairs", category)
+    degree = np.bincount(pairs.source, minlength=pairs.products.num_rows)
+    degree += np.bincount(pairs.target, minlength=pairs.products.num_rows)
+    return ProductIndex(pairs.products, degree)
 
 
 @st.cache_resource(max_entries=128, show_spinner=False)

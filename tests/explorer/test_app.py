@@ -264,7 +264,7 @@ def test_the_map_shows_the_product_of_the_address_and_its_neighbours(full, start
     assert layers["chosen"]["data"] == [pytest.approx((found.position[place] * 400).tolist(), abs=0.1)]
     assert len(layers["neighbours"]["data"]) == len(layers["lines"]["data"]) == 10
     assert "Gadget 007" in at.subheader[0].value
-    assert "placed beside their nearest" in texts(at)
+    assert "placed next to their nearest" in texts(at)
 
 
 def test_the_map_is_searched_with_the_keyboard(full, start):

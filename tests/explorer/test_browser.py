@@ -172,7 +172,7 @@ def test_why_opens_and_closes(page):
     page.mouse.click(x + WHY, y + row(3))
     page.wait_for_url(f"**why={ids[2]}**")
     dialog = page.get_by_role("dialog")
-    expect(dialog).to_contain_text("beside Gadget 007")
+    expect(dialog).to_contain_text("Next to Gadget 007")
     page.wait_for_timeout(500)
     browser.screenshot(page, "why")
     page.keyboard.press("Escape")
@@ -301,7 +301,7 @@ def test_the_keyboard_reaches_everything(page):
     page.get_by_role("option").first.wait_for()
     page.keyboard.press("Enter")
     page.wait_for_url("**why=**")
-    expect(page.get_by_role("dialog")).to_contain_text("beside Gadget 007")
+    expect(page.get_by_role("dialog")).to_contain_text("Next to Gadget 007")
 
 
 FOCUSED = """() => {

@@ -81,7 +81,7 @@ def test_addresses_that_lead_nowhere(full, start):
     assert "does not exist" in at.warning[0].value and at.dataframe
     assert start(full, models="no_such_model").dataframe
     at = start(full, why="nobody", basket=["nobody", fixture.WARM])
-    assert at.dataframe and "1 product of the basket in the address is not known here" in texts(at)
+    assert at.dataframe and "1 product of the basket in the address could not be found" in texts(at)
 
 
 # The card
@@ -196,7 +196,7 @@ def test_a_product_without_lists_says_who_has_one(tmp_path, start):
         "neighbours/gensim_word2vec", "alpha", fixture.neighbours(("center_context",), np.ones(fixture.N, bool))
     )
     at = start(store, product=fixture.LONELY, models=["popularity", "skipgram"])
-    assert len(at.info) == 2 and "A list of it is in: gensim" in texts(at)
+    assert len(at.info) == 2 and "Models with a list for it: gensim" in texts(at)
     assert not at.dataframe and not at.get("download_button")
 
 
@@ -344,7 +344,7 @@ def test_asking_why_without_a_mouse(full, start):
     at.selectbox(key="why choice").select_index(2)
     rerun(at)
     assert at.query_params["why"] == at.dataframe[0].value["id"].iloc[2]
-    assert "beside Gadget 007" in texts(at)
+    assert "Next to Gadget 007" in texts(at)
 
 
 # The basket
@@ -400,7 +400,7 @@ def test_marks_of_a_basket_and_why(full, start):
     at = start(full, basket=basket, of="basket", models="skipgram", why="B000000020", length="50")
     frame = at.dataframe[0].value
     assert [("●" in mark) for mark in frame["pair"]] == [i in train for i in frame["id"]]
-    assert {"beside Gadget 007", "beside Gadget 008"} <= {caption.value for caption in at.caption}
+    assert {"Next to Gadget 007", "Next to Gadget 008"} <= {caption.value for caption in at.caption}
 
 
 def test_an_empty_basket(full, start):

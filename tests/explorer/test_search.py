@@ -58,7 +58,7 @@ def test_order_is_exact_id_then_id_prefix_then_title_prefix_then_popularity():
 
 def test_counting_stops_when_enough_is_found_but_the_best_are_still_found(monkeypatch):
     monkeypatch.setattr("explorer.shared.product_index._BLOCK", 10)
-    monkeypatch.setattr("explorer.shared.product_index._ENOUGH", 20)
+    monkeypatch.setattr("explorer.shared.product_index._MAX_COUNTED", 20)
     rows = [(f"P{i:03d}", f"red thing {i}", None) for i in range(200)]
     rows[199] = ("P199", "thing", None)  # the least popular, but its title starts with the query
     products = index(rows, popularity=range(200, 0, -1))
