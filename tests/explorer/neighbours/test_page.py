@@ -1,34 +1,17 @@
 """The neighbours page over a hand-made store: every state of it, without a browser."""
 
-import csv
-import functools
-import io
 import shutil
 
 import numpy as np
-import pyarrow as pa
 import pytest
 
 from core.graph.paths import GraphPaths
 from core.store.artefacts import MANIFEST
 from core.untrusted.markdown import plain
-from explorer.shared import csv_export
 from tests import explorer_fixture as fixture
-from tests import explorer_pages
-from tests.explorer_pages import NEIGHBOURS, rerun, texts
+from tests.explorer_pages import rerun, texts
 
 IDS = fixture.products()["product_id"].to_pylist()
-
-
-@pytest.fixture(scope="module")
-def full(tmp_path_factory):
-    return fixture.write(tmp_path_factory.mktemp("full"))
-
-
-@pytest.fixture
-def start(monkeypatch):
-    """Start the page over a store: ``start(store, product=...)``."""
-    return functools.partial(explorer_pages.start, monkeypatch, page=NEIGHBOURS)
 
 
 def stored(store, model, product, scoring, k=10):
@@ -406,23 +389,3 @@ def test_marks_of_a_basket_and_why(full, start):
 def test_an_empty_basket(full, start):
     at = start(full, of="basket")
     assert "basket is empty" in at.info[0].value and not at.dataframe
-
-
-# The download
-
-
-def test_the_download_holds_what_is_shown_and_more():
-    title = 'a "quoted", title\nin two lines'
-    rows = pa.table({"rank": [1], "title": [title], "price": pa.array([None], pa.float32())})
-    text = csv_export.to_csv(csv_export.with_constants(rows, category="alpha", product="é")).decode()
-    (row,) = csv.DictReader(io.StringIO(text))
-    assert row == {"category": "alpha", "product": "é", "rank": "1", "title": title, "price": ""}
-
-
-def test_no_cell_of_a_download_is_a_formula():
-    rows = pa.table({"title": ["=1+1", "@x", None, "a=b"], "score": [-1.5, 2.0, 3.0, 4.0]})
-    text = csv_export.to_csv(csv_export.with_constants(rows, product="-1+cmd")).decode()
-    found = list(csv.DictReader(io.StringIO(text)))
-    assert [row["title"] for row in found] == ["'=1+1", "'@x", "", "a=b"]
-    assert [float(row["score"]) for row in found] == [-1.5, 2.0, 3.0, 4.0]
-    assert {row["product"] for row in found} == {"'-1+cmd"}
