@@ -14,6 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from explorer.shared.neighbour_file import row_group_spans
+
 LIST_DEPTH = 10
 """Number of neighbours of each list that are looked at."""
 _COLUMNS = ["product", "rank", "neighbour"]
@@ -52,11 +54,15 @@ def load_list_sample(path: Path, scoring: str, ids: pa.Array, ranges: Sequence[t
         ranges: half-open node ranges.
     """
     file = pq.ParquetFile(path, memory_map=True, page_checksum_verification=True)
-    spans = [_span(file.metadata.row_group(group)) for group in range(file.metadata.num_row_groups)]
+    spans = row_group_spans(file.metadata)
     parts = []
     for start, stop in ranges:
         low, high = ids[start].as_py(), ids[stop - 1].as_py()
-        groups = [i for i, (s, p) in enumerate(spans) if s[0] <= scoring <= s[1] and p[0] <= high and low <= p[1]]
+        groups = [
+            group
+            for group, (scorings, products) in enumerate(spans)
+            if scorings[0] <= scoring <= scorings[1] and products[0] <= high and low <= products[1]
+        ]
         table = file.read_row_groups(groups, columns=["product", "rank", "neighbour", "scoring"])
         table = table.filter(
             pc.and_(pc.less_equal(table["rank"], LIST_DEPTH), pc.equal(_text(table["scoring"]), scoring))
@@ -74,17 +80,6 @@ def load_list_sample(path: Path, scoring: str, ids: pa.Array, ranges: Sequence[t
     lists = np.full((len(products), LIST_DEPTH), -1, dtype=np.int64)
     lists[row, rank - 1] = neighbour
     return ListSample(products, lists)
-
-
-def _span(group: pq.RowGroupMetaData) -> tuple[tuple[str, str], tuple[str, str]]:
-    """The smallest and largest scoring, and the smallest and largest product, of a row group."""
-    statistics = {group.column(i).path_in_schema: group.column(i).statistics for i in range(group.num_columns)}
-    everything = ("", "\U0010ffff")
-    scoring, product = (
-        (str(s.min), str(s.max)) if s is not None and s.has_min_max else everything
-        for s in (statistics["scoring"], statistics["product"])
-    )
-    return scoring, product
 
 
 def _text(column: pa.ChunkedArray) -> pa.ChunkedArray:

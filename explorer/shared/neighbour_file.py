@@ -11,6 +11,7 @@ from core.store import Store
 from explorer.shared.store_reader import current_manifest, installed_store
 
 LIST_COLUMNS = ("neighbour", "rank", "score")
+_ALL_TEXTS = ("", "\U0010ffff")
 
 
 class NeighbourFile:
@@ -27,12 +28,8 @@ class NeighbourFile:
     def __init__(self, path: Path) -> None:
         self._path = path
         file = pq.ParquetFile(path, memory_map=True, page_checksum_verification=True)
-        self._footer = meta = file.metadata
-        names = file.schema_arrow.names
-        self._ranges = [
-            tuple(_range(meta.row_group(group).column(names.index(name))) for name in ("scoring", "product"))
-            for group in range(meta.num_row_groups)
-        ]
+        self._footer = file.metadata
+        self._spans = row_group_spans(file.metadata)
 
     def lookup(self, product_id: str, scoring: str, k: int) -> pa.Table:
         """The first ``k`` neighbours, best first; no rows if the file has no list for this product and scoring.
@@ -42,8 +39,8 @@ class NeighbourFile:
         """
         groups = [
             group
-            for group, (scorings, products) in enumerate(self._ranges)
-            if _may_hold(scorings, scoring) and _may_hold(products, product_id)
+            for group, (scorings, products) in enumerate(self._spans)
+            if scorings[0] <= scoring <= scorings[1] and products[0] <= product_id <= products[1]
         ]
         # Decoding the neighbours takes most of the time, and a group in which two scorings meet spans all products, so
         # first check which groups really hold the list.
@@ -72,15 +69,21 @@ def _equal(column: pa.ChunkedArray, value: str) -> pa.ChunkedArray:
     return pc.equal(column.cast(pa.string()), value)
 
 
-def _range(column: pq.ColumnChunkMetaData) -> tuple[str, str] | None:
-    statistics = column.statistics
-    if statistics is None or not statistics.has_min_max:
-        return None
-    return str(statistics.min), str(statistics.max)
+def row_group_spans(footer: pq.FileMetaData) -> list[tuple[tuple[str, str], tuple[str, str]]]:
+    """The smallest and largest scoring, and the smallest and largest product, of every row group.
+
+    A column without statistics spans all texts.
+    """
+    return [_spans(footer.row_group(group)) for group in range(footer.num_row_groups)]
 
 
-def _may_hold(span: tuple[str, str] | None, value: str) -> bool:
-    return span is None or span[0] <= value <= span[1]
+def _spans(group: pq.RowGroupMetaData) -> tuple[tuple[str, str], tuple[str, str]]:
+    statistics = {group.column(i).path_in_schema: group.column(i).statistics for i in range(group.num_columns)}
+    scoring, product = (
+        (str(s.min), str(s.max)) if s is not None and s.has_min_max else _ALL_TEXTS
+        for s in (statistics["scoring"], statistics["product"])
+    )
+    return scoring, product
 
 
 def read_neighbour_file(model: str, category: str) -> NeighbourFile | None:
