@@ -27,13 +27,13 @@ import scipy.linalg as sl
 import scipy.sparse as sp
 from experiments import Category, category, markdown, parser
 
-from core.evaluation.ranking import recall
+from core.evaluation.metrics import recall
 from core.graph import build_graph, transition_matrix
 from core.interfaces import CENTER_CONTEXT, Inputs, TrainContext, TrainedModel
 from core.models import MODELS
-from core.models.product_fields import brands, categories, distinct
+from core.models.product_fields import brands, categories, distinct_values
+from core.models.side_info.direct_fit import fit_side_vectors
 from core.models.side_info.fields import side_fields
-from core.models.side_info.fit import fit_side_vectors
 from core.models.side_info.new_products import partner_directions, place_newcomers
 from core.pairs.ranking_task import cold_task
 from core.pairs.split import Pairs, SplitConfig, split_pairs
@@ -65,7 +65,7 @@ def features(products: pa.Table) -> sp.csr_matrix:
     """float64 CSR ``[n, brands + categories]``, rows of unit length or empty."""
     blocks = []
     for field in (brands(products), categories(products)):
-        node, number, idf = distinct(*field)
+        node, number, idf = distinct_values(*field)
         blocks.append(sp.csr_matrix((idf[number], (node, number)), shape=(products.num_rows, len(idf))))
     both = sp.hstack(blocks).tocsr()
     both.eliminate_zeros()

@@ -28,8 +28,8 @@ from experiments import category, markdown, parser
 
 from core.errors import InputError
 from core.interfaces import TrainedModel
-from core.models.product_fields import brands, categories, distinct, price_bands
-from core.models.side_info.fit import softmax
+from core.models.product_fields import brands, categories, distinct_values, price_bands
+from core.models.side_info.direct_fit import softmax
 from core.training.corpus import WalkCorpus, build_corpus, keep_probability, walk_order
 from core.training.noise import noise_table
 from core.training.objectives import SkipGramObjective
@@ -55,7 +55,7 @@ def side_shares(products: pa.Table, variant: Variant) -> list[sp.csr_matrix]:
     """As ``core.models.side_info.fields``, with two switches."""
     shares = []
     for field in (brands(products), categories(products), price_bands(products, BANDS)):
-        node, number, idf = distinct(*field)
+        node, number, idf = distinct_values(*field)
         weight = np.ones(len(node)) if variant.values_not_weighted else idf[number]
         matrix = sp.csr_matrix((weight, (node, number)), shape=(products.num_rows, len(idf)))
         if variant.missing_is_a_value:

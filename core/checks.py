@@ -12,12 +12,12 @@ import pyarrow as pa
 import scipy.sparse as sp
 
 from core.evaluation.link import roc_auc, thresholds
-from core.evaluation.result import ALL, DEGREE_MATCHED, RANKING
+from core.evaluation.metrics import ALL, DEGREE_MATCHED, RANKING
 from core.graph import ProductGraph
 from core.id_clash import likely_clash
 from core.interfaces import TrainedModel
 from core.pairs import ProductPairs
-from core.pairs.split import PairSplit, contains, pair_keys
+from core.pairs.split import PairSplit, in_sorted, pair_keys
 
 _SAMPLE = 1_000_000
 """Steps of walks that are looked up in the graph; all of them where there are no more."""
@@ -123,7 +123,7 @@ def check_split(split: PairSplit) -> list[Finding]:
     """Findings of :data:`SPLIT`; a pair counts in either direction."""
     train = pair_keys(split.n_nodes, split.train.source, split.train.target)
     valid = pair_keys(split.n_nodes, split.validation.source, split.validation.target)
-    common = int(np.count_nonzero(contains(np.sort(train), valid)))
+    common = int(np.count_nonzero(in_sorted(np.sort(train), valid)))
     text = f"{common:,} of {len(valid):,} validation pairs stand in the training part too"
     return [Finding("no_leak", not common, text, {"common": common})]
 

@@ -214,7 +214,7 @@ class Model:
 
     @property
     def config_class(self) -> type:
-        return load(self.config)
+        return import_target(self.config)
 
     def fit(
         self, inputs: Inputs, config: Any, context: TrainContext | None = None, clock: Clock | None = None
@@ -230,13 +230,13 @@ class Model:
         clock = clock or Clock()
         context = dataclasses.replace(context or TrainContext(), version=self.version, clock=clock)
         with clock.compilation():
-            trained: TrainedModel = load(self.train)(inputs, config, context)
+            trained: TrainedModel = import_target(self.train)(inputs, config, context)
         timing = clock.seconds()
         info = {"seconds": timing["training"]} | trained.info | {"version": self.version, "timing": timing}
         return dataclasses.replace(trained, keys=context.keys, info=info)
 
 
-def load(target: str) -> Any:
+def import_target(target: str) -> Any:
     """What ``module:name`` names; imports the module."""
     module, _, name = target.partition(":")
     return getattr(importlib.import_module(module), name)

@@ -13,7 +13,7 @@ from core.catalog import VERSION as CATALOG_VERSION
 from core.categories import Category
 from core.changes import Expected
 from core.evaluation.leaderboard import VERSION as LEADERBOARD_VERSION
-from core.evaluation.result import VERSION as EVALUATION_VERSION
+from core.evaluation.metrics import VERSION as EVALUATION_VERSION
 from core.graph import VERSION as GRAPH_VERSION
 from core.interfaces import Model
 from core.models import MODELS

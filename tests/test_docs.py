@@ -14,7 +14,11 @@ import yaml
 from streamlit.testing.v1 import AppTest
 
 from core.categories import load_categories, load_step_tags
+from core.evaluation import EvaluationConfig, evaluate
 from core.graph import build_graph
+from core.interfaces import Inputs
+from core.models import MODELS
+from core.pairs.split import SplitConfig, split_pairs
 from orchestration import cli
 from tests import explorer_fixture
 from tests.conftest import ROOT
@@ -140,12 +144,29 @@ def example(text):
     return block
 
 
-def test_the_metric_of_the_example_is_right():
-    space = {"np": np}
+def test_the_metric_of_the_example_is_measured_and_shown(monkeypatch):
+    from core.evaluation import metrics, summary_line
+
+    space = dict(vars(metrics))
     exec(example("def hit_rate"), space)
     hits = np.array([[False, True, False], [False, False, True], [False, False, False]])
     assert space["hit_rate"](hits, 2).tolist() == [1.0, 0.0, 0.0]
     assert space["hit_rate"](hits, 3).tolist() == [1.0, 1.0, 0.0]
+    entry = eval(example("per_list="), space)
+    monkeypatch.setattr(metrics, "DEFINITIONS", (*metrics.DEFINITIONS, entry))
+    monkeypatch.setattr(importlib.import_module("core.evaluation.leaderboard"), "DEFINITIONS", metrics.DEFINITIONS)
+    reference = nx.gnm_random_graph(60, 400, seed=1)
+    source, target = (np.array(ends, dtype=np.int32) for ends in zip(*reference.edges, strict=True))
+    split = split_pairs(60, source, target, np.ones(len(source), np.float32), np.zeros(60, bool), SplitConfig())
+    graph = build_graph(60, split.train.source, split.train.target, split.train.weight)
+    model = MODELS["adamic_adar"]
+    measured = evaluate(
+        model, model.fit(Inputs(60, graph=graph), model.config_class()), split, graph, EvaluationConfig()
+    )
+    values = {row["metric"]: row for row in measured.metrics.to_pylist() if row["protocol"] == "ranking"}
+    hit, recall = values["hit_rate@10"], values["recall@10"]
+    assert recall["value"] <= hit["value"] <= 1 and hit["low"] <= hit["value"] <= hit["high"]
+    assert f"hit rate@10 {hit['value']:.3f}" in summary_line(measured.metrics)
 
 
 def test_the_page_of_the_example_draws(tmp_path, monkeypatch):
@@ -172,7 +193,7 @@ def test_the_model_of_the_example_learns_what_it_says(monkeypatch):
     module = ModuleType("core.models.common_neighbours")
     monkeypatch.setitem(sys.modules, module.__name__, module)
     exec(example("class CommonNeighboursConfig"), module.__dict__)
-    model = eval(example("Model("), {"Model": interfaces.Model, "NATIVE": interfaces.NATIVE})
+    model = eval(example("inputs=("), {"Model": interfaces.Model, "NATIVE": interfaces.NATIVE})
     reference = nx.gnm_random_graph(30, 80, seed=1)
     source, target = (np.array(ends, dtype=np.int32) for ends in zip(*reference.edges, strict=True))
     graph = build_graph(30, source, target, np.ones(len(source), dtype=np.float32))

@@ -5,9 +5,12 @@ this one trained model. They do not cover training again with another seed or an
 independent although pairs share products: they are the least by which a number can be off, not the most.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 
-from core.evaluation.link import Thresholds, average_precision, roc_auc
+from core.evaluation.link import Thresholds
+from core.evaluation.metrics import CountFormula
 
 _BINS = 4096
 _QUANTILES = (2.5, 97.5)
@@ -15,8 +18,10 @@ _QUANTILES = (2.5, 97.5)
 Interval = tuple[float, float]
 
 
-def link_intervals(counts: Thresholds, samples: int, rng: np.random.Generator) -> dict[str, Interval]:
-    """Intervals of ROC-AUC and average precision; positives and negatives are resampled apart.
+def link_intervals(
+    counts: Thresholds, metrics: Mapping[str, CountFormula], samples: int, rng: np.random.Generator
+) -> dict[str, Interval]:
+    """Intervals of metrics over counts, such as ROC-AUC; positives and negatives are resampled apart.
 
     Drawing n pairs with replacement and counting them per score is one multinomial draw. Scores are merged
     into at most 4,096 neighbouring groups of about equally many pairs first, which makes 200 samples of a
@@ -36,7 +41,7 @@ def link_intervals(counts: Thresholds, samples: int, rng: np.random.Generator) -
     drawn_tp = _resampled(merged_tp, samples, rng)
     drawn_fp = _resampled(merged_fp, samples, rng)
     intervals = {}
-    for name, metric in (("roc_auc", roc_auc), ("average_precision", average_precision)):
+    for name, metric in metrics.items():
         shift = metric(counts.true_positives, counts.false_positives) - metric(merged_tp, merged_fp)
         intervals[name] = _percentiles(np.clip(metric(drawn_tp, drawn_fp) + shift, 0, 1))
     return intervals

@@ -6,7 +6,8 @@ from typing import Any
 import pyarrow as pa
 
 from core.clock import PHASES
-from core.evaluation.result import ALL, COLD_START, DEGREE_MATCHED, METRICS, PUBLISHED, RANKING, SEEN, TIME
+from core.evaluation.metrics import ALL, DEFINITIONS, Metric
+from core.evaluation.result import METRICS, TIME
 from core.models import MODELS
 
 VERSION = "2"
@@ -15,18 +16,8 @@ VERSION = "2"
 LEADERBOARD = pa.schema([("category", pa.string()), *METRICS])
 """``METRICS`` with the category in front, and seconds as metrics of the protocol ``time``."""
 
-_COLUMNS = (
-    ("published AUC, all", PUBLISHED, ALL, "roc_auc"),
-    ("seen", PUBLISHED, SEEN, "roc_auc"),
-    ("degree-matched AUC, all", DEGREE_MATCHED, ALL, "roc_auc"),
-    ("seen", DEGREE_MATCHED, SEEN, "roc_auc"),
-    ("recall@10", RANKING, ALL, "recall@10"),
-    ("NDCG@10", RANKING, ALL, "ndcg@10"),
-    ("MRR", RANKING, ALL, "mrr"),
-    ("coverage@10", RANKING, ALL, "coverage@10"),
-    ("cold-start AUC", COLD_START, ALL, "roc_auc"),
-)
-
+_COLUMNS = tuple((metric, subset) for metric in DEFINITIONS if metric.heading for subset in metric.subsets)
+"""What stands in the table: a metric on a subset each."""
 
 _PHASES = {"training": "training", "probing": "probing", "setup": "set-up", "compilation": "compilation"}
 """Phase → how it is called in the table's head."""
@@ -67,11 +58,13 @@ def to_markdown(long: pa.Table, info: Mapping[str, Mapping[str, Any]] | None = N
         (row["model"], row["scoring"], row["protocol"], row["subset"], row["metric"]): row for row in long.to_pylist()
     }
     timed = any(key[2] == TIME for key in cells)
-    heads = ["model", "scoring", *(title for title, *_ in _COLUMNS)]
+    heads = ["model", "scoring", *(_heading(*column) for column in _COLUMNS)]
     heads += ([f"seconds: {' + '.join(_PHASES.values())}"] if timed else []) + (["unseen products"] if info else [])
     lines = [_line(heads), _line(["---", "---"] + ["---:"] * (len(_COLUMNS) + timed) + (["---"] if info else []))]
     for model, scoring in dict.fromkeys((key[0], key[1]) for key in cells if key[2] != TIME):
-        values = [_cell(cells.get((model, scoring, *column))) for _, *column in _COLUMNS]
+        values = [
+            _cell(cells.get((model, scoring, metric.protocol, subset, metric.name))) for metric, subset in _COLUMNS
+        ]
         values += [_seconds(cells, model)] if timed else []
         fallback = [str(info.get(model, {}).get("fallback", "–"))] if info else []
         lines.append(_line([model, scoring, *values, *fallback]))
@@ -84,20 +77,25 @@ def summary_line(metrics: pa.Table) -> str:
     if not rows:
         return "nothing was measured"
     model, scoring = rows[0]["model"], rows[0]["scoring"]
-    found = {(r["protocol"], r["subset"], r["metric"]): r["value"] for r in rows if r["scoring"] == scoring}
+    values = {(r["protocol"], r["subset"], r["metric"]): r["value"] for r in rows if r["scoring"] == scoring}
+    numbers = [
+        f"{metric.heading} "
+        + ", ".join(_number(values.get((metric.protocol, s, metric.name)), metric, s) for s in subsets)
+        for metric in DEFINITIONS
+        if metric.heading and (subsets := [s for s in metric.subsets if (metric.protocol, s, metric.name) in values])
+    ]
+    return f"{model} ({scoring}): {'; '.join(numbers)}"
 
-    def number(*key: str) -> str:
-        value = found.get((key[0], key[1], key[2]))
-        return "–" if value is None else f"{value:.3f}"
 
-    line = (
-        f"{model} ({scoring}): ROC-AUC published {number(PUBLISHED, ALL, 'roc_auc')} all, "
-        f"{number(PUBLISHED, SEEN, 'roc_auc')} seen; degree-matched {number(DEGREE_MATCHED, ALL, 'roc_auc')} all, "
-        f"{number(DEGREE_MATCHED, SEEN, 'roc_auc')} seen; recall@10 {number(RANKING, ALL, 'recall@10')}, "
-        f"NDCG@10 {number(RANKING, ALL, 'ndcg@10')}, MRR {number(RANKING, ALL, 'mrr')}"
-    )
-    cold = number(COLD_START, ALL, "roc_auc")
-    return line if cold == "–" else f"{line}; cold-start ROC-AUC {cold}"
+def _heading(metric: Metric, subset: str) -> str:
+    if len(metric.subsets) == 1:
+        return metric.heading
+    return f"{metric.heading}, {subset}" if subset == ALL else subset
+
+
+def _number(value: float | None, metric: Metric, subset: str) -> str:
+    text = "–" if value is None else f"{value:.{metric.digits}f}"
+    return text if len(metric.subsets) == 1 else f"{text} {subset}"
 
 
 def _notes(models: Sequence[str], info: Mapping[str, Mapping[str, Any]] | None, timed: bool) -> list[str]:

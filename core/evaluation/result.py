@@ -7,21 +7,8 @@ import pyarrow as pa
 
 from core.settings import setting
 
-VERSION = "1"
-"""Raised whenever the same model gets other numbers, or other tables of them."""
-
-PUBLISHED = "published"
-"""Link prediction against uniform negatives of validation products, as the article has it."""
-DEGREE_MATCHED = "degree_matched"
-"""Link prediction against negatives whose ends are drawn in proportion to their degree."""
-RANKING = "ranking"
-"""Top-k lists of products with a training pair, against their held-out pairs."""
-COLD_START = "cold_start"
-"""Pairs of products that were held out whole."""
 TIME = "time"
 """Seconds that the model's training step took, a metric for every phase of ``core.clock.PHASES``; in leaderboards."""
-ALL, SEEN = "all", "seen"
-"""Subsets of the pairs: all of them, or those whose two products both have a training pair."""
 
 METRICS = pa.schema(
     [

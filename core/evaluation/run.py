@@ -10,21 +10,19 @@ import pyarrow as pa
 
 from core.errors import InputError
 from core.evaluation.bootstrap import Interval, link_intervals, mean_intervals
-from core.evaluation.link import average_precision, histogram, operating_points, roc_auc, thresholds
-from core.evaluation.ranking import coverage, ndcg, popularity_bias, recall, reciprocal_rank
-from core.evaluation.result import (
+from core.evaluation.link import histogram, operating_points, thresholds
+from core.evaluation.metrics import (
     ALL,
     COLD_START,
-    CURVES,
     DEGREE_MATCHED,
-    METRICS,
     PUBLISHED,
     RANKING,
-    SCORES,
     SEEN,
-    Evaluation,
-    EvaluationConfig,
+    Lists,
+    of_counts,
+    of_protocol,
 )
+from core.evaluation.result import CURVES, METRICS, SCORES, Evaluation, EvaluationConfig
 from core.graph import ProductGraph
 from core.interfaces import NATIVE, Model, Scorer, TrainedModel
 from core.pairs.ranking_task import RankingTask, cold_task, ranking_task
@@ -97,7 +95,7 @@ def evaluate(
         _ranking(results, scoring, one, task, graph)
         progress("evaluation", done := done + 1, steps, "steps")
         if cold is not None:
-            _cold_start(results, model, scoring, one, split, cold, in_train)
+            _cold_start(results, model, scoring, one, split, cold, graph, in_train)
         progress("evaluation", done := done + 1, steps, "steps")
     info = {
         "seconds": time.perf_counter() - started,
@@ -200,9 +198,10 @@ def _link_prediction(
     everything = [np.ones(len(side.scores), dtype=bool) for side in (positive, negative)]
     for subset, keep in ((ALL, everything), (SEEN, [positive.in_train, negative.in_train])):
         counts = thresholds(filled[0][keep[0]], filled[1][keep[1]])
-        intervals = link_intervals(counts, results.samples, results.rng)
-        for name, metric in (("roc_auc", roc_auc), ("average_precision", average_precision)):
-            value = float(metric(counts.true_positives, counts.false_positives))
+        formulas = of_counts(protocol)
+        intervals = link_intervals(counts, formulas, results.samples, results.rng)
+        for name, formula in formulas.items():
+            value = float(formula(counts.true_positives, counts.false_positives))
             results.metric(protocol, subset, scoring, name, value, intervals.get(name))
         results.curve(protocol, subset, scoring, operating_points(counts, curve_points))
         numbers = {"positives": int(keep[0].sum()), "negatives": int(keep[1].sum())}
@@ -217,16 +216,7 @@ def _link_prediction(
 
 def _ranking(results: _Results, scoring: str, one: Scorer, task: RankingTask, graph: ProductGraph) -> None:
     lists, _ = one.top_k(task.sources, _LONGEST_LIST, mask=graph.adjacency()[task.sources])
-    hits = task.hits(lists)
-    per_source = {
-        **{f"recall@{k}": recall(hits, task.n_targets, k) for k in (10, 20)},
-        **{f"ndcg@{k}": ndcg(hits, task.n_targets, k) for k in (10, 20)},
-        **{f"mrr@{k}": reciprocal_rank(hits, k) for k in (10, 20)},
-        "mrr": reciprocal_rank(hits, _LONGEST_LIST),
-        "popularity_bias@10": popularity_bias(lists[:, :10], graph.degree),
-    }
-    _means(results, RANKING, scoring, per_source)
-    results.metric(RANKING, ALL, scoring, "coverage@10", coverage(lists[:, :10], int(one.seen.sum())))
+    _judge(results, RANKING, scoring, one, task, lists, graph)
 
 
 def _cold_start(
@@ -236,37 +226,50 @@ def _cold_start(
     one: Scorer,
     split: PairSplit,
     task: RankingTask,
+    graph: ProductGraph,
     in_train: np.ndarray,
 ) -> None:
     positive = _score(one, split.cold_pairs.source, split.cold_pairs.target, in_train, model)
-    for name, target in (
-        ("roc_auc", split.cold_degree_matched),
-        ("roc_auc_uniform", split.cold_uniform),
+    for (name, formula), target in zip(
+        of_counts(COLD_START).items(), (split.cold_degree_matched, split.cold_uniform), strict=True
     ):
         drawn = target >= 0
         negative = _score(one, split.cold_pairs.source[drawn], target[drawn], in_train, model)
         counts = thresholds(*_filled(model, positive, negative))
-        value = float(roc_auc(counts.true_positives, counts.false_positives))
-        interval = link_intervals(counts, results.samples, results.rng).get("roc_auc")
+        value = float(formula(counts.true_positives, counts.false_positives))
+        interval = link_intervals(counts, {name: formula}, results.samples, results.rng).get(name)
         results.metric(COLD_START, ALL, scoring, name, value, interval)
-        if name == "roc_auc":
+        if target is split.cold_degree_matched:
             numbers = {"positives": len(positive.scores), "negatives": len(negative.scores)}
             results.pairs[COLD_START] = {ALL: numbers}
             results.unplaced[COLD_START] = _unplaced(positive, negative)
     lists, _ = one.top_k(task.sources, _LONGEST_LIST)
-    _means(results, COLD_START, scoring, {"recall@10": recall(task.hits(lists), task.n_targets, 10)})
+    _judge(results, COLD_START, scoring, one, task, lists, graph)
 
 
-def _means(results: _Results, protocol: str, scoring: str, per_source: dict[str, np.ndarray]) -> None:
-    """One metric row per entry: the mean over the sources that have a value."""
-    values = np.column_stack(list(per_source.values()))
+def _judge(
+    results: _Results,
+    protocol: str,
+    scoring: str,
+    one: Scorer,
+    task: RankingTask,
+    nodes: np.ndarray,
+    graph: ProductGraph,
+) -> None:
+    """Every metric of the protocol that looks at lists; a mean is over the sources that have a value."""
+    lists = Lists(nodes, task.hits(nodes), task.n_targets, graph.degree, int(one.seen.sum()))
+    per_list = {m.name: m.per_list(lists) for m in of_protocol(protocol) if m.per_list is not None}
+    values = np.column_stack(list(per_list.values()))
     intervals: Sequence[Interval | None] = (
         mean_intervals(values, results.samples, results.rng) or [None] * values.shape[1]
     )
-    for (name, column), interval in zip(per_source.items(), intervals, strict=True):
+    for (name, column), interval in zip(per_list.items(), intervals, strict=True):
         present = column[np.isfinite(column)]
         value = float(present.mean()) if len(present) else float("nan")
         results.metric(protocol, ALL, scoring, name, value, interval)
+    for metric in of_protocol(protocol):
+        if metric.of_lists is not None:
+            results.metric(protocol, ALL, scoring, metric.name, metric.of_lists(lists))
 
 
 def _unplaced(*sides: _Scored) -> float:

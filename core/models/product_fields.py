@@ -30,7 +30,7 @@ def price_bands(products: pa.Table, bands: int) -> tuple[np.ndarray, pa.Array]:
     return np.arange(products.num_rows), pa.array(band, mask=~known).cast(pa.string())
 
 
-def distinct(owner: np.ndarray, value: pa.Array) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def distinct_values(owner: np.ndarray, value: pa.Array) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Distinct (product, value) pairs of one field, and the inverse document frequency (IDF) of its values.
 
     Args:

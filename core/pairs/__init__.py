@@ -1,5 +1,5 @@
 """Weighted product pairs from relationships, and their split into training and validation."""
 
-from core.pairs.build import PRODUCT_COLUMNS, VERSION, PairsConfig, ProductPairs, build_pairs, product_hashes
+from core.pairs.product_pairs import PRODUCT_COLUMNS, VERSION, PairsConfig, ProductPairs, build_pairs, product_hashes
 
 __all__ = ["PRODUCT_COLUMNS", "VERSION", "PairsConfig", "ProductPairs", "build_pairs", "product_hashes"]

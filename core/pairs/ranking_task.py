@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.graph import ProductGraph
-from core.pairs.split import PairSplit, contains
+from core.pairs.split import PairSplit, in_sorted
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class RankingTask:
 
     def is_target(self, row: np.ndarray, node: np.ndarray) -> np.ndarray:
         """bool ``[m]``: whether ``node`` is a target of the source in ``row`` of :attr:`sources`."""
-        return contains(self.target_keys, row * np.int64(self.n_nodes) + node)
+        return in_sorted(self.target_keys, row * np.int64(self.n_nodes) + node)
 
 
 def ranking_task(split: PairSplit, graph: ProductGraph, limit: int, seed: int) -> RankingTask:

@@ -195,7 +195,7 @@ def pair_keys(n_nodes: int, source: np.ndarray, target: np.ndarray) -> np.ndarra
     return np.minimum(source, target).astype(np.int64) * n_nodes + np.maximum(source, target)
 
 
-def contains(sorted_keys: np.ndarray, queries: np.ndarray) -> np.ndarray:
+def in_sorted(sorted_keys: np.ndarray, queries: np.ndarray) -> np.ndarray:
     """bool ``[m]``: which of ``queries`` (any order) stand in ``sorted_keys``."""
     if not len(sorted_keys):
         return np.zeros(len(queries), dtype=bool)
@@ -293,7 +293,7 @@ def _all_negatives(n_nodes: int, keys: np.ndarray, products: np.ndarray) -> np.n
         return None
     a, b = np.triu_indices(n, k=1)
     candidates = pair_keys(n_nodes, products[a], products[b])
-    return candidates[~contains(keys, candidates)]
+    return candidates[~in_sorted(keys, candidates)]
 
 
 def _uniform_negatives(rng: np.random.Generator, n_nodes: int, keys: np.ndarray, validation: Pairs) -> Pairs:
@@ -307,7 +307,7 @@ def _uniform_negatives(rng: np.random.Generator, n_nodes: int, keys: np.ndarray,
             size = min(int((wanted - len(found)) * 1.2) + 64, _MAX_DRAW)
             source, target = products[rng.integers(len(products), size=(2, size))]
             drawn = pair_keys(n_nodes, source, target)[source != target]
-            found = distinct(np.concatenate([found, drawn[~contains(keys, drawn)]]))
+            found = distinct(np.concatenate([found, drawn[~in_sorted(keys, drawn)]]))
     return _as_pairs(n_nodes, rng.choice(found, size=min(wanted, len(found)), replace=False))
 
 
@@ -334,7 +334,7 @@ def _degree_matched_negatives(rng: np.random.Generator, n_nodes: int, keys: np.n
         size = min(int(1.1 * missing * min(drawn / accepted, 100)) + 64, _MAX_DRAW)
         source, target = ends[rng.integers(len(ends), size=(2, size))]
         candidates = pair_keys(n_nodes, source, target)
-        kept = candidates[(source != target) & ~contains(keys, candidates)]
+        kept = candidates[(source != target) & ~in_sorted(keys, candidates)]
         accepted, drawn = accepted + len(kept), drawn + size
         found = np.concatenate([found, kept[:missing]])
     return _as_pairs(n_nodes, found)
@@ -358,7 +358,7 @@ def _other_targets(
         if not len(rows):
             break
         drawn = pool[rng.integers(len(pool), size=len(rows))]
-        free = ~contains(keys, pair_keys(n_nodes, source[rows], drawn))
+        free = ~in_sorted(keys, pair_keys(n_nodes, source[rows], drawn))
         target[rows[free]] = drawn[free]
         rows = rows[~free]
     return target

@@ -3,7 +3,7 @@
 A source that the model has not seen gets an empty list.
 """
 
-from core.interfaces import Model, Scorer, TrainedModel, load
+from core.interfaces import Model, Scorer, TrainedModel, import_target
 
 
 def scorer(model: Model, trained: TrainedModel, scoring: str, threads: int = 2) -> Scorer:
@@ -14,5 +14,5 @@ def scorer(model: Model, trained: TrainedModel, scoring: str, threads: int = 2) 
     """
     if scoring not in model.scorings:
         raise ValueError(f"{model.name} scores by {', '.join(model.scorings)}, not by {scoring}")
-    made: Scorer = load(model.scorer)(trained, scoring, threads)
+    made: Scorer = import_target(model.scorer)(trained, scoring, threads)
     return made

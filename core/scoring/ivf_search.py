@@ -34,35 +34,35 @@ _TRAINED_ON = 64
 
 
 @dataclass(frozen=True)
-class Probe:
-    """Which cells a query looks into: the ``count`` first by the inner product of (query - shift) with the centroids.
+class CellProbe:
+    """Which cells a query looks into: the ``nprobe`` first by the inner product of (query - shift) with the centroids.
 
     Attributes:
         centroids: float32 ``[cells, d]``.
         shift: float32 ``[d]``.
-        count: cells per query.
+        nprobe: cells per query.
     """
 
     centroids: np.ndarray
     shift: np.ndarray
-    count: int
+    nprobe: int
 
     def cells(self, queries: np.ndarray) -> np.ndarray:
-        """int ``[q, count]``: the best first."""
+        """int ``[q, nprobe]``: the best first."""
         index = faiss.IndexFlatIP(self.centroids.shape[1])
         index.add(self.centroids)
-        return index.search(np.ascontiguousarray(queries - self.shift), self.count)[1]
+        return index.search(np.ascontiguousarray(queries - self.shift), self.nprobe)[1]
 
 
 @dataclass(frozen=True)
-class Cells:
+class InvertedFile:
     """Vectors by cell.
 
     Attributes:
         nodes: int32 ``[n]``, cell by cell, ascending within each.
         vectors: float32 ``[n, d]`` of these nodes.
         starts: int64 ``[cells + 1]`` into both.
-        home: int32 ``[max(nodes) + 1]``: the cell of each node, -1 for none.
+        cell_of: int32 ``[max(nodes) + 1]``: the cell of each node, -1 for none.
         mean: float32 ``[d]`` of all vectors.
         directions: float32 ``[cells, d]``, of unit length: where a cell lies, seen from the mean.
     """
@@ -70,14 +70,14 @@ class Cells:
     nodes: np.ndarray
     vectors: np.ndarray
     starts: np.ndarray
-    home: np.ndarray
+    cell_of: np.ndarray
     mean: np.ndarray
     directions: np.ndarray
 
     def __len__(self) -> int:
         return len(self.starts) - 1
 
-    def choose_probe(self, queries: np.ndarray, exact: np.ndarray, recall: float) -> tuple[Probe, float, float]:
+    def choose_probe(self, queries: np.ndarray, exact: np.ndarray, recall: float) -> tuple[CellProbe, float, float]:
         """How to find a share of the exact lists by looking at few vectors.
 
         Args:
@@ -92,16 +92,20 @@ class Cells:
         sums = np.add.reduceat(self.vectors, np.minimum(self.starts[:-1], len(self.vectors) - 1), axis=0)
         means = np.where(sizes[:, None] > 0, sums / np.maximum(sizes, 1)[:, None], 0).astype(np.float32)
         nothing, average = np.zeros_like(self.mean), queries.mean(axis=0)
-        found: list[tuple[float, float, Probe]] = []
-        for probe in (Probe(self.directions, average, 1), Probe(self.directions, nothing, 1), Probe(means, nothing, 1)):
-            order = replace(probe, count=len(self)).cells(queries)
+        found: list[tuple[float, float, CellProbe]] = []
+        for probe in (
+            CellProbe(self.directions, average, 1),
+            CellProbe(self.directions, nothing, 1),
+            CellProbe(means, nothing, 1),
+        ):
+            order = replace(probe, nprobe=len(self)).cells(queries)
             place = np.empty_like(order)
             np.put_along_axis(place, order, np.arange(len(self))[None, :], axis=1)
-            needed = np.take_along_axis(place, np.where(exact >= 0, self.home[exact], 0), axis=1)[exact >= 0] + 1
+            needed = np.take_along_axis(place, np.where(exact >= 0, self.cell_of[exact], 0), axis=1)[exact >= 0] + 1
             count = int(np.quantile(needed, recall, method="inverted_cdf")) if len(needed) else 1
             share = float(sizes[order[:, :count]].sum() / (len(order) * len(self.nodes)))
             reached = float(np.mean(needed <= count)) if len(needed) else 1.0
-            found.append((share, reached, replace(probe, count=count)))
+            found.append((share, reached, replace(probe, nprobe=count)))
         share, reached, probe = min(found, key=lambda one: one[0])
         return probe, reached, share
 
@@ -110,7 +114,7 @@ class Cells:
         queries: Callable[[np.ndarray], np.ndarray],
         sources: np.ndarray,
         k: int,
-        probe: Probe,
+        probe: CellProbe,
         threads: int,
         progress: Progress,
     ) -> tuple[np.ndarray, np.ndarray]:
@@ -130,7 +134,7 @@ class Cells:
         """
         ids, scores = empty_lists(len(sources), k)
         # Sources of one cell have queries alike, which probe the same cells.
-        order = np.argsort(self.home[sources], kind="stable")
+        order = np.argsort(self.cell_of[sources], kind="stable")
         for wave in blocks(len(sources), _WAVE):
             places = order[wave]
             asked = queries(sources[places])
@@ -163,7 +167,7 @@ class Cells:
                 keep_best_of_rows(tile, rows[part], nodes, own, *nothing, ids, scores)
 
 
-def build_cells(vectors: np.ndarray, nodes: np.ndarray, n_cells: int, seed: int) -> Cells:
+def build_inverted_file(vectors: np.ndarray, nodes: np.ndarray, n_cells: int, seed: int) -> InvertedFile:
     """Divide vectors into cells.
 
     Args:
@@ -180,10 +184,10 @@ def build_cells(vectors: np.ndarray, nodes: np.ndarray, n_cells: int, seed: int)
         min_points_per_centroid=1,
     )  # fmt: skip
     means.train(vectors[np.sort(learnt_from)] - mean)
-    nearest = Probe(np.asarray(means.centroids), mean, 1)
+    nearest = CellProbe(np.asarray(means.centroids), mean, 1)
     cell = np.concatenate([nearest.cells(vectors[part])[:, 0] for part in blocks(n, _BLOCK)])
     order = np.argsort(cell, kind="stable")
-    home = np.full(int(nodes[-1]) + 1, -1, np.int32)
-    home[nodes] = cell
+    cell_of = np.full(int(nodes[-1]) + 1, -1, np.int32)
+    cell_of[nodes] = cell
     starts = np.searchsorted(cell[order], np.arange(n_cells + 1)).astype(np.int64)
-    return Cells(nodes[order], vectors[order], starts, home, mean, nearest.centroids)
+    return InvertedFile(nodes[order], vectors[order], starts, cell_of, mean, nearest.centroids)

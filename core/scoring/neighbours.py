@@ -56,7 +56,7 @@ class Neighbours:
         table: of schema ``NEIGHBOURS``; a product with fewer than k neighbours has fewer rows.
         info: scoring → JSON-able facts: ``index`` (``exact`` or ``ivf``), ``recall`` (share of the exact list
             that the index finds, on a sample; 1 for exact search), ``products`` (sources), ``rows``,
-            ``seconds``; for ``ivf`` also ``lists``, ``probes`` and ``looked at`` (share of the products scored
+            ``seconds``; for ``ivf`` also ``cells``, ``nprobe`` and ``share scored`` (share of the products scored
             for one list).
     """
 
@@ -147,7 +147,7 @@ def _approximate(
     """
     import faiss  # slow to import and needed for large categories only
 
-    from core.scoring.ivf_search import build_cells
+    from core.scoring.ivf_search import build_inverted_file
 
     candidates = np.flatnonzero(one.seen).astype(np.int32)
     n_cells = max(1, round(_CELLS * np.sqrt(len(candidates))))
@@ -155,7 +155,7 @@ def _approximate(
     faiss.omp_set_num_threads(threads)
     try:
         progress("index", 0, len(candidates), "products")
-        cells = build_cells(one.vectors[candidates], candidates, n_cells, seed)
+        cells = build_inverted_file(one.vectors[candidates], candidates, n_cells, seed)
         progress("index", len(candidates), len(candidates), "products")
         rng = np.random.default_rng(seed)
         sample = np.sort(rng.choice(candidates, size=min(_SAMPLE, len(candidates)), replace=False))
@@ -166,5 +166,5 @@ def _approximate(
         ids, scores = cells.top_k(one.queries, sources, k, probe, threads, progress)
     finally:
         faiss.omp_set_num_threads(threads_before)
-    facts = {"index": "ivf", "recall": recall, "lists": n_cells, "probes": probe.count, "looked at": share}
+    facts = {"index": "ivf", "recall": recall, "cells": n_cells, "nprobe": probe.nprobe, "share scored": share}
     return ids, scores, facts

@@ -18,7 +18,7 @@ _S32 = np.uint64(32)
 
 
 @njit(cache=True, nogil=True)
-def home(node: Int, degree: Int) -> Int:
+def first_slot(node: Int, degree: Int) -> Int:
     """The first place of the pair in a set of 2 * ``degree`` places where a node belongs."""
     return np.int64(2) * np.int64(((mix(np.uint64(node)) >> _S32) * np.uint64(degree)) >> _S32)
 
@@ -35,7 +35,7 @@ def fill_sets(indptr: np.ndarray, indices: np.ndarray, first: int, last: int, se
         base, places = 2 * lo, 2 * (hi - lo)
         sets[base : base + places] = EMPTY
         for e in range(lo, hi):
-            place = home(indices[e], hi - lo)
+            place = first_slot(indices[e], hi - lo)
             while sets[base + place] != EMPTY:
                 place += 1
                 if place == places:
@@ -44,8 +44,8 @@ def fill_sets(indptr: np.ndarray, indices: np.ndarray, first: int, last: int, se
 
 
 @njit(cache=True, nogil=True)
-def contains(sets: np.ndarray, offset: Int, degree: Int, place: Int, node: Int) -> bool:
-    """Whether the row at ``offset`` with ``degree`` neighbours has ``node``, whose :func:`home` is ``place``."""
+def has_neighbour(sets: np.ndarray, offset: Int, degree: Int, place: Int, node: Int) -> bool:
+    """Whether the row at ``offset`` with ``degree`` neighbours has ``node``, whose :func:`first_slot` is ``place``."""
     base = 2 * offset
     # both places of the pair at once: a random number of turns of a loop would be mispredicted by the processor
     one, two = sets[base + place], sets[base + place + 1]

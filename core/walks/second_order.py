@@ -26,7 +26,7 @@ from numba import njit, types
 
 from core.kernels.intrinsics import Int, draw, multiply_wide, prefetch, unit, walk_key
 from core.walks.alias import INT32S, WEIGHTED_RECORDS, WEIGHTED_ROWS
-from core.walks.neighbour_sets import contains, home
+from core.walks.neighbour_sets import first_slot, has_neighbour
 
 _LANES = 128
 
@@ -101,10 +101,10 @@ def _draw_exactly(lane: Any, records: np.ndarray, sets: np.ndarray, p: float, q:
         for e in range(lane.offset, lane.offset + lane.degree):
             neighbour = np.int64(records[e].neighbour)
             weight = records[e].neighbour_weight
-            place = home(neighbour, lane.previous_degree)
+            place = first_slot(neighbour, lane.previous_degree)
             if neighbour == lane.previous:
                 total += weight / p
-            elif contains(sets, lane.previous_offset, lane.previous_degree, place, neighbour):
+            elif has_neighbour(sets, lane.previous_offset, lane.previous_degree, place, neighbour):
                 total += weight
             else:
                 total += weight / q
@@ -152,7 +152,7 @@ def _examine(
         accepts = returns | ((not asks) & ((not is_back) | (lane.height < back)))
         lane.proposed = lane.previous if returns else candidate
         lane.proposed_weight = lane.came_by if returns else weight
-        lane.place = home(candidate, lane.previous_degree)
+        lane.place = first_slot(candidate, lane.previous_degree)
         prefetch(sets, (2 * lane.previous_offset + lane.place) * np.int64(asks))
         lane.refusals += 1  # until accepted
         unclear[n_unclear] = i
@@ -170,7 +170,7 @@ def _ask(
     common_wins = q > 1.0  # an unclear dart hits the common neighbours, or else all others
     for k in range(len(unclear)):
         lane = lanes[unclear[k]]
-        common = contains(sets, lane.previous_offset, lane.previous_degree, lane.place, lane.proposed)
+        common = has_neighbour(sets, lane.previous_offset, lane.previous_degree, lane.place, lane.proposed)
         accepted[n_accepted] = unclear[k]
         n_accepted += np.int64(common == common_wins)
     return n_accepted

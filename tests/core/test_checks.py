@@ -9,7 +9,8 @@ import pytest
 import scipy.sparse as sp
 
 from core import checks
-from core.evaluation.result import ALL, DEGREE_MATCHED, METRICS, RANKING
+from core.evaluation.metrics import ALL, DEGREE_MATCHED, RANKING
+from core.evaluation.result import METRICS
 from core.graph import build_graph, transition_matrix
 from core.interfaces import TrainedModel
 from core.pairs.split import Pairs, SplitConfig, split_pairs

@@ -11,7 +11,7 @@ import pyarrow as pa
 import scipy.sparse as sp
 from numba import njit
 
-from core.models.product_fields import brands, categories, distinct
+from core.models.product_fields import brands, categories, distinct_values
 from core.models.sparse_rows import Rows, matrix_by_blocks
 from core.progress import Progress, silent
 
@@ -35,7 +35,7 @@ def features(products: pa.Table) -> sp.csr_matrix:
         numbers rise with the number of products that have the feature.
     """
     n_nodes = products.num_rows
-    parts = [distinct(*brands(products)), distinct(*categories(products))]
+    parts = [distinct_values(*brands(products)), distinct_values(*categories(products))]
     rows = np.concatenate([part[0] for part in parts])
     columns = np.concatenate([parts[0][1], parts[1][1] + len(parts[0][2])])
     weight = np.concatenate([part[2] for part in parts])

@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import scipy.sparse as sp
 
-from core.models.product_fields import brands, categories, distinct, price_bands
+from core.models.product_fields import brands, categories, distinct_values, price_bands
 
 
 def side_fields(products: pa.Table, bands: int) -> list[sp.csr_matrix]:
@@ -22,7 +22,7 @@ def side_fields(products: pa.Table, bands: int) -> list[sp.csr_matrix]:
         per field a float32 CSR ``[n_nodes, n_values]`` whose rows sum to 1 or are empty.
     """
     values = (brands(products), categories(products), price_bands(products, bands))
-    return [_shares(products.num_rows, *distinct(*field)) for field in values]
+    return [_shares(products.num_rows, *distinct_values(*field)) for field in values]
 
 
 def _shares(n_nodes: int, node: np.ndarray, number: np.ndarray, idf: np.ndarray) -> sp.csr_matrix:

@@ -8,8 +8,8 @@ import pyarrow as pa
 
 from core.interfaces import LEARNING_CURVE, Inputs, TrainContext, TrainedModel
 from core.models.side_info.config import SideInfoConfig, WeightedSideInfoConfig
+from core.models.side_info.direct_fit import fit_side_vectors
 from core.models.side_info.fields import side_fields
-from core.models.side_info.fit import fit_side_vectors
 from core.models.side_info.new_products import partner_directions, place_newcomers
 from core.models.skipgram.train import train_on_walks
 from core.training.corpus import build_corpus

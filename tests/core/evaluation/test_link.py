@@ -8,8 +8,11 @@ from sklearn.metrics import average_precision_score, f1_score, precision_recall_
 
 from core.evaluation.bootstrap import link_intervals, mean_intervals
 from core.evaluation.link import average_precision, histogram, operating_points, roc_auc, thresholds
+from core.evaluation.metrics import PUBLISHED, of_counts
 
 SCORES = st.lists(st.integers(-3, 3), min_size=1, max_size=40)  # few distinct values: ties everywhere
+
+LINK = of_counts(PUBLISHED)
 
 
 def arrays(positive: list[int], negative: list[int]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -65,7 +68,7 @@ def test_empty_classes_have_no_value():
         counts = thresholds(a, b)
         assert np.isnan(roc_auc(counts.true_positives, counts.false_positives))
         assert all(len(column) == 0 for column in operating_points(counts, 10).values())
-        assert link_intervals(counts, 10, np.random.default_rng(0)) == {}
+        assert link_intervals(counts, LINK, 10, np.random.default_rng(0)) == {}
 
 
 @pytest.mark.parametrize("shift", [0.0, 1.0, 3.0])
@@ -114,7 +117,7 @@ def test_histogram_of_nothing_is_empty():
 @pytest.mark.parametrize("decimals", [1, 6])  # heavy ties; all distinct, more than the 4,096 groups
 def test_link_intervals_are_those_of_a_plain_bootstrap(decimals):
     a, b = normal(4_000, 0.7, 4, decimals)
-    intervals = link_intervals(thresholds(a, b), 2000, np.random.default_rng(5))
+    intervals = link_intervals(thresholds(a, b), LINK, 2000, np.random.default_rng(5))
     rng = np.random.default_rng(6)
     label = np.r_[np.ones(4_000), np.zeros(4_000)]
     plain = []
@@ -132,7 +135,7 @@ def test_merging_scores_does_not_move_the_interval():
     """With 60,000 distinct scores the groups hold 15 each; the exact value must lie in the middle all the same."""
     a, b = normal(30_000, 2.0, 7)
     counts = thresholds(a, b)
-    intervals = link_intervals(counts, 1000, np.random.default_rng(8))
+    intervals = link_intervals(counts, LINK, 1000, np.random.default_rng(8))
     for name, metric in (("roc_auc", roc_auc), ("average_precision", average_precision)):
         low, high = intervals[name]
         value = float(metric(counts.true_positives, counts.false_positives))
@@ -163,6 +166,6 @@ def test_interval_of_a_mean_with_missing_values():
 
 def test_no_samples_no_intervals():
     a, b = normal(10, 0.0, 13)
-    assert link_intervals(thresholds(a, b), 0, np.random.default_rng(0)) == {}
+    assert link_intervals(thresholds(a, b), LINK, 0, np.random.default_rng(0)) == {}
     assert mean_intervals(np.ones((3, 1)), 0, np.random.default_rng(0)) is None
     assert mean_intervals(np.ones((0, 1)), 10, np.random.default_rng(0)) is None

@@ -11,8 +11,8 @@ from core.evaluation import EvaluationConfig, auc_probe, evaluate
 from core.graph import build_graph, transition_matrix
 from core.interfaces import CENTER_CENTER, CENTER_CONTEXT, Inputs, TrainContext
 from core.models import MODELS
+from core.models.side_info.direct_fit import fit_side_vectors, softmax
 from core.models.side_info.fields import side_fields
-from core.models.side_info.fit import fit_side_vectors, softmax
 from core.pairs import build_pairs
 from core.pairs.split import SplitConfig, split_pairs
 from core.sample import sample_catalog

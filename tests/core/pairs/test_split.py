@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from core.errors import InputError
 from core.pairs import product_hashes
-from core.pairs.split import Pairs, PairSplit, SplitConfig, contains, split_pairs
+from core.pairs.split import Pairs, PairSplit, SplitConfig, in_sorted, split_pairs
 from core.settings import build
 
 
@@ -354,5 +354,5 @@ def test_shares_out_of_bounds_are_refused():
 @given(st.lists(st.integers(0, 50)), st.lists(st.integers(0, 60)))
 def test_contains_is_set_membership(members, queries):
     keys = np.array(sorted(set(members)), dtype=np.int64)
-    found = contains(keys, np.array(queries, dtype=np.int64))
+    found = in_sorted(keys, np.array(queries, dtype=np.int64))
     assert found.tolist() == [q in set(members) for q in queries]

@@ -9,7 +9,7 @@ from core.graph import build_graph
 from core.interfaces import CENTER_CENTER, CENTER_CONTEXT, NATIVE, Inputs, Model, TrainedModel
 from core.models import MODELS
 from core.progress import silent
-from core.scoring.ivf_search import Cells, Probe, build_cells
+from core.scoring.ivf_search import CellProbe, InvertedFile, build_inverted_file
 from core.scoring.neighbours import NEIGHBOURS, Neighbours, NeighboursConfig, nearest
 from core.scoring.vectors import VectorScorer
 
@@ -138,7 +138,7 @@ def test_approximate_lists_reach_the_promised_recall(scoring):
     exact = nearest(model, trained, product_ids(n), NeighboursConfig(k=k))
     quick = nearest(model, trained, product_ids(n), NeighboursConfig(k=k, exact_up_to=1000))
     facts = quick.info[scoring]
-    assert facts["index"] == "ivf" and facts["probes"] < facts["lists"]
+    assert facts["index"] == "ivf" and facts["nprobe"] < facts["cells"]
     assert facts["recall"] >= 0.95
     a, b = lists(exact, scoring), lists(quick, scoring)
     overlap = [len(set(a[p]) & set(b.get(p, []))) / k for p in a]
@@ -153,16 +153,16 @@ def test_approximate_lists_reach_the_promised_recall(scoring):
     assert np.allclose(*np.array(both).T, atol=1e-5)
 
 
-def cells_of(n: int, n_cells: int) -> tuple[Cells, VectorScorer]:
+def cells_of(n: int, n_cells: int) -> tuple[InvertedFile, VectorScorer]:
     made = make_vectors(n, dim=16, groups=40)
     assert made.center is not None
     one = VectorScorer(made.seen, made.center, made.context)
     candidates = np.flatnonzero(made.seen).astype(np.int32)
-    return build_cells(one.vectors[candidates], candidates, n_cells, seed=1), one
+    return build_inverted_file(one.vectors[candidates], candidates, n_cells, seed=1), one
 
 
-def plain_probe(cells: Cells, count: int) -> Probe:
-    return Probe(cells.directions, np.zeros_like(cells.mean), count)
+def plain_probe(cells: InvertedFile, count: int) -> CellProbe:
+    return CellProbe(cells.directions, np.zeros_like(cells.mean), count)
 
 
 def test_all_cells_together_give_the_exact_lists():
@@ -179,9 +179,9 @@ def test_a_vector_is_in_the_cell_of_its_direction_from_the_mean_and_a_probe_sees
     mean = one.vectors[one.seen].mean(axis=0)
     nearest_direction = ((one.vectors - mean) @ cells.directions.T).argmax(axis=1)
     of_cell = [set(cells.nodes[cells.starts[c] : cells.starts[c + 1]].tolist()) for c in range(30)]
-    assert all(nearest_direction[node] == c == cells.home[node] for c in range(30) for node in of_cell[c])
+    assert all(nearest_direction[node] == c == cells.cell_of[node] for c in range(30) for node in of_cell[c])
     sources = cells.nodes[::-17]
-    probe = Probe(cells.directions, mean, 2)
+    probe = CellProbe(cells.directions, mean, 2)
     ids, _ = cells.top_k(one.queries, sources, 5, probe, threads=1, progress=silent)
     best = np.argsort(-((one.queries(sources) - mean) @ cells.directions.T), axis=1)[:, :2]
     for source, row, probed in zip(sources, ids, best, strict=True):
@@ -198,12 +198,12 @@ def test_the_probe_is_the_shortest_that_finds_what_it_says(recall):
     probe, reached, share = cells.choose_probe(one.queries(sample), exact, recall)
 
     def found(count: int) -> float:
-        shorter = Probe(probe.centroids, probe.shift, count)
+        shorter = CellProbe(probe.centroids, probe.shift, count)
         ids, _ = cells.top_k(one.queries, sample, 7, shorter, threads=1, progress=silent)
         return float(np.mean([len(set(a) & set(b)) / 7 for a, b in zip(exact, ids, strict=True)]))
 
-    assert reached == pytest.approx(found(probe.count)) and reached >= recall
-    assert probe.count == 1 or found(probe.count - 1) < recall
+    assert reached == pytest.approx(found(probe.nprobe)) and reached >= recall
+    assert probe.nprobe == 1 or found(probe.nprobe - 1) < recall
     looked_at = np.diff(cells.starts)[probe.cells(one.queries(sample))].sum(axis=1)
     assert share == pytest.approx(looked_at.mean() / one.seen.sum())
 

@@ -119,7 +119,7 @@ def test_neighbour_sets_know_all_neighbours_and_no_others(n: int, m: int, seed: 
     for node in np.flatnonzero(g.degree):
         offset, degree = int(g.indptr[node]), int(g.degree[node])
         members = [
-            neighbour_sets.contains(sets, offset, degree, neighbour_sets.home(other, degree), other)
+            neighbour_sets.has_neighbour(sets, offset, degree, neighbour_sets.first_slot(other, degree), other)
             for other in range(n)
         ]
         np.testing.assert_array_equal(members, dense[node])

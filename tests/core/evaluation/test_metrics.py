@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import ndcg_score
 
-from core.evaluation.ranking import (
+from core.evaluation.metrics import (
     coverage,
     ndcg,
     popularity_bias,

@@ -1,0 +1,179 @@
+"""Every metric: its formula, and what people are told about it.
+
+Evaluation measures what :data:`DEFINITIONS` lists; the leaderboard, the log and the explorer show the same entries.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from core.evaluation.link import average_precision, roc_auc
+
+VERSION = "1"
+"""Raised whenever the same model gets other numbers, or numbers of other metrics."""
+
+PUBLISHED = "published"
+"""Link prediction against uniform negatives of validation products, as in the article."""
+DEGREE_MATCHED = "degree_matched"
+"""Link prediction against negatives whose ends are drawn in proportion to their degree."""
+RANKING = "ranking"
+"""Top-k lists of products with a training pair, against their held-out pairs."""
+COLD_START = "cold_start"
+"""Pairs of products that were held out whole."""
+ALL, SEEN = "all", "seen"
+"""Subsets of the pairs: all of them, or those whose two products both have a training pair."""
+
+
+CountFormula = Callable[[np.ndarray, np.ndarray], np.ndarray]
+"""From cumulative counts of true and false positives, ``[..., t]`` each, to float64 ``[...]``."""
+
+
+@dataclass(frozen=True)
+class Lists:
+    """The lists of one model that are judged.
+
+    Attributes:
+        nodes: int32 ``[s, k]``: the listed nodes, best first; -1 marks an empty place.
+        hits: bool ``[s, k]``: which of them are targets.
+        n_targets: int64 ``[s]``: number of targets of each source, at least 1.
+        degree: int64 ``[n_nodes]``: degree of every node in the training graph.
+        n_candidates: number of products that the model could list.
+    """
+
+    nodes: np.ndarray
+    hits: np.ndarray
+    n_targets: np.ndarray
+    degree: np.ndarray
+    n_candidates: int
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One metric under one protocol.
+
+    Attributes:
+        name: its name in tables.
+        protocol: the protocol under which it is measured.
+        title: its name for people.
+        better: which values are better: ``higher``, ``lower`` or ``neither``.
+        digits: digits behind the decimal point that are worth showing.
+        heading: its heading in the printed leaderboard; empty if it does not stand there.
+        main: whether a table that has no room for all metrics shows it.
+        per_list: formula that gives a value for each list; the metric is their mean, and its interval follows.
+        of_lists: formula over all lists together.
+        of_counts: formula over cumulative counts of true and false positives.
+    """
+
+    name: str
+    protocol: str
+    title: str
+    better: str = "higher"
+    digits: int = 3
+    heading: str = ""
+    main: bool = True
+    per_list: Callable[[Lists], np.ndarray] | None = None
+    of_lists: Callable[[Lists], float] | None = None
+    of_counts: CountFormula | None = None
+
+    @property
+    def subsets(self) -> tuple[str, ...]:
+        """The subsets of pairs on which it is measured."""
+        return (ALL, SEEN) if self.protocol in (PUBLISHED, DEGREE_MATCHED) else (ALL,)
+
+
+def recall(hits: np.ndarray, n_targets: np.ndarray, k: int) -> np.ndarray:
+    """float64 ``[s]``: targets among the first k places over min(k, number of targets)."""
+    return hits[:, :k].sum(axis=1) / np.minimum(k, n_targets)
+
+
+def ndcg(hits: np.ndarray, n_targets: np.ndarray, k: int) -> np.ndarray:
+    """float64 ``[s]``: normalized discounted cumulative gain of binary relevance (Järvelin and Kekäläinen,
+    2002).
+
+    A target at rank r gains 1 / log2(r + 1); the ideal list has targets in all of its first min(k, targets)
+    places.
+    """
+    gain = 1 / np.log2(np.arange(2, k + 2))
+    width = min(k, hits.shape[1])
+    return hits[:, :width] @ gain[:width] / np.cumsum(gain)[np.minimum(k, n_targets) - 1]
+
+
+def reciprocal_rank(hits: np.ndarray, k: int) -> np.ndarray:
+    """float64 ``[s]``: 1 / rank of the first target, 0 if it is not among the first k places."""
+    first = np.argmax(hits[:, :k], axis=1)
+    return np.where(hits[:, :k].any(axis=1), 1 / (first + 1), 0.0)
+
+
+def coverage(lists: np.ndarray, n_candidates: int) -> float:
+    """Distinct products in the lists over the most there could be: min(places, products the model could
+    list).
+    """
+    possible = min(lists.size, n_candidates)
+    return len(np.unique(lists[lists >= 0])) / possible if possible else float("nan")
+
+
+def popularity_bias(lists: np.ndarray, degree: np.ndarray) -> np.ndarray:
+    """float64 ``[s]``: mean degree percentile of the listed products; NaN for an empty list.
+
+    The percentile of a product is the share of products with a training pair that have a smaller degree, plus half
+    the share with the same: 0.5 is what lists drawn uniformly from these products would have on average.
+    """
+    present = np.sort(degree[degree > 0])
+    below, upto = (np.searchsorted(present, degree, side=side) for side in ("left", "right"))
+    percentile = (below + upto) / 2 / max(len(present), 1)
+    listed = lists >= 0
+    total = np.where(listed, percentile[lists], 0.0).sum(axis=1)
+    count = listed.sum(axis=1)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+
+DEFINITIONS: tuple[Metric, ...] = (
+    Metric("roc_auc", PUBLISHED, "ROC-AUC", heading="published AUC", of_counts=roc_auc),
+    Metric("average_precision", PUBLISHED, "Average precision", of_counts=average_precision),
+    Metric("roc_auc", DEGREE_MATCHED, "ROC-AUC", heading="degree-matched AUC", of_counts=roc_auc),
+    Metric("average_precision", DEGREE_MATCHED, "Average precision", of_counts=average_precision),
+    Metric(
+        "recall@10", RANKING, "Recall@10", heading="recall@10",
+        per_list=lambda lists: recall(lists.hits, lists.n_targets, 10),
+    ),
+    Metric("recall@20", RANKING, "Recall@20", per_list=lambda lists: recall(lists.hits, lists.n_targets, 20)),
+    Metric(
+        "ndcg@10", RANKING, "NDCG@10", heading="NDCG@10",
+        per_list=lambda lists: ndcg(lists.hits, lists.n_targets, 10),
+    ),
+    Metric("ndcg@20", RANKING, "NDCG@20", main=False, per_list=lambda lists: ndcg(lists.hits, lists.n_targets, 20)),
+    Metric("mrr@10", RANKING, "MRR@10", main=False, per_list=lambda lists: reciprocal_rank(lists.hits, 10)),
+    Metric("mrr@20", RANKING, "MRR@20", main=False, per_list=lambda lists: reciprocal_rank(lists.hits, 20)),
+    Metric(
+        "mrr", RANKING, "MRR", heading="MRR",
+        per_list=lambda lists: reciprocal_rank(lists.hits, lists.hits.shape[1]),
+    ),
+    Metric(
+        "coverage@10", RANKING, "Coverage@10", heading="coverage@10",
+        of_lists=lambda lists: coverage(lists.nodes[:, :10], lists.n_candidates),
+    ),
+    Metric(
+        "popularity_bias@10", RANKING, "Popularity bias@10", better="neither",
+        per_list=lambda lists: popularity_bias(lists.nodes[:, :10], lists.degree),
+    ),
+    Metric("roc_auc", COLD_START, "ROC-AUC", heading="cold-start AUC", of_counts=roc_auc),
+    Metric("roc_auc_uniform", COLD_START, "ROC-AUC, uniform negatives", of_counts=roc_auc),
+    Metric("recall@10", COLD_START, "Recall@10", per_list=lambda lists: recall(lists.hits, lists.n_targets, 10)),
+)  # fmt: skip
+"""All metrics in the order in which they are shown; the first of a protocol is the one to rank models by."""
+
+
+def of_protocol(protocol: str) -> list[Metric]:
+    """The metrics measured under a protocol, in the order in which they are shown."""
+    return [metric for metric in DEFINITIONS if metric.protocol == protocol]
+
+
+def of_counts(protocol: str) -> dict[str, CountFormula]:
+    """The formulas over counts among a protocol's metrics, by the metric's name."""
+    return {metric.name: metric.of_counts for metric in of_protocol(protocol) if metric.of_counts is not None}
+
+
+def title(name: str) -> str:
+    """What people call the metric of this name; the name itself if no metric has it."""
+    return next((metric.title for metric in DEFINITIONS if metric.name == name), name)
