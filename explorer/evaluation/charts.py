@@ -9,9 +9,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from core.evaluation import metrics
 from explorer.evaluation.curve_marks import find_cliff, find_restarts
 from explorer.shared.figure import Figure
-from explorer.shared.metric_titles import METRIC_TITLES
 
 _HEIGHT = 380
 _TALL = 440
@@ -27,7 +27,7 @@ def interval_chart(long: pa.Table, protocol: str, subset: str, metric: str) -> F
         return None
     frame["series"] = frame["model"] + " · " + frame["scoring"]
     frame = frame.sort_values("value", ascending=False)
-    title = METRIC_TITLES.get(metric, metric)
+    title = metrics.title(metric)
     y = alt.Y("series:N", sort=frame["series"].tolist(), title=None, axis=alt.Axis(labelLimit=260))
     tooltip = [
         alt.Tooltip("series:N", title="Model"),
@@ -200,7 +200,7 @@ def cost_chart(rows: pd.DataFrame, models: Sequence[str], metric: str) -> Figure
     if frame.empty:
         return None
     frame = frame.assign(seconds=frame["seconds"].clip(lower=0.01))
-    title = METRIC_TITLES.get(metric, metric)
+    title = metrics.title(metric)
     best = frame.iloc[int(frame["value"].argmax())]
     text = (
         f"{title} of {len(frame)} models over their training time: {best['model']} is best with {best['value']:.3f} "
@@ -250,7 +250,7 @@ def category_chart(rows: pd.DataFrame, metric: str) -> Figure | None:
     frame = rows.dropna(subset=["value"])
     if frame.empty:
         return None
-    title = METRIC_TITLES.get(metric, metric)
+    title = metrics.title(metric)
     order = frame.groupby("series")["value"].mean().sort_values(ascending=False).index.tolist()
     leaders = frame.sort_values("value", ascending=False).drop_duplicates("category")
     best = [f"{row.series} in {row.category}" for row in leaders.itertuples()]

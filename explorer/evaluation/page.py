@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from core.evaluation.metrics import ALL, PUBLISHED
 from core.models import MODELS
 from explorer.evaluation import charts, readers, tables, view
 from explorer.shared import components
@@ -19,20 +20,20 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     protocol = st.segmented_control(
         "Protocol",
         list(readers.PROTOCOL_NOTES),
-        default="published",
+        default=PUBLISHED,
         required=True,
         key="protocol",
         bind="query-params",
     )
     subset = st.segmented_control(
         "Pairs",
-        readers.measured_subsets(board, protocol or "published"),
-        default="all",
+        readers.measured_subsets(board, protocol or PUBLISHED),
+        default=ALL,
         required=True,
         key="subset",
         bind="query-params",
     )
-protocol, subset = protocol or "published", subset or "all"
+protocol, subset = protocol or PUBLISHED, subset or ALL
 st.caption(readers.PROTOCOL_NOTES[protocol])
 
 rows = tables.leaderboard_rows(board, protocol, subset)
@@ -47,7 +48,7 @@ else:
         height="content",
         alt=f"Leaderboard, protocol {protocol}, {subset} pairs",
     )
-    if protocol == "published":
+    if protocol == PUBLISHED:
         st.caption(tables.ARTICLE_NOTE)
     components.show_figure(charts.interval_chart(board, protocol, subset, rows.columns[2]))
 

@@ -7,15 +7,16 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from core.evaluation.metrics import ALL, COLD_START, DEGREE_MATCHED, PUBLISHED, RANKING
 from explorer.shared import store_reader
 
 PROTOCOL_NOTES = {
-    "published": "Held-out pairs against the same number of uniformly drawn non-pairs, as in the article. These "
+    PUBLISHED: "Held-out pairs against the same number of uniformly drawn non-pairs, as in the article. These "
     "negatives are easy: popularity alone scores high.",
-    "degree_matched": "Held-out pairs against non-pairs of equally popular products: popularity alone is worth 0.5.",
-    "ranking": "What a shop sees: each product's list of best neighbours against its held-out pairs. Training pairs "
+    DEGREE_MATCHED: "Held-out pairs against non-pairs of equally popular products: popularity alone is worth 0.5.",
+    RANKING: "What a shop sees: each product's list of best neighbours against its held-out pairs. Training pairs "
     "are masked.",
-    "cold_start": "Pairs of products that were held out completely, against non-pairs of equally popular products. "
+    COLD_START: "Pairs of products that were held out completely, against non-pairs of equally popular products. "
     "Only side information can place such products.",
 }
 """Protocol → what its numbers mean, as a sentence for the page."""
@@ -41,7 +42,7 @@ def read_leaderboard(category: str) -> pa.Table | None:
 def measured_subsets(long: pa.Table, protocol: str) -> list[str]:
     """The subsets for which a protocol was measured; ``all`` comes first and is always included."""
     measured = set(long.filter(pc.equal(long["protocol"], protocol))["subset"].to_pylist())
-    return ["all", *sorted(measured - {"all"})]
+    return [ALL, *sorted(measured - {ALL})]
 
 
 def read_curves(category: str) -> pd.DataFrame | None:

@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import streamlit as st
 
+from core.evaluation import metrics
 from core.models import MODELS
-from explorer.shared.metric_titles import HEADLINE_METRICS, METRIC_TITLES
 
 ARTICLE = {
     ("gensim_word2vec", "all"): 0.9082,
@@ -47,12 +47,12 @@ def leaderboard_rows(long: pa.Table, protocol: str, subset: str) -> pd.DataFrame
         if entry["low"] is not None and entry["high"] is not None:
             row[f"± {entry['metric']}"] = (entry["high"] - entry["low"]) / 2
     measured = {name for row in rows.values() for name in row if not name.startswith("±")}
-    order = [name for name in HEADLINE_METRICS.get(protocol, ()) if name in measured]
+    order = [metric.name for metric in metrics.of_protocol(protocol) if metric.main and metric.name in measured]
     order += sorted(measured.difference(order))
     columns = ["model", "scoring"]
     for name in order:
         columns += [name, f"± {name}"] if any(f"± {name}" in row for row in rows.values()) else [name]
-        if name == order[0] and protocol == "published":
+        if name == order[0] and protocol == metrics.PUBLISHED:
             columns.append("article")
             for (model, scoring), row in rows.items():
                 # The article used one scoring; its figure stands beside the model's default scoring.
@@ -82,7 +82,7 @@ def leaderboard_columns(frame: pd.DataFrame) -> dict[str, Any]:
                 "±", format="%.4f", width=70, help="Half of the 95 % bootstrap interval"
             )
         elif name not in settings:
-            settings[name] = column.NumberColumn(METRIC_TITLES.get(name, name), format="%.4f")
+            settings[name] = column.NumberColumn(metrics.title(name), format="%.4f")
     return settings
 
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
+from core.evaluation.metrics import PUBLISHED, title
 from explorer.evaluation import charts, curve_marks, readers
-from explorer.shared import metric_titles
 from explorer.shared.components import show_figure
 
 
@@ -14,7 +14,7 @@ def show_curves(category: str, curves: pd.DataFrame, models: Sequence[str], prot
     """ROC and precision-recall curves of all models, then thresholds and scores of one."""
     if protocol not in set(curves["protocol"]):
         st.caption("Curves exist only for link prediction; these belong to the published protocol.")
-        protocol = "published"
+        protocol = PUBLISHED
     part = curves[(curves["protocol"] == protocol) & (curves["subset"] == subset)]
     if part.empty:
         st.caption("There are no curves for these pairs.")
@@ -51,11 +51,9 @@ def show_curves(category: str, curves: pd.DataFrame, models: Sequence[str], prot
         show_figure(None if scores is None or scores.empty else charts.score_chart(scores))
 
 
-def show_across_categories(protocol: str, subset: str, metrics: Sequence[str]) -> None:
+def show_across_categories(protocol: str, subset: str, names: Sequence[str]) -> None:
     """One metric of all models in all categories, as a chart and as a table."""
-    metric = st.selectbox(
-        "Metric", metrics, key="across metric", format_func=lambda name: metric_titles.METRIC_TITLES.get(name, name)
-    )
+    metric = st.selectbox("Metric", names, key="across metric", format_func=title)
     values = readers.metric_across_categories(protocol, subset, str(metric))
     series = values["model"] + " · " + values["scoring"]
     show_figure(charts.category_chart(values.assign(series=series), str(metric)))
