@@ -1,4 +1,4 @@
-"""Every page of the explorer over a hand-made store, full, partial and empty, without a browser."""
+"""Every page of the explorer over a hand-made store that is full, partial or empty, without a browser."""
 
 import dataclasses
 import os
@@ -83,7 +83,7 @@ def test_a_category_of_one_product(tmp_path, start, page):
 
 
 def test_in_the_middle_of_a_rebuild_no_marks_are_shown(tmp_path, start):
-    """product_pairs is new, the split is still the old one: its node numbers mean other products."""
+    """product_pairs is new and the split is still the old one, so its node numbers mean other products."""
     store = fixture.write(tmp_path)
     renamed = fixture.products().slice(1)
     pairs = fixture.pairs()
@@ -130,10 +130,10 @@ def test_what_fits_together_is_told_by_contents_whatever_the_clocks_said(tmp_pat
         patched.setattr("core.store.artefacts.time.time", lambda: float(next(clock)))
         store = fixture.write(tmp_path)
     state = start(store, FRESHNESS).dataframe[0].value.set_index("asset")["state"]
-    board = state.pop("leaderboard")  # it wants the metrics of all models, and the fixture has some
+    board = state.pop("leaderboard")  # it needs the metrics of all models, and the fixture does not have them all
     assert board.startswith("out of date: ") and {"up to date", "missing"} == set(state)
     assert set(start(store, product=fixture.WARM, models="skipgram").dataframe[0].value["pair"]) == {"", "●", "★"}
-    # As many products as before, other pairs: no time says so, and the marks would be wrong.
+    # The same number of products with other pairs: no timestamp tells, and the marks would be wrong.
     with monkeypatch.context() as patched:
         patched.setattr("core.store.artefacts.time.time", lambda: 1.0)
         other = dataclasses.replace(fixture.pairs(seed=2), products=fixture.products())
@@ -151,7 +151,7 @@ def test_where_every_file_is_damaged_each_page_says_so_in_a_sentence(tmp_path, s
         if path.suffix in (".npy", ".npz", ".parquet"):
             path.write_bytes(path.read_bytes()[:-1])
     at = start(store, page, product=fixture.WARM)
-    if page != FRESHNESS:  # which looks at manifests alone
+    if page != FRESHNESS:  # which only reads manifests
         assert at.error and all("damaged" in error.value for error in at.error)
         assert "make materialize" in at.error[0].value.replace("\\", "")
 

@@ -17,10 +17,10 @@ def test_the_cliff_is_where_many_pairs_share_a_score():
     positive, negative = rng.normal(1, 1, 5_000), rng.normal(-1, 1, 5_000)
     assert curve_marks.find_cliff(curve(positive, negative)) is None
     positive[:500], negative[:2_000] = 0.25, 0.25
-    found = curve_marks.find_cliff(curve(positive, negative))
-    assert found.threshold == pytest.approx(0.25)
-    assert found.positives == pytest.approx(0.1, abs=0.01) and found.negatives == pytest.approx(0.4, abs=0.01)
-    assert found.after < found.before
+    cliff = curve_marks.find_cliff(curve(positive, negative))
+    assert cliff.threshold == pytest.approx(0.25)
+    assert cliff.positives == pytest.approx(0.1, abs=0.01) and cliff.negatives == pytest.approx(0.4, abs=0.01)
+    assert cliff.after < cliff.before
     assert (
         "The cliff is at 0.25: 10% of the positive and 40% of the negative"
         in charts.threshold_chart(curve(positive, negative)).text
@@ -36,8 +36,8 @@ def test_restarts_are_where_the_learning_rate_rises():
             for i, r in enumerate(values)
         ]
     )
-    found = curve_marks.find_restarts(frame)
-    assert found[["model", "batch"]].to_numpy().tolist() == [["a", 2]]
+    restarts = curve_marks.find_restarts(frame)
+    assert restarts[["model", "batch"]].to_numpy().tolist() == [["a", 2]]
     assert (
         "Restarts of the learning rate, marked by diamonds: a 1."
         in charts.learning_chart(frame, ["a", "b"], "loss", "batch").text

@@ -9,7 +9,7 @@ from explorer.graph_and_data import list_statistics
 from explorer.graph_and_data.list_statistics import ListSample
 
 
-def test_lists_of_stretches_are_those_of_the_file(tmp_path):
+def test_lists_of_ranges_are_those_of_the_file(tmp_path):
     """A file of several row groups, some of which begin or end in the middle of a list."""
     n, k = 6_000, 25
     rng = np.random.default_rng(0)
@@ -31,16 +31,16 @@ def test_lists_of_stretches_are_those_of_the_file(tmp_path):
     store = Store(tmp_path)
     store.write("lists", "alpha", table)
     ranges = list_statistics.sample_ranges(n, 1_000)
-    found = list_statistics.load_list_sample(store.file("lists", "alpha", "value"), "native", ids, ranges)
+    sample = list_statistics.load_list_sample(store.file("lists", "alpha", "value"), "native", ids, ranges)
     expected = np.concatenate([np.arange(start, stop) for start, stop in ranges])
     assert 900 < len(expected) <= 1_000 and expected[-1] == n - 1
-    assert found.products.tolist() == expected.tolist()
-    assert np.array_equal(found.neighbours, neighbour.reshape(n, k)[expected, :10])
-    nothing = list_statistics.load_list_sample(store.file("lists", "alpha", "value"), "center_context", ids, ranges)
-    assert not len(nothing.products)
+    assert sample.products.tolist() == expected.tolist()
+    assert np.array_equal(sample.neighbours, neighbour.reshape(n, k)[expected, :10])
+    empty = list_statistics.load_list_sample(store.file("lists", "alpha", "value"), "center_context", ids, ranges)
+    assert not len(empty.products)
 
 
-def test_stretches_of_small_categories_hold_everything():
+def test_ranges_of_small_categories_hold_everything():
     assert list_statistics.sample_ranges(0) == []
     assert list_statistics.sample_ranges(7) == [(0, 7)]
 
@@ -56,7 +56,7 @@ def test_overlap_is_that_of_sets():
     a, b = lists
     products, shared = list_statistics.shared_neighbours(a, b)
     for product, count in zip(products, shared, strict=True):
-        sets = [set(one.neighbours[one.products == product][0].tolist()) - {-1} for one in lists]
+        sets = [set(sample.neighbours[sample.products == product][0].tolist()) - {-1} for sample in lists]
         assert count == len(sets[0] & sets[1])
     assert set(products) == set(a.products) & set(b.products)
     popularity = rng.integers(0, 9, 100)
@@ -68,7 +68,7 @@ def test_overlap_is_that_of_sets():
 
 
 def test_popularity_by_tenths():
-    degree = np.r_[np.zeros(5, int), np.arange(1, 101)]  # nodes 5..104, the last the most popular
+    degree = np.r_[np.zeros(5, int), np.arange(1, 101)]  # nodes 5 to 104, the last one is the most popular
     lists = ListSample(np.arange(2), np.array([[104] * 9 + [-1], [5] * 3 + [0] * 7]))
     share = list_statistics.popularity_shares(lists, degree)
     assert share[9] == pytest.approx(9 / 12) and share[0] == pytest.approx(3 / 12) and share.sum() == pytest.approx(1)

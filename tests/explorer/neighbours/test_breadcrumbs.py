@@ -6,7 +6,7 @@ from explorer.neighbours import breadcrumbs
 def test_the_trail_grows_is_cut_back_and_forgets():
     assert breadcrumbs.extend_trail((), "a") == ("a",)
     assert breadcrumbs.extend_trail(("a", "b"), "c") == ("a", "b", "c")
-    assert breadcrumbs.extend_trail(("a", "b", "c"), "c") == ("a", "b", "c")  # a rerun is no step
+    assert breadcrumbs.extend_trail(("a", "b", "c"), "c") == ("a", "b", "c")  # a rerun is not a step
     assert breadcrumbs.extend_trail(("a", "b", "c"), "a") == ("a",)
     long = ()
     for i in range(breadcrumbs.MAX_CRUMBS + 3):

@@ -14,7 +14,7 @@ def test_marks_against_the_definition():
         fixture.N, pairs.source, pairs.target, pairs.weight, np.ones(fixture.N, bool), SplitConfig(cold_share=0.1)
     )
     graph = build_graph(fixture.N, split.train.source, split.train.target, split.train.weight)
-    relations = KnownPairs(graph, split)
+    known_pairs = KnownPairs(graph, split)
     assert len(split.cold)
 
     def partners(source, target, node):
@@ -22,7 +22,7 @@ def test_marks_against_the_definition():
         return {b if a == node else a for a, b in pairs if node in (a, b)}
 
     for node in range(fixture.N):
-        known = relations.partners(node)
+        known = known_pairs.partners(node)
         train = partners(split.train.source, split.train.target, node)
         held_out = partners(split.validation.source, split.validation.target, node)
         cold = node in split.cold.tolist()
@@ -31,12 +31,12 @@ def test_marks_against_the_definition():
         marks = known.marks(np.arange(-1, fixture.N))
         assert marks[0] == ""
         assert marks[1:] == [TRAIN if i in train else HELD_OUT if i in held_out else "" for i in range(fixture.N)]
-    alone = relations.without_pair(np.arange(-1, fixture.N)).tolist()
-    assert alone == [False, *(len(relations.partners(node).train) == 0 for node in range(fixture.N))]
+    alone = known_pairs.without_pair(np.arange(-1, fixture.N)).tolist()
+    assert alone == [False, *(len(known_pairs.partners(node).train) == 0 for node in range(fixture.N))]
     assert set(split.cold.tolist()) <= set(np.flatnonzero(alone[1:]).tolist())
 
-    some = [3, 4, int(split.cold[0])]
-    together, each = relations.partners_of_any(some), [relations.partners(node) for node in some]
+    nodes = [3, 4, int(split.cold[0])]
+    together, each = known_pairs.partners_of_any(nodes), [known_pairs.partners(node) for node in nodes]
     train = set().union(*(known.train.tolist() for known in each))
     assert set(together.train.tolist()) == train and not together.cold
     assert set(together.held_out.tolist()) == set().union(*(known.held_out.tolist() for known in each)) - train

@@ -1,4 +1,4 @@
-"""The neighbours page over a hand-made store: every state of it, without a browser."""
+"""The neighbours page over a hand-made store, in all its states, without a browser."""
 
 import shutil
 
@@ -105,7 +105,7 @@ def test_pictures_are_loaded_only_by_permission_and_never_from_the_server(full, 
     at.toggle(key="images").set_value(True)
     rerun(at)
     (image,) = at.get("image")
-    assert [one.url for one in image.proto.imgs] == [fixture.PICTURE]
+    assert [picture.url for picture in image.proto.imgs] == [fixture.PICTURE]
     at.query_params["product"] = fixture.STOLEN
     rerun(at)
     assert at.toggle(key="images").value and not at.get("image")
@@ -133,7 +133,7 @@ def test_marks_say_which_pairs_are_known(full, start):
     expected = ["●" if i in train else "★" if i in held_out else "" for i in frame["id"]]
     assert frame["pair"].tolist() == expected
     assert {"●", "★"} <= set(expected)
-    assert "lists" not in frame  # one list has nothing to be compared with
+    assert "lists" not in frame  # a single list has nothing to be compared with
 
 
 def test_rows_that_stand_there_by_side_information_alone(tmp_path, start):
@@ -253,21 +253,21 @@ def test_damage_below_the_models_is_an_error_in_words(tmp_path, start, asset, da
     assert len(at.error) == 1 and asset in at.error[0].value.replace("\\", "")
 
 
-# The way
+# The trail
 
 
 def test_walking_on_and_back_over_the_crumbs(full, start):
     at = start(full, product=fixture.WARM, models="skipgram")
-    way = [fixture.WARM]
+    trail = [fixture.WARM]
     for _ in range(2):
         options = at.dataframe[0].value["id"].tolist()
         assert len(at.selectbox(key="walk on").options) == 10
-        step = next(place for place, i in enumerate(options) if i not in way)
+        step = next(position for position, i in enumerate(options) if i not in trail)
         at.selectbox(key="walk on").select_index(step)
         rerun(at)
-        way.append(options[step])
-        assert at.query_params["product"] == way[-1]
-        assert way[-1] in [t.value for t in at.text]
+        trail.append(options[step])
+        assert at.query_params["product"] == trail[-1]
+        assert trail[-1] in [t.value for t in at.text]
     crumbs = [button for button in at.button if button.key.startswith("crumb")]
     assert len(crumbs) == 2
     crumbs[0].click()
@@ -294,9 +294,9 @@ def test_the_browsers_back_button_shortens_the_trail(full, start):
 def test_why_shows_the_strongest_path_and_the_shared_neighbours(full, start):
     paths = GraphPaths(full.read("product_graph", fixture.CATEGORY))
     source = IDS.index(fixture.WARM)
-    # A neighbour that is best reached over others, and shares some.
+    # A neighbour whose best path has three nodes, with which the product shares neighbours.
     reached = {n: paths.strongest(source, n) for n in range(fixture.N) if n != source}
-    neighbour = next(n for n, found in reached.items() if found and len(found[0].nodes) == 3)
+    neighbour = next(n for n, ways in reached.items() if ways and len(ways[0].nodes) == 3)
     best, shared = reached[neighbour][0], paths.shared(source, neighbour, 8)
     at = start(full, product=fixture.WARM, why=IDS[neighbour], models="skipgram")
     written = texts(at) + "\n".join(labels(at))
@@ -335,8 +335,8 @@ def test_asking_why_without_a_mouse(full, start):
 
 def items(at):
     """The widget with the basket's products."""
-    (found,) = (widget for widget in at.multiselect if widget.label.startswith("Basket ("))
-    return found
+    (basket,) = (widget for widget in at.multiselect if widget.label.startswith("Basket ("))
+    return basket
 
 
 def test_a_basket_has_one_list_per_model(full, start):

@@ -12,12 +12,12 @@ def test_the_map_shows_the_product_of_the_address_and_its_neighbours(full, start
     at = start(full, MAP, product=fixture.WARM)
     (chart,) = at.get("deck_gl_json_chart")
     layers = {layer["id"]: layer for layer in json.loads(chart.proto.json)["layers"]}
-    found = full.read("projection/skipgram", fixture.CATEGORY)
+    projection = full.read("projection/skipgram", fixture.CATEGORY)
     ids = fixture.products()["product_id"].to_pylist()
     drawn = sum(len(layer["data"]) for name, layer in layers.items() if name.startswith("group"))
-    assert drawn == len(found.nodes)
-    place = found.nodes.tolist().index(ids.index(fixture.WARM))
-    assert layers["chosen"]["data"] == [pytest.approx((found.position[place] * 400).tolist(), abs=0.1)]
+    assert drawn == len(projection.nodes)
+    index = projection.nodes.tolist().index(ids.index(fixture.WARM))
+    assert layers["chosen"]["data"] == [pytest.approx((projection.position[index] * 400).tolist(), abs=0.1)]
     assert len(layers["neighbours"]["data"]) == len(layers["lines"]["data"]) == 10
     assert "Gadget 007" in at.subheader[0].value
     assert "placed next to their nearest" in texts(at)
@@ -43,7 +43,7 @@ def test_a_product_that_is_not_on_the_map(full, start):
 
 def test_no_map_is_shown_while_its_numbers_mean_other_products(tmp_path, start):
     store = fixture.write(tmp_path)
-    store.write("product_pairs", "alpha", fixture.pairs())  # made again as it was, later
+    store.write("product_pairs", "alpha", fixture.pairs())  # made again later with the same contents
     assert start(store, MAP).get("deck_gl_json_chart")
     store.write("product_pairs", "alpha", fixture.pairs(seed=2))
     at = start(store, MAP)

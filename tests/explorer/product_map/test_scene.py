@@ -15,9 +15,9 @@ def test_a_click_on_the_map_names_the_product():
     colours = scene.group_colours(["#0f6b6b", "#d1662b"], "light", len(grouping.names) - 2)
     drawing = scene.build_scene(position, shown, grouping, colours, "light", chosen=7, neighbours=np.array([1, 2]))
     for group in range(len(grouping.names)):
-        places = shown[grouping.of[shown] == group].tolist()
-        for i, place in enumerate(places):
-            assert drawing.picked({f"group {group}": [i]}) == place
+        points = shown[grouping.of[shown] == group].tolist()
+        for i, point in enumerate(points):
+            assert drawing.picked({f"group {group}": [i]}) == point
     assert drawing.picked({"chosen": [0]}) == 7 and drawing.picked({"neighbours": [1]}) == 2
     assert (
         drawing.picked({}) is None
@@ -27,6 +27,6 @@ def test_a_click_on_the_map_names_the_product():
 
 
 def test_colours_repeat_when_the_palette_is_short():
-    found = scene.group_colours(["#0f6b6b", "#d1662b"], "dark", 3)
-    assert found[0] == found[2] == (15, 107, 107) and len(found) == 5
-    assert scene.hex_colour(found[0]) == "#0f6b6b"
+    colours = scene.group_colours(["#0f6b6b", "#d1662b"], "dark", 3)
+    assert colours[0] == colours[2] == (15, 107, 107) and len(colours) == 5
+    assert scene.hex_colour(colours[0]) == "#0f6b6b"

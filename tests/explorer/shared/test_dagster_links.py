@@ -9,5 +9,5 @@ def test_the_command_for_what_is_missing_is_one_that_dagster_understands():
     from orchestration.definitions import defs
 
     wanted = ["embeddings/skipgram", "product_pairs"]
-    found = dg.AssetSelection.from_string(dagster_links.asset_selection(wanted)).resolve(defs.resolve_asset_graph())
-    assert {key.to_user_string() for key in found} == set(wanted)
+    selected = dg.AssetSelection.from_string(dagster_links.asset_selection(wanted)).resolve(defs.resolve_asset_graph())
+    assert {key.to_user_string() for key in selected} == set(wanted)

@@ -13,7 +13,7 @@ from tests import explorer_fixture as fixture
 
 @pytest.fixture(scope="module", params=[17, 64_000])
 def lists(tmp_path_factory, request):
-    """The fixture's neighbours in a file of many small row groups, and of one."""
+    """The fixture's neighbours in a file of many small row groups, and in a file of a single one."""
     seen = np.ones(fixture.N, bool)
     seen[::7] = False
     table = fixture.neighbours(("native", "center_context", "center_center"), seen, k=12).table
@@ -30,11 +30,11 @@ def test_lookup_agrees_with_a_scan_of_the_whole_table(lists):
     for scoring in ("native", "center_context", "center_center"):
         for product_id in ids:
             expected = [r for r in rows if r["product"] == product_id and r["scoring"] == scoring][:5]
-            got = file.lookup(product_id, scoring, 5).to_pylist()
+            rows_read = file.lookup(product_id, scoring, 5).to_pylist()
             assert [(r["neighbour"], r["rank"], r["score"]) for r in expected] == [
-                (r["neighbour"], r["rank"], r["score"]) for r in got
+                (r["neighbour"], r["rank"], r["score"]) for r in rows_read
             ]
-            empty += not got
+            empty += not rows_read
     assert empty == 3 * len(range(0, fixture.N, 7))
 
 
@@ -49,8 +49,8 @@ def test_lookup_in_an_empty_file_and_without_statistics(tmp_path):
     assert NeighbourFile(tmp_path / "empty.parquet").lookup("a", "native", 5).num_rows == 0
     table = fixture.neighbours(("native",), np.ones(fixture.N, bool)).table
     pq.write_table(table, tmp_path / "bare.parquet", write_statistics=False, row_group_size=50)
-    got = NeighbourFile(tmp_path / "bare.parquet").lookup("B000000003", "native", 4)
-    assert got["rank"].to_pylist() == [1, 2, 3, 4]
+    neighbours = NeighbourFile(tmp_path / "bare.parquet").lookup("B000000003", "native", 4)
+    assert neighbours["rank"].to_pylist() == [1, 2, 3, 4]
 
 
 def test_only_row_groups_that_can_hold_the_product_are_read(lists, monkeypatch):
@@ -64,8 +64,8 @@ def test_only_row_groups_that_can_hold_the_product_are_read(lists, monkeypatch):
 
     monkeypatch.setattr(pq.ParquetFile, "read_row_group", spy)
     assert file.lookup("B000000001", "center_context", 5).num_rows == 5
-    # A list of 12 lies in at most 2 groups of 17; a group where two scorings meet spans all ids: two more at most.
-    # What they list is read only where the list is.
+    # A list of 12 lies in at most 2 groups of 17. Groups where two scorings meet span all ids, which adds at most two.
+    # Neighbours are only read from the groups that hold the list.
     assert len({group for group, _ in read}) <= 4
     assert len([group for group, columns in read if "neighbour" in columns]) <= 2
 

@@ -21,7 +21,7 @@ def index(rows, popularity=None):
     return ProductIndex(table, np.zeros(len(ids), int) if popularity is None else np.array(popularity))
 
 
-def found(products, query, limit=50):
+def search(products, query, limit=50):
     return [products.product(int(node))["product_id"] for node in products.find(query, limit).nodes]
 
 
@@ -37,8 +37,8 @@ def test_order_is_exact_id_then_id_prefix_then_title_prefix_then_popularity():
         ],
         popularity=[0, 5, 1, 2, 9, 99],
     )
-    assert found(products, "a1") == ["A1", "A10", "B1", "C2", "C1"]
-    assert found(products, "A1", limit=3) == ["A1", "A10", "B1"]
+    assert search(products, "a1") == ["A1", "A10", "B1", "C2", "C1"]
+    assert search(products, "A1", limit=3) == ["A1", "A10", "B1"]
     assert products.find("a1", 3).total == 5
 
 
@@ -46,50 +46,50 @@ def test_counting_stops_when_enough_is_found_but_the_best_are_still_found(monkey
     monkeypatch.setattr("explorer.shared.product_index._BLOCK", 10)
     monkeypatch.setattr("explorer.shared.product_index._MAX_COUNTED", 20)
     rows = [(f"P{i:03d}", f"red thing {i}", None) for i in range(200)]
-    rows[199] = ("P199", "thing", None)  # the least popular, but its title starts with the query
+    rows[199] = ("P199", "thing", None)  # the least popular product, but its title starts with the query
     products = index(rows, popularity=range(200, 0, -1))
     hits = products.find("thing", 5)
-    assert found(products, "thing", 5) == ["P199", "P000", "P001", "P002", "P003"]
+    assert search(products, "thing", 5) == ["P199", "P000", "P001", "P002", "P003"]
     assert hits.more and 20 <= hits.total < 200
     assert products.find("thing 150", 5).total == 1 and not products.find("thing 150", 5).more
 
 
 def test_an_empty_query_lists_the_most_popular():
     products = index([(f"P{i}", None, None) for i in range(5)], popularity=[3, 9, 1, 9, 0])
-    assert found(products, "   ", limit=3) == ["P1", "P3", "P0"]
+    assert search(products, "   ", limit=3) == ["P1", "P3", "P0"]
 
 
 def test_every_word_must_stand_somewhere_in_title_brand_or_id():
     products = index([("P1", "Red running shoe", "Acme"), ("P2", "Red lamp", None), ("P3", None, "Acme")])
-    assert found(products, "acme red") == ["P1"]
-    assert found(products, "p3 acme") == ["P3"]
-    assert found(products, "shoe lamp") == []
+    assert search(products, "acme red") == ["P1"]
+    assert search(products, "p3 acme") == ["P3"]
+    assert search(products, "shoe lamp") == []
 
 
 def test_no_hit_spans_two_fields_and_signs_are_literal():
     products = index([("P1", "one", "two"), ("P2", "100% (new) a.c", None), ("P3", "abc", None)])
-    assert found(products, "onetwo") == []
-    assert found(products, "one\ntwo") == ["P1"]  # white space separates words, it is not searched for
-    assert found(products, "100%") == ["P2"]
-    assert found(products, "a.c") == ["P2"]
-    assert found(products, "(new)") == ["P2"]
-    assert found(products, ".*") == []
+    assert search(products, "onetwo") == []
+    assert search(products, "one\ntwo") == ["P1"]  # white space separates words and is not searched for
+    assert search(products, "100%") == ["P2"]
+    assert search(products, "a.c") == ["P2"]
+    assert search(products, "(new)") == ["P2"]
+    assert search(products, ".*") == []
 
 
 def test_scripts_case_and_compatibility_forms():
     titles = ("ワイヤレスヘッドホン", "СЛУХ", "ＦＵＬＬ width", "Straße")
     products = index([(f"P{i}", title, None) for i, title in enumerate(titles, 1)])
-    assert found(products, "ヘッドホン") == ["P1"]
-    assert found(products, "ﾍｯﾄﾞﾎﾝ") == ["P1"]  # half-width katakana
-    assert found(products, "слух") == ["P2"]
-    assert found(products, "full") == ["P3"]
-    assert found(products, "STRASSE") == [] and found(products, "straße") == ["P4"]
+    assert search(products, "ヘッドホン") == ["P1"]
+    assert search(products, "ﾍｯﾄﾞﾎﾝ") == ["P1"]  # half-width katakana
+    assert search(products, "слух") == ["P2"]
+    assert search(products, "full") == ["P3"]
+    assert search(products, "STRASSE") == [] and search(products, "straße") == ["P4"]
 
 
 def test_products_without_title_and_an_empty_catalogue():
     products = index([("P1", None, None), ("P2", "", "B")])
-    assert found(products, "p1") == ["P1"]
-    assert found(products, "b") == ["P2"]
+    assert search(products, "p1") == ["P1"]
+    assert search(products, "b") == ["P2"]
     empty = ProductIndex(fixture.products().slice(0, 0), np.empty(0, int))
     assert empty.find("x").total == 0 and empty.find("").total == 0 and empty.node("x") is None
 
@@ -115,7 +115,7 @@ def test_search_agrees_with_a_plain_loop(entries, query, limit):
         if all(word in product_id or word in title for word in text.split())
     ]
     assert products.find(query, limit).total == len(hits)
-    assert found(products, query, limit) == [hit[3] for hit in sorted(hits)][:limit]
+    assert search(products, query, limit) == [hit[3] for hit in sorted(hits)][:limit]
 
 
 def test_nodes_of_ids():
