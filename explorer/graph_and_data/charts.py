@@ -37,8 +37,7 @@ def weight_chart(edges: np.ndarray, counts: np.ndarray) -> Figure:
 
 def component_chart(sizes: np.ndarray) -> Figure:
     """Connected components by size, from ``sizes`` in descending order; the largest is only described, not drawn."""
-    rest = sizes[1:]
-    bins = np.bincount(np.log2(rest).astype(int))[1:]  # a component has at least two products
+    bins = np.bincount(np.log2(sizes[1:]).astype(int))[1:]  # a component has at least two products
     labels = [f"{2**i:,}–{2 ** (i + 1) - 1:,}" for i in range(1, len(bins) + 1)]
     total = int(sizes.sum())
     largest = int(sizes[0]) if len(sizes) else 0

@@ -18,11 +18,8 @@ def read_projection(model: str, category: str) -> Projection | None:
     if current is None or pairs is None or not _same_numbers(current, pairs, model):
         return None
     projection = _projection(str(installed_store().root), model, category, current.version)
-    return (
-        projection
-        if int(projection.nodes[-1] if len(projection.nodes) else -1) < pairs.fields["products"]["rows"]
-        else None
-    )
+    largest_node = int(projection.nodes[-1]) if len(projection.nodes) else -1
+    return projection if largest_node < pairs.fields["products"]["rows"] else None
 
 
 def _same_numbers(map_manifest: Manifest, pairs: Manifest, model: str) -> bool:

@@ -160,7 +160,7 @@ def test_an_unforeseen_error_is_one_sentence_on_the_page_and_a_traceback_in_the_
     def fail(category):
         raise RuntimeError("s3cret")
 
-    monkeypatch.setattr("explorer.graph_and_data.readers.statistics", fail)
+    monkeypatch.setattr("explorer.graph_and_data.readers.read_graph_statistics", fail)
     monkeypatch.setattr(explorer_pages, "rerun", lambda at: at.run())
     at = start(full, DATA)
     assert not at.exception and len(at.error) == 1
