@@ -22,7 +22,7 @@ from core.catalog.sources.credentials import VARIABLE
 from core.categories import load_categories
 from core.errors import InputError
 from core.untrusted.urls import password_of, scrubbed, shown
-from explorer.dagster_links import run_page
+from explorer.shared.dagster_links import run_page
 from orchestration import alerts
 from orchestration.assets import inputs
 from orchestration.loggers import Failures
