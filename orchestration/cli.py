@@ -108,9 +108,8 @@ def materialize(category: str, select: str = "*") -> int:
     from orchestration.definitions import defs
     from orchestration.staleness import materializable
 
-    graph = defs.resolve_asset_graph()
     # All but the maps that the category does not ask for, whose steps would make nothing.
-    assets = set(materializable(wanted)) if select == "*" else selected(graph, select)
+    assets = set(materializable(wanted)) if select == "*" else selected(defs, select)
     if any(key.path == ["raw_products"] for key in assets):
         preflight.check_source(wanted)
     with foreground.instance() as instance:

@@ -13,13 +13,12 @@ from typing import Any, Literal, Optional
 
 import dagster as dg
 import pydantic
-from dagster._config.config_type import ConfigScalar, ConfigScalarKind
-from dagster._config.errors import PostProcessingError
 
 from core.categories import Category
 from core.configs import CONFIGS
 from core.errors import InputError
 from core.settings import checked, describe
+from orchestration.dagster_internals import ConfigScalar, ConfigScalarKind, PostProcessingError
 from orchestration.partitions import CATEGORIES
 
 

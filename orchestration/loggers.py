@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 import dagster as dg
-from dagster._utils.error import SerializableErrorInfo
 
 from core.untrusted.urls import scrubbed
+from orchestration.dagster_internals import SerializableErrorInfo
 
 
 class _ShortFormatter(logging.Formatter):

@@ -12,10 +12,10 @@ from typing import Any
 
 import dagster as dg
 import psutil
-from dagster._core.launcher import CheckRunHealthResult, DefaultRunLauncher, LaunchRunContext, WorkerStatus
 
 from core.process_identity import identity_of, is_alive, this_process
 from orchestration import run_queue as turns
+from orchestration.dagster_internals import CheckRunHealthResult, LaunchRunContext, WorkerStatus
 from orchestration.pools import make_pool
 
 HOST_TAG = "alsobought/host"
@@ -81,7 +81,7 @@ def end_dead_runs(instance: dg.DagsterInstance) -> list[str]:
     return [run.run_id for run in dead]
 
 
-class LocalRunLauncher(DefaultRunLauncher):
+class LocalRunLauncher(dg.DefaultRunLauncher):
     """Dagster's launcher, whose runs the daemon's run monitoring finds when their process is gone."""
 
     def launch_run(self, context: LaunchRunContext) -> None:

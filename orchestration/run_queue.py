@@ -10,8 +10,6 @@ import time
 from collections.abc import Callable
 
 import dagster as dg
-from dagster._core.run_coordinator import QueuedRunCoordinator
-from dagster._core.storage.dagster_run import RunRecord
 
 UNDER_WAY = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 _PARTITION = "dagster/partition"
@@ -53,7 +51,7 @@ def take(
 def put_back(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
     """Put a run that is about to be launched back into the queue if a terminal's run of its category is under way."""
     category = run.tags.get(_PARTITION)
-    if category is None or not isinstance(instance.run_coordinator, QueuedRunCoordinator):
+    if category is None or not isinstance(instance.run_coordinator, dg.QueuedRunCoordinator):
         return False
     ahead = [other.dagster_run for other in _others(instance, category, run.run_id)]
     of_terminals = [other for other in ahead if other.remote_job_origin is None]
@@ -64,11 +62,11 @@ def put_back(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
     return True
 
 
-def _goes_first(other: RunRecord, own: RunRecord) -> bool:
+def _goes_first(other: dg.RunRecord, own: dg.RunRecord) -> bool:
     return other.dagster_run.status != dg.DagsterRunStatus.STARTING or other.storage_id < own.storage_id
 
 
-def _others(instance: dg.DagsterInstance, category: str, besides: str = "") -> list[RunRecord]:
+def _others(instance: dg.DagsterInstance, category: str, besides: str = "") -> list[dg.RunRecord]:
     """Runs of the category that are under way and live, the oldest first."""
     from orchestration.run_launcher import end_dead_runs
 

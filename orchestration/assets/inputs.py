@@ -18,6 +18,7 @@ from core.catalog import Source, state
 from core.categories import Category
 from core.configs import CONFIGS
 from core.stages import stages
+from orchestration.dagster_internals import look_up_input_version
 from orchestration.partitions import BY_CATEGORY, CATEGORIES
 
 DATA_VERSION = "dagster/data_version"
@@ -134,5 +135,4 @@ def record(context: dg.OutputContext, config: Mapping[str, Any], source: Mapping
 def _report(step: Any, event: dg.AssetObservation, look_up: bool = True) -> None:
     report(step.instance, event)
     if look_up:
-        step.wipe_input_asset_version_info(event.asset_key)
-        step.maybe_fetch_and_get_input_asset_version_info(event.asset_key)
+        look_up_input_version(step, event.asset_key)

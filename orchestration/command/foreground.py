@@ -5,15 +5,15 @@ import os
 import re
 import sys
 import threading
+import uuid
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 import dagster as dg
-from dagster._core.execution.api import execute_run_iterator
-from dagster._core.utils import make_new_run_id
 
 from core.errors import InputError
 from orchestration import run_queue as turns
+from orchestration.dagster_internals import execute_run_iterator
 from orchestration.loggers import Failures
 from orchestration.pools import make_pool
 from orchestration.run_launcher import this_run
@@ -61,7 +61,7 @@ def run(opened: dg.DagsterInstance, category: str, assets: Iterable[dg.AssetKey]
     definition, selection = job.get_definition(), frozenset(assets)
 
     def make() -> dg.DagsterRun:
-        run_id = make_new_run_id()
+        run_id = str(uuid.uuid4())
         made = opened.create_run_for_job(
             job_def=definition,
             run_id=run_id,

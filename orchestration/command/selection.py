@@ -6,27 +6,26 @@ import warnings
 from collections.abc import Iterable
 
 import dagster as dg
-from dagster._core.definitions.asset_selection import DagsterInvalidAssetSelectionError
-from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGraph
 
 from core.errors import InputError
 
 _EXAMPLES = "for example 'embeddings/skipgram+' (that and what follows) or '*leaderboard' (with all it is made of)"
 
 
-def selected(graph: BaseAssetGraph, text: str) -> set[dg.AssetKey]:
+def selected(definitions: dg.Definitions, text: str) -> set[dg.AssetKey]:
     """The assets that a text selects, with those that come out of the same step.
 
     Raises:
         InputError: it cannot be read, names an asset that is not there, or selects nothing that can be made.
     """
+    graph = definitions.resolve_asset_graph()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", dg.BetaWarning)  # says so of all selections but a single name
             asked = dg.AssetSelection.from_string(text)
             # The neighbours: the catalogue's assets come out of one reading, none of them can be had alone.
             found = asked.required_multi_asset_neighbors().resolve(graph) & graph.materializable_asset_keys
-    except (dg.DagsterInvalidSubsetError, DagsterInvalidAssetSelectionError) as error:
+    except dg.DagsterError as error:
         raise InputError(_why(text, _names(graph.materializable_asset_keys))) from error
     if not found:
         raise InputError(f"the selection {text!r} selects no asset that can be made; {_EXAMPLES}")

@@ -6,7 +6,7 @@ The rest of ``orchestration`` imports nothing of this at module level; only the 
 from importlib import import_module
 
 for _name in (
-    "dagster._core.storage.base_storage",  # and with it SQLAlchemy and Alembic, to write events
+    "orchestration.instance_storage",  # and with it SQLAlchemy and Alembic, to write events
     "orchestration.definitions",
     "pandas",
     "pyarrow.dataset",  # to read Parquet

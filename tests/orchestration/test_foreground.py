@@ -182,13 +182,13 @@ def test_both_instances_have_the_same_limits_and_the_database_is_found_from_dags
 )
 def test_a_wrong_selection_is_a_sentence_with_two_examples(text, sentence):
     with pytest.raises(InputError) as error:
-        selected(defs.resolve_asset_graph(), text)
+        selected(defs, text)
     found = str(error.value)
     assert sentence in found and "'embeddings/skipgram+'" in found and "'*leaderboard'" in found and "\n" not in found
 
 
 def test_a_selection_takes_what_comes_out_of_the_same_step():
-    found = {key.to_user_string() for key in selected(defs.resolve_asset_graph(), "raw_products")}
+    found = {key.to_user_string() for key in selected(defs, "raw_products")}
     assert found == {"raw_products", "raw_relationships", "quarantine"}
 
 
