@@ -1,7 +1,7 @@
-"""Dagster's webserver behind :class:`orchestration.web.guard.WebGuard`, on this machine's own address.
+"""Serve Dagster's UI behind :class:`orchestration.web.guard.WebGuard`, on this machine's own address only.
 
 ``python -m orchestration.web.server --workspace workspace.yaml --port 3000``. ``dagster-webserver`` and ``dagster dev``
-by themselves have no such layer.
+have no such layer.
 """
 
 import argparse
@@ -20,7 +20,7 @@ ADDRESS = "127.0.0.1"
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Serve until a signal comes; returns the exit status."""
+    """Serve until a signal arrives; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--workspace", required=True, help="path of workspace.yaml")
     parser.add_argument("--port", type=int, required=True)
@@ -35,7 +35,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _serve(workspace: str, port: int, known: list[str]) -> None:
-    # What the command `dagster-webserver` does between its options and uvicorn (dagster_webserver.cli, 1.13).
+    # The same as the command `dagster-webserver` does after reading its options (dagster_webserver.cli, 1.13).
     import dagster as dg
     import uvicorn
     from dagster_webserver.app import create_app_from_workspace_process_context
@@ -56,7 +56,7 @@ def _serve(workspace: str, port: int, known: list[str]) -> None:
 
 @contextlib.asynccontextmanager
 async def _lifespan(app: Any) -> AsyncIterator[None]:
-    with contextlib.suppress(asyncio.CancelledError):  # how uvicorn ends it at Ctrl-C
+    with contextlib.suppress(asyncio.CancelledError):  # uvicorn cancels it at Ctrl-C
         yield
 
 

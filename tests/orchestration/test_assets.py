@@ -14,7 +14,7 @@ from core.models import MODELS
 from core.projection import ProjectionConfig, has_map, wanted
 from core.store import Store
 from core.store.manifest import digest
-from orchestration.config import form
+from orchestration.config import config_schema
 from orchestration.definitions import defs
 from orchestration.resources import TorchDevice
 from tests.pipeline import copied, run
@@ -159,7 +159,7 @@ def test_a_map_of_another_model_is_made_when_asked_for(built):
 
 
 def test_forms_document_every_setting():
-    for name, field in form("walks").model_fields.items():
+    for name, field in config_schema("walks").model_fields.items():
         assert "Default" in field.description, name
         assert field.default is None
 

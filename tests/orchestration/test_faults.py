@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from core.store import Store
-from orchestration import run_launcher as workers
+from orchestration.runs import monitoring
 from tests.conftest import ROOT
 from tests.faults import ROUND_SECONDS, Installation, disturb, kill, kill_all, steps, wait_for
 from tests.pipeline import local_instance, shipped_instance
@@ -63,8 +63,8 @@ def test_every_kind_of_kill_leaves_whole_artefacts_and_the_next_rebuild_uses_wha
     assert place.lost(before, reference) == []
     with shipped_instance(place.folder) as instance:
         assert len(instance.get_runs()) == 5
-        under_way = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING])
-        assert instance.get_runs(under_way) == []
+        in_progress = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING])
+        assert instance.get_runs(in_progress) == []
         assert instance.event_log_storage.get_concurrency_run_ids() == set()
 
 
@@ -195,13 +195,13 @@ def test_only_a_run_whose_process_is_gone_is_dead(tmp_path):
         gone.wait()
         runs = {}
         for name, (pid, tags) in {
-            "alive": (os.getpid(), workers.here()),
-            "gone": (gone.pid, workers.here()),
-            "elsewhere": (gone.pid, {workers.HOST_TAG: "another machine"}),
+            "alive": (os.getpid(), monitoring.host_tags()),
+            "gone": (gone.pid, monitoring.host_tags()),
+            "elsewhere": (gone.pid, {monitoring.HOST_TAG: "another machine"}),
         }.items():
             run = instance.create_run_for_job(idle, status=dg.DagsterRunStatus.STARTED, tags=tags)
             instance.report_engine_event("started", run, dg._core.events.EngineEventData.in_process(pid))
             runs[name] = run.run_id
-        assert workers.end_dead_runs(instance) == [runs["gone"]]
+        assert monitoring.fail_dead_runs(instance) == [runs["gone"]]
         assert instance.get_run_by_id(runs["gone"]).status == dg.DagsterRunStatus.FAILURE
         assert instance.get_run_by_id(runs["alive"]).status == dg.DagsterRunStatus.STARTED

@@ -23,13 +23,12 @@ from core import process_identity
 from core.categories import Category
 from core.errors import InputError
 from orchestration import deploy
-from orchestration import loggers as terminal
-from orchestration import run_launcher as workers
-from orchestration import run_queue as turns
 from orchestration.command import preflight
-from orchestration.command.selection import selected
+from orchestration.command.selection import select_assets
 from orchestration.definitions import defs
 from orchestration.pools import GPU_POOL
+from orchestration.run_launcher import LocalRunLauncher
+from orchestration.runs import failures, monitoring, queue
 from tests.conftest import ROOT
 from tests.faults import Installation, kill_all, steps, wait_for
 from tests.pipeline import local_instance, shipped_instance
@@ -63,9 +62,10 @@ def test_a_terminals_run_waits_for_a_run_of_its_category_and_says_so(tmp_path):
             lines.append(text)
             instance.report_run_failed(first if len(lines) == 1 else second)  # what is waited for ends
 
-        own = turns.take(instance, "alpha", lambda: stored(instance, STARTING), say, poll_seconds=0)
+        own = queue.create_run_in_turn(instance, "alpha", lambda: stored(instance, STARTING), say, poll_seconds=0)
         assert lines == [
-            f"run {run.run_id} of alpha is under way; waiting, Ctrl-C to leave it" for run in (first, second)
+            f"Waiting for run {run.run_id} of alpha, which is in progress. Press Ctrl-C to stop waiting."
+            for run in (first, second)
         ]
         assert instance.get_run_by_id(own.run_id).status == STARTING
 
@@ -81,21 +81,24 @@ def test_of_two_terminals_at_the_same_moment_the_first_goes_and_the_other_waits(
             made.append(stored(instance, STARTING))
             return made[-1]
 
-        own = turns.take(instance, "alpha", make, lambda text: instance.report_run_failed(earlier[0]), poll_seconds=0)
+        def end(text):
+            instance.report_run_failed(earlier[0])
+
+        own = queue.create_run_in_turn(instance, "alpha", make, end, poll_seconds=0)
         assert len(made) == 2 and own == made[1]
         assert instance.get_run_by_id(made[0].run_id) is None
         # And the earlier one does not wait for that which was made after it.
         [first] = [r for r in instance.get_run_records() if r.dagster_run.run_id == own.run_id]
         later = stored(instance, STARTING)
         [second] = [r for r in instance.get_run_records() if r.dagster_run.run_id == later.run_id]
-        assert turns._goes_first(first, second) and not turns._goes_first(second, first)
+        assert queue._goes_first(first, second) and not queue._goes_first(second, first)
 
 
 def test_a_launched_run_goes_back_to_the_queue_when_a_terminal_was_first(shipped, monkeypatch):
     launched = []
     monkeypatch.setattr(DefaultRunLauncher, "launch_run", lambda self, context: launched.append(context.dagster_run))
     launcher = shipped.run_launcher
-    assert isinstance(launcher, workers.LocalRunLauncher)
+    assert isinstance(launcher, LocalRunLauncher)
     own = stored(shipped, STARTING)
     run = stored(shipped, STARTING, remote_job_origin=LAUNCHED)
     launcher.launch_run(LaunchRunContext(run, None))
@@ -116,42 +119,42 @@ def test_a_dead_run_is_found_whatever_the_host_is_called(tmp_path, monkeypatch):
         def state(pid=None, process=None, status=STARTED, **facts):
             run = stored(instance, status, **facts)
             if process:
-                instance.add_run_tags(run.run_id, workers.here() | workers.process_tag(run.run_id, process))
+                instance.add_run_tags(run.run_id, monitoring.host_tags() | monitoring.process_tags(run.run_id, process))
             if pid is not None:
                 instance.report_engine_event("started", run, EngineEventData.in_process(pid))
-            return workers.is_dead(instance, instance.get_run_by_id(run.run_id))
+            return monitoring.is_dead(instance, instance.get_run_by_id(run.run_id))
 
-        here = json.loads(workers.here()[workers.HOST_TAG])
+        here = json.loads(monitoring.host_tags()[monitoring.HOST_TAG])
         own = process_identity.this_process()
         monkeypatch.setattr("socket.gethostname", lambda: "renamed")
-        assert state(gone.pid, tags=workers.here()) and not state(os.getpid(), tags=workers.here())
+        assert state(gone.pid, tags=monitoring.host_tags()) and not state(os.getpid(), tags=monitoring.host_tags())
         for status in (STARTED, STARTING):
             assert not state(process=own, status=status)
             assert state(process=own | {"started": 1}, status=status)  # the same number, another start
         # Tags of a run that is run again in the UI; its own process is not known yet.
-        copied = workers.here() | workers.process_tag("another run", own | {"started": 1})
+        copied = monitoring.host_tags() | monitoring.process_tags("another run", own | {"started": 1})
         assert not state(status=STARTING, tags=copied) and not state(os.getpid(), tags=copied)
-        old = {workers.HOST_TAG: json.dumps(here)}
+        old = {monitoring.HOST_TAG: json.dumps(here)}
         assert state(gone.pid, tags=old) and not state(os.getpid(), tags=old)
-        other = {workers.HOST_TAG: json.dumps(here | {"machine": "another"})}
+        other = {monitoring.HOST_TAG: json.dumps(here | {"machine": "another"})}
         assert not state(gone.pid, tags=other)
         # A container that was started anew: other process numbers, the same name.
         anew = here | {"pids": "pid:[1]"}
-        assert not state(gone.pid, tags={workers.HOST_TAG: json.dumps(anew)})
-        assert state(gone.pid, tags={workers.HOST_TAG: json.dumps(anew | {"name": "renamed"})})
+        assert not state(gone.pid, tags={monitoring.HOST_TAG: json.dumps(anew)})
+        assert state(gone.pid, tags={monitoring.HOST_TAG: json.dumps(anew | {"name": "renamed"})})
 
 
 def test_a_process_that_was_seen_alive_is_known_by_its_start_from_then_on(tmp_path):
     with local_instance(tmp_path) as instance, subprocess.Popen(["cat"], stdin=subprocess.PIPE) as process:
-        run = stored(instance, STARTED, tags=workers.here())
+        run = stored(instance, STARTED, tags=monitoring.host_tags())
         instance.report_engine_event("started", run, EngineEventData.in_process(process.pid))
-        assert not workers.is_dead(instance, run)
+        assert not monitoring.is_dead(instance, run)
         run = instance.get_run_by_id(run.run_id)
-        assert json.loads(run.tags[workers.PROCESS_TAG]) == process_identity.identity_of(process.pid) | {
+        assert json.loads(run.tags[monitoring.PROCESS_TAG]) == process_identity.identity_of(process.pid) | {
             "run": run.run_id
         }
         process.communicate()
-        assert workers.is_dead(instance, run)
+        assert monitoring.is_dead(instance, run)
 
 
 def test_both_instances_have_the_same_limits_and_the_database_is_found_from_dagster_home(shipped, tmp_path):
@@ -168,10 +171,10 @@ def test_both_instances_have_the_same_limits_and_the_database_is_found_from_dags
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("embeddings/skipgrm", "no asset 'embeddings/skipgrm'; did you mean 'embeddings/skipgram' or"),
-        ("*leaderbord", "no asset 'leaderbord'; did you mean 'leaderboard'?"),
+        ("embeddings/skipgrm", "there is no asset 'embeddings/skipgrm'; did you mean 'embeddings/skipgram' or"),
+        ("*leaderbord", "there is no asset 'leaderbord'; did you mean 'leaderboard'?"),
         ("Walks+", "did you mean 'walks'"),
-        ("qqqq", "no asset 'qqqq'; A selection"),
+        ("qqqq", "no asset 'qqqq'; Write a selection as"),
         ("walks or leaderbord", "no asset 'leaderbord'"),
         ("walks(", "cannot be read"),
         ("", "cannot be read"),
@@ -182,13 +185,13 @@ def test_both_instances_have_the_same_limits_and_the_database_is_found_from_dags
 )
 def test_a_wrong_selection_is_a_sentence_with_two_examples(text, sentence):
     with pytest.raises(InputError) as error:
-        selected(defs, text)
+        select_assets(defs, text)
     found = str(error.value)
     assert sentence in found and "'embeddings/skipgram+'" in found and "'*leaderboard'" in found and "\n" not in found
 
 
 def test_a_selection_takes_what_comes_out_of_the_same_step():
-    found = {key.to_user_string() for key in selected(defs, "raw_products")}
+    found = {key.to_user_string() for key in select_assets(defs, "raw_products")}
     assert found == {"raw_products", "raw_relationships", "quarantine"}
 
 
@@ -219,20 +222,20 @@ def failure(step, *errors):
     ],
 )
 def test_what_a_person_can_act_on_has_no_stack(errors, text):
-    [line] = terminal.Failures().told(failure("walks", *errors))
+    [line] = failures.FailureReporter().lines(failure("walks", *errors))
     assert text in line and line.startswith("walks failed: ") and "\n" not in line and "File" not in line
-    [line] = terminal.Failures().told(failure("walks", ("ZeroDivisionError", "division by zero")))
+    [line] = failures.FailureReporter().lines(failure("walks", ("ZeroDivisionError", "division by zero")))
     assert "File x" in line  # a fault of the program: where it is must be told
-    assert terminal.Failures().told(failure("walks", ("DagsterExecutionInterruptedError", ""))) == []
+    assert failures.FailureReporter().lines(failure("walks", ("DagsterExecutionInterruptedError", ""))) == []
 
 
 def test_how_a_killed_process_reads():
     nine = "Multiprocess executor: child process for step walks was terminated by signal 9 (SIGKILL)."
-    assert "probably out of memory" in terminal.crash_text(nine, True)
-    assert "from outside, or out of memory" in terminal.crash_text(nine, False)
-    assert "signal 11 (SIGSEGV)" in terminal.crash_text(nine.replace("9 (SIGKILL)", "11 (SIGSEGV)"), True)
-    assert "exit code 3" in terminal.crash_text("child process for step walks unexpectedly exited with code 3.", False)
-    assert terminal.memory_kills() >= 0
+    assert "probably because the machine ran out of memory" in failures.crash_text(nine, True)
+    assert "by somebody, or because the machine ran out of memory" in failures.crash_text(nine, False)
+    assert "signal 11 (SIGSEGV)" in failures.crash_text(nine.replace("9 (SIGKILL)", "11 (SIGSEGV)"), True)
+    assert "exit code 3" in failures.crash_text("child process for step walks unexpectedly exited with code 3.", False)
+    assert failures.memory_kills() >= 0
 
 
 @pytest.mark.parametrize("root", ["file", "/proc/store"])
@@ -272,7 +275,7 @@ def test_a_terminal_waits_then_works_and_stops_at_ctrl_c_with_all_its_processes(
     with shipped_instance(tmp_path) as instance, subprocess.Popen(["cat"], stdin=subprocess.PIPE) as other:
         ahead = stored(instance, STARTED)
         identity = process_identity.identity_of(other.pid)
-        instance.add_run_tags(ahead.run_id, workers.here() | workers.process_tag(ahead.run_id, identity))
+        instance.add_run_tags(ahead.run_id, monitoring.host_tags() | monitoring.process_tags(ahead.run_id, identity))
         command = [
             sys.executable,
             "-m",
@@ -287,9 +290,7 @@ def test_a_terminal_waits_then_works_and_stops_at_ctrl_c_with_all_its_processes(
         )
         try:
             lines = []
-            while (
-                not lines or f"run {ahead.run_id} of alpha is under way; waiting, Ctrl-C to leave it" not in lines[-1]
-            ):
+            while not lines or f"Waiting for run {ahead.run_id} of alpha" not in lines[-1]:
                 lines.append(run.stderr.readline())
                 assert lines[-1], f"the command ended early: {''.join(lines)}"
             other.communicate()  # its process is gone, and so is its run
@@ -301,7 +302,7 @@ def test_a_terminal_waits_then_works_and_stops_at_ctrl_c_with_all_its_processes(
         finally:
             kill_all(run)
         text = "".join(lines)
-        assert text.endswith("Stopped. The same command goes on from here.\n")
+        assert text.endswith("Stopped. Run the same command again to continue from here.\n")
         assert "Traceback" not in text and "Stack Trace" not in text and "failed" not in text
         _, alive = psutil.wait_procs(family, timeout=60)
         assert alive == []

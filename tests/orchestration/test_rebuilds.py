@@ -23,11 +23,10 @@ from dagster._utils.tags import TagConcurrencyLimitsCounter
 from core.errors import InputError
 from core.models import MODELS
 from core.store import Store
-from orchestration import alerts, sensors, under_way
-from orchestration import run_launcher as workers
-from orchestration.assets import inputs
+from orchestration import alerts, observations, sensors
 from orchestration.definitions import build_defs
 from orchestration.partitions import CATEGORIES
+from orchestration.runs import monitoring, requests
 from tests.conftest import ROOT
 from tests.pipeline import copied, run, shipped_instance
 
@@ -60,11 +59,11 @@ def changed_settings(built, monkeypatch):
         before = CATEGORIES["beta"]
         own = {**before.settings, section: {**before.settings.get(section, {}), **values}}
         monkeypatch.setitem(CATEGORIES, "beta", dataclasses.replace(before, settings=own))
-        inputs.report_settings(built[1])
+        observations.report_settings(built[1])
 
     yield change
     monkeypatch.undo()
-    inputs.report_settings(built[1])
+    observations.report_settings(built[1])
 
 
 @functools.cache
@@ -75,7 +74,7 @@ def repository():
 def tick(built, name, kind="schedule"):
     """What a tick yields, evaluated as the daemon has it evaluated: a run request, or the sentence of a skip.
 
-    Of a sensor the second of two: what changed must have stood still since the first, see the test of a growing file.
+    Of a sensor the second of two: what changed must have stayed the same since the first, see the test of a growing file.
     """
     if kind == "schedule":
         return yielded(evaluated(built, name, kind))
@@ -121,7 +120,7 @@ def followers(*models):
 def test_after_a_rebuild_nothing_is_out_of_date_and_a_tick_skips_with_a_sentence(built):
     assert stale(built) == set()
     found = tick(built, "rebuild_beta")
-    assert "beta: nothing changed" in found and "same source" in found
+    assert "beta: nothing changed" in found and "nothing is missing" in found
 
 
 @pytest.mark.parametrize("model", ["skipgram", "rp3beta"])
@@ -171,7 +170,7 @@ def test_a_lost_artefact_is_made_again_with_what_follows(built):
 
 
 def test_a_changed_source_is_seen_by_sensor_and_schedule_and_asked_for_once(built, source):
-    assert "as it was" in tick(built, "source_beta", "sensor")
+    assert "has not changed since it was read" in tick(built, "source_beta", "sensor")
     source.write_bytes(source.read_bytes() + b"p1,p2,0.5\n")
     request = tick(built, "source_beta", "sensor")
     assert request.partition_key == "beta" and request.run_key
@@ -192,16 +191,16 @@ def test_a_file_that_grows_is_left_alone_until_it_stands_still(built, source):
         at = evaluated(built, "source_beta", "sensor", cursor)
         found.append(yielded(at))
         cursor = at.cursor
-    assert all("stood still" in one for one in found)
+    assert all("stayed the same" in one for one in found)
     os.utime(source, ns=(1, 1))  # the same size, another time
     at = evaluated(built, "source_beta", "sensor", cursor)
-    assert "stood still" in yielded(at)
+    assert "stayed the same" in yielded(at)
     assert yielded(evaluated(built, "source_beta", "sensor", at.cursor)).partition_key == "beta"
 
 
 def test_a_source_that_tells_nothing_of_itself_is_read_at_every_tick(built, monkeypatch):
     """A server may send neither date nor size nor checksum; "the same source" would then be a guess."""
-    monkeypatch.setattr(inputs, "source_state", lambda category: None)
+    monkeypatch.setattr(observations, "source_state", lambda category: None)
     request = tick(built, "rebuild_beta")
     assert {"raw_products", "raw_relationships", "quarantine"} <= asked(request)
     assert "source" in request.tags["alsobought/why"]
@@ -228,7 +227,7 @@ def test_a_touched_source_with_the_same_content_remakes_the_catalogue_and_nothin
 def test_sensors_are_off_but_the_one_that_reports_settings(built):
     running = {s.name for s in repository().sensor_defs if s.default_status == dg.DefaultSensorStatus.RUNNING}
     assert running == {"settings_reported"}
-    assert {s.name for s in sensors.sensors} == {
+    assert {s.name for s in sensors.SENSORS} == {
         "source_beta", "source_missing", "settings_reported", "failure_webhook"
     }  # fmt: skip
 
@@ -334,10 +333,10 @@ def test_a_tick_during_a_rebuild_names_it_and_asks_for_nothing_twice(built, sour
     result = run(folder / "store", "beta", instance)
     assert not result.success and len(during) == 5
     for skipped in during[:2]:
-        assert f"beta: run {result.run_id}" in skipped and "is under way" in skipped
+        assert f"beta: run {result.run_id}" in skipped and "is in progress" in skipped
     requested = during[2:]
     assert [request.partition_key for request in requested] == ["beta"] * 3  # other settings, then another source
-    assert len({request.tags[under_way.MAKES] for request in requested}) == 2
+    assert len({request.tags[requests.DIGEST_TAG] for request in requested}) == 2
     assert isinstance(tick(built, "rebuild_beta"), dg.RunRequest)  # once it has failed, nothing makes it
 
 
@@ -359,14 +358,14 @@ def test_only_a_run_that_will_make_as_much_of_the_same_holds_a_tick_back(built, 
         (False, queued, {"tags": own, "run_config": with_values}),
         (True, started, {"tags": own}),
         (False, started, {}),
-        (False, started, {"tags": own | {under_way.MAKES: "another"}}),
+        (False, started, {"tags": own | {requests.DIGEST_TAG: "another"}}),
         (False, dg.DagsterRunStatus.FAILURE, {"tags": own}),
-        (False, started, {"tags": own | workers.here()}),
+        (False, started, {"tags": own | monitoring.host_tags()}),
     ]:
         tags = facts.get("tags", {}) | {"dagster/partition": "beta"}
         facts = facts | {"tags": tags, "status": status, "remote_job_origin": origin}
         other = create_run_for_test(instance, "rebuild", **facts)
-        if workers.HOST_TAG in tags:
+        if monitoring.HOST_TAG in tags:
             instance.report_engine_event("started", other, EngineEventData.in_process(gone.pid))
         found = [tick(built, "rebuild_beta"), tick(built, "source_beta", "sensor")]
         instance.delete_run(other.run_id)
@@ -389,7 +388,7 @@ def test_rebuilds_of_one_category_wait_for_each_other_and_others_run_beside_them
             if not counter.is_blocked(waiting):
                 counter.update_counters_with_launched_item(waiting)
                 started.append(place)
-        # And with one that a terminal has under way: it never was in the queue, and counts all the same.
+        # A terminal's run in progress counts too, although it was never in the queue.
         status, tags = dg.DagsterRunStatus.STARTED, {"dagster/partition": "beta"}
         terminal = create_run_for_test(instance, "rebuild", status=status, tags=tags)
         counter = TagConcurrencyLimitsCounter(limits.tag_concurrency_limits, [terminal])

@@ -166,7 +166,7 @@ def category():
 def test_the_explorer_and_the_schedule_give_one_answer(data, category):
     """A manifest with an old code version of ``pair_split`` was up to date for one and out of date for the other."""
     from explorer import data as explorer_data
-    from orchestration.staleness import outdated
+    from orchestration.staleness import stale_assets
 
     assets = expected(category)
     manifests = stored(assets)
@@ -181,7 +181,7 @@ def test_the_explorer_and_the_schedule_give_one_answer(data, category):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(explorer_data, "store", lambda: Stored("/nowhere"))
         shown, problem = explorer_data.asset_states(category.name)
-    asked = outdated(category, Stored("/nowhere"), None)
+    asked = stale_assets(category, Stored("/nowhere"), None)
     assert problem is None
     assert [s.asset for s in shown if s.state != FRESH] == [key.to_user_string() for key in asked.assets]
     assert {s.asset: s.reason for s in shown if s.reason} == asked.reasons
