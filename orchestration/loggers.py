@@ -18,7 +18,7 @@ class _ShortFormatter(logging.Formatter):
 
 
 def _is_not_a_failure(record: logging.LogRecord) -> bool:
-    """Filter out Dagster's lines about a failure, which :class:`orchestration.runs.failures.FailureReporter` describes."""
+    """Filter out Dagster's lines about a failure, which ``orchestration.runs.failures`` describes instead."""
     metadata = getattr(record, "dagster_meta", {}) or {}
     return not str(metadata.get("orig_message")).startswith(("Dependencies for step", "Execution of "))
 

@@ -74,7 +74,8 @@ def repository():
 def tick(built, name, kind="schedule"):
     """What a tick yields, evaluated as the daemon has it evaluated: a run request, or the sentence of a skip.
 
-    Of a sensor the second of two: what changed must have stayed the same since the first, see the test of a growing file.
+    For a sensor it is the second of two ticks: a change must have lasted since the first one, see the test of a
+    growing file.
     """
     if kind == "schedule":
         return yielded(evaluated(built, name, kind))

@@ -212,7 +212,7 @@ def test_a_graphql_request_is_one_object_of_bounded_size(monkeypatch):
     assert stub.post("/graphql", content="{", headers=JSON).status_code == 400
     assert stub.post("/graphql", content=b"\xff\xfe", headers=JSON).status_code == 400
     assert stub.post("/graphql", content="[" * 100_000, headers=JSON).status_code == 400
-    monkeypatch.setattr(web_guard, "_MOST_QUERY_BYTES", 1000)
+    monkeypatch.setattr(web_guard, "_MAX_QUERY_BYTES", 1000)
     assert stub.post("/graphql", content='{"a":"' + "x" * 1000 + '"}', headers=JSON).status_code == 413
 
 
