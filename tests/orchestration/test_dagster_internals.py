@@ -15,7 +15,7 @@ from orchestration import dagster_internals as internals
 from orchestration import instance_storage
 from orchestration.pools import GPU_POOL
 from tests.conftest import ROOT
-from tests.pipeline import local_instance
+from tests.pipeline import local_instance, shipped_instance
 
 FILE = ROOT / "orchestration" / "dagster_internals.py"
 
@@ -171,8 +171,8 @@ def test_the_instance_makes_the_storage_that_its_file_names(tmp_path, monkeypatc
     monkeypatch.setenv("DAGSTER_HOME", str(home))
     with dg.DagsterInstance.from_config(str(home)) as instance:
         for part, ours, theirs in (
-            (instance._storage, instance_storage.HomeSqliteStorage, internals.DagsterSqliteStorage),
-            (instance._local_artifact_storage, instance_storage.HomeArtifactStorage, internals.LocalArtifactStorage),
+            (instance.get_ref().storage, instance_storage.HomeSqliteStorage, internals.DagsterSqliteStorage),
+            (instance.get_ref().local_artifact_storage, instance_storage.HomeArtifactStorage, internals.LocalArtifactStorage),
             (instance.compute_log_manager, instance_storage.HomeComputeLogManager, internals.LocalComputeLogManager),
         ):
             assert type(part) is ours and issubclass(ours, theirs)
@@ -255,7 +255,8 @@ def test_methods_of_the_instance_that_are_not_documented(method, names):
 
 
 def test_a_pool_is_made_and_a_runs_slots_are_freed(tmp_path):
-    with local_instance(tmp_path) as instance:
+    (tmp_path / "dagster.yaml").write_bytes((ROOT / "dagster.yaml").read_bytes())
+    with shipped_instance(tmp_path) as instance:
         storage = instance.event_log_storage
         storage.initialize_concurrency_limit_to_default(GPU_POOL)
         assert [pool.name for pool in storage.get_pool_limits()] == [GPU_POOL]
