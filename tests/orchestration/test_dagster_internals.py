@@ -170,9 +170,10 @@ def test_the_instance_makes_the_storage_that_its_file_names(tmp_path, monkeypatc
     monkeypatch.chdir(elsewhere)
     monkeypatch.setenv("DAGSTER_HOME", str(home))
     with dg.DagsterInstance.from_config(str(home)) as instance:
+        ref = instance.get_ref()
         for part, ours, theirs in (
-            (instance.get_ref().storage, instance_storage.HomeSqliteStorage, internals.DagsterSqliteStorage),
-            (instance.get_ref().local_artifact_storage, instance_storage.HomeArtifactStorage, internals.LocalArtifactStorage),
+            (ref.storage, instance_storage.HomeSqliteStorage, internals.DagsterSqliteStorage),
+            (ref.local_artifact_storage, instance_storage.HomeArtifactStorage, internals.LocalArtifactStorage),
             (instance.compute_log_manager, instance_storage.HomeComputeLogManager, internals.LocalComputeLogManager),
         ):
             assert type(part) is ours and issubclass(ours, theirs)
