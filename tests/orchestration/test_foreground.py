@@ -1,4 +1,4 @@
-"""A run in a terminal: whose turn it is, Ctrl-C, and that whatever goes wrong is one sentence."""
+"""Runs in a terminal: waiting for other runs, Ctrl-C, and one sentence for whatever goes wrong."""
 
 import json
 import multiprocessing.synchronize  # before the test that replaces its semaphore
@@ -55,12 +55,12 @@ def test_a_terminals_run_waits_for_a_run_of_its_category_and_says_so(tmp_path):
     with local_instance(tmp_path) as instance:
         first, second = (stored(instance, status, remote_job_origin=LAUNCHED) for status in (STARTED, STARTING))
         stored(instance, STARTED, "beta")
-        stored(instance, QUEUED, remote_job_origin=LAUNCHED)  # waits for us, not we for it
+        stored(instance, QUEUED, remote_job_origin=LAUNCHED)  # it waits for this run, not the other way round
         lines = []
 
         def say(text):
             lines.append(text)
-            instance.report_run_failed(first if len(lines) == 1 else second)  # what is waited for ends
+            instance.report_run_failed(first if len(lines) == 1 else second)  # ends the run that is waited for
 
         own = queue.create_run_in_turn(instance, "alpha", lambda: stored(instance, STARTING), say, poll_seconds=0)
         assert lines == [
@@ -71,7 +71,7 @@ def test_a_terminals_run_waits_for_a_run_of_its_category_and_says_so(tmp_path):
 
 
 def test_of_two_terminals_at_the_same_moment_the_first_goes_and_the_other_waits(tmp_path):
-    """Each makes its run before it sees the other's; the one made later gives way."""
+    """Each creates its run before it sees the other's; the one created later gives way."""
     with local_instance(tmp_path) as instance:
         earlier, made = [], []
 
@@ -87,7 +87,7 @@ def test_of_two_terminals_at_the_same_moment_the_first_goes_and_the_other_waits(
         own = queue.create_run_in_turn(instance, "alpha", make, end, poll_seconds=0)
         assert len(made) == 2 and own == made[1]
         assert instance.get_run_by_id(made[0].run_id) is None
-        # And the earlier one does not wait for that which was made after it.
+        # The earlier run does not wait for one that was created after it.
         [first] = [r for r in instance.get_run_records() if r.dagster_run.run_id == own.run_id]
         later = stored(instance, STARTING)
         [second] = [r for r in instance.get_run_records() if r.dagster_run.run_id == later.run_id]
@@ -107,7 +107,7 @@ def test_a_launched_run_goes_back_to_the_queue_when_a_terminal_was_first(shipped
     assert shipped.event_log_storage.get_pool_limits() == []
     launcher.launch_run(LaunchRunContext(run, None))
     assert launched == [run]
-    # Wherever a run starts, the pool is there before its steps come to it.
+    # The pool exists before the steps of any run use it.
     assert [pool.name for pool in shipped.event_log_storage.get_pool_limits()] == [GPU_POOL]
 
 
@@ -131,14 +131,14 @@ def test_a_dead_run_is_found_whatever_the_host_is_called(tmp_path, monkeypatch):
         for status in (STARTED, STARTING):
             assert not state(process=own, status=status)
             assert state(process=own | {"started": 1}, status=status)  # the same number, another start
-        # Tags of a run that is run again in the UI; its own process is not known yet.
+        # The tags of a run that somebody runs again in the UI; the new run's process is not known yet.
         copied = monitoring.host_tags() | monitoring.process_tags("another run", own | {"started": 1})
         assert not state(status=STARTING, tags=copied) and not state(os.getpid(), tags=copied)
         old = {monitoring.HOST_TAG: json.dumps(here)}
         assert state(gone.pid, tags=old) and not state(os.getpid(), tags=old)
         other = {monitoring.HOST_TAG: json.dumps(here | {"machine": "another"})}
         assert not state(gone.pid, tags=other)
-        # A container that was started anew: other process numbers, the same name.
+        # A restarted container has other process numbers and the same name.
         anew = here | {"pids": "pid:[1]"}
         assert not state(gone.pid, tags={monitoring.HOST_TAG: json.dumps(anew)})
         assert state(gone.pid, tags={monitoring.HOST_TAG: json.dumps(anew | {"name": "renamed"})})
