@@ -276,9 +276,8 @@ def main(arguments: list[str] | None = None) -> int:
         verification = verify(place.store)
     print(f"killed {done} ({', '.join(f'{kind} {n}' for kind, n in kinds.items())}; {resumed} left a checkpoint)")
     print(f"survived {done - lost}, lost {lost}")
-    print(
-        f"verified: {verification.artefacts - len(verification.damage)} of {verification.artefacts} artefacts are intact"
-    )
+    intact = verification.artefacts - len(verification.damage)
+    print(f"verified: {intact} of {verification.artefacts} artefacts are intact")
     return 1 if lost else 0
 
 

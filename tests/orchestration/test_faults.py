@@ -8,14 +8,12 @@ import subprocess
 import sys
 
 import dagster as dg
-import psutil
 import pytest
 
 from core.store import Store
-from orchestration.runs import monitoring
 from tests.conftest import ROOT
 from tests.faults import ROUND_SECONDS, Installation, disturb, kill, kill_all, steps, wait_for
-from tests.pipeline import local_instance, shipped_instance
+from tests.pipeline import shipped_instance
 
 SELECT = "*embeddings/skipgram"
 
@@ -179,29 +177,3 @@ def test_an_unreadable_source_fails_by_name_and_leaves_the_earlier_version(place
         (place.folder / "categories.yaml").write_text(whole)
     assert "broken.json.gz" in (place.folder / "run.log").read_text()
     assert place.manifests() == before and place.lost(before, reference) == []
-
-
-def test_only_a_run_whose_process_is_gone_is_dead(tmp_path):
-    @dg.op
-    def nothing():
-        pass
-
-    @dg.job
-    def idle():
-        nothing()
-
-    with local_instance(tmp_path) as instance:
-        gone = psutil.Popen(["true"])
-        gone.wait()
-        runs = {}
-        for name, (pid, tags) in {
-            "alive": (os.getpid(), monitoring.host_tags()),
-            "gone": (gone.pid, monitoring.host_tags()),
-            "elsewhere": (gone.pid, {monitoring.HOST_TAG: "another machine"}),
-        }.items():
-            run = instance.create_run_for_job(idle, status=dg.DagsterRunStatus.STARTED, tags=tags)
-            instance.report_engine_event("started", run, dg._core.events.EngineEventData.in_process(pid))
-            runs[name] = run.run_id
-        assert monitoring.fail_dead_runs(instance) == [runs["gone"]]
-        assert instance.get_run_by_id(runs["gone"]).status == dg.DagsterRunStatus.FAILURE
-        assert instance.get_run_by_id(runs["alive"]).status == dg.DagsterRunStatus.STARTED

@@ -38,7 +38,7 @@ AHEAD = """
 from multiprocessing import forkserver, get_context
 
 from orchestration.steps import server as step_server
-from tests.orchestration.test_preload import tell
+from tests.orchestration.steps.test_preload import tell
 
 step_server.PRELOAD = ["wave"]
 step_server.start()
