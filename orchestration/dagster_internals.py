@@ -28,7 +28,7 @@ from dagster._core.launcher import WorkerStatus as WorkerStatus
 from dagster._core.storage.local_compute_log_manager import LocalComputeLogManager as LocalComputeLogManager
 from dagster._core.storage.root import LocalArtifactStorage as LocalArtifactStorage
 
-# The webserver behind our own layer: the command `dagster-webserver` offers no way to wrap its application.
+# The webserver behind our own guard: the command `dagster-webserver` offers no way to wrap its application.
 from dagster._core.workspace.context import WorkspaceProcessContext as WorkspaceProcessContext
 from dagster._core.workspace.load_target import WorkspaceFileTarget as WorkspaceFileTarget
 
@@ -37,6 +37,8 @@ from dagster._serdes import ConfigurableClassData as ConfigurableClassData
 
 # What the events of a failed step hold; the events are public, the type of their errors is not.
 from dagster._utils.error import SerializableErrorInfo as SerializableErrorInfo
+
+# The webserver's log: the command `dagster-webserver` configures it before it serves.
 from dagster._utils.log import configure_loggers as configure_loggers
 
 if TYPE_CHECKING:
@@ -44,7 +46,7 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
-    # SQLAlchemy and Alembic come with it, more than a second that a code location and a step's process do not need.
+    # It imports SQLAlchemy and Alembic, which takes more than a second. A code location does not need them.
     if name == "DagsterSqliteStorage":
         from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 

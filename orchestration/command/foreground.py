@@ -33,8 +33,8 @@ def instance() -> Iterator[dg.DagsterInstance]:
         except Exception as error:  # from Dagster, a database's client or the system
             raise InputError(
                 f"Dagster's storage, which dagster.yaml in {os.getenv('DAGSTER_HOME')} names, cannot be used: "
-                f"{_cause(error)}; "
-                "correct that, or set DAGSTER_HOME to a folder with a dagster.yaml that you may write to"
+                f"{_cause(error)}; correct that, or set DAGSTER_HOME to a folder with a dagster.yaml in which you may "
+                "write"
             ) from error
         yield opened
 
@@ -66,7 +66,7 @@ def run(opened: dg.DagsterInstance, category: str, assets: Iterable[dg.AssetKey]
 
     def create_run() -> dg.DagsterRun:
         run_id = str(uuid.uuid4())
-        created = opened.create_run_for_job(
+        dagster_run = opened.create_run_for_job(
             job_def=definition,
             run_id=run_id,
             status=dg.DagsterRunStatus.STARTING,
@@ -75,28 +75,28 @@ def run(opened: dg.DagsterInstance, category: str, assets: Iterable[dg.AssetKey]
             asset_selection=selection,
             job_code_origin=job.get_python_origin(),
         )
-        starting = dg.DagsterEvent(dg.DagsterEventType.RUN_STARTING.value, created.job_name)
-        opened.report_dagster_event(starting, run_id=created.run_id)  # its time is read by the daemon's monitoring
-        return created
+        starting = dg.DagsterEvent(dg.DagsterEventType.RUN_STARTING.value, dagster_run.job_name)
+        opened.report_dagster_event(starting, run_id=dagster_run.run_id)  # its time is read by the daemon's monitoring
+        return dagster_run
 
-    created = create_run_in_turn(opened, category, create_run, say)
+    dagster_run = create_run_in_turn(opened, category, create_run, say)
     try:
-        return _execute(opened, job, created)
+        return _execute(opened, job, dagster_run)
     except BaseException:
-        stored = opened.get_run_by_id(created.run_id)
+        stored = opened.get_run_by_id(dagster_run.run_id)
         if stored is not None and not stored.is_finished:
             opened.report_run_canceled(stored)
         raise
 
 
-def _execute(opened: dg.DagsterInstance, job: Any, created: dg.DagsterRun) -> bool:
+def _execute(opened: dg.DagsterInstance, job: Any, dagster_run: dg.DagsterRun) -> bool:
     failures, interrupted, success = FailureReporter(), False, False
     killer = threading.Timer(_STOP_SECONDS, step_server.stop)
     try:
-        for event in execute_run_iterator(job, created, opened):
+        for event in execute_run_iterator(job, dagster_run, opened):
             if event.is_engine_event and "received termination signal" in (event.message or "") and not interrupted:
                 interrupted = True
-                opened.report_run_canceling(created)  # otherwise Dagster would report the run as failed
+                opened.report_run_canceling(dagster_run)  # otherwise Dagster would report the run as failed
                 killer.start()
             success = success or event.event_type == dg.DagsterEventType.RUN_SUCCESS
             for text in [] if interrupted else failures.lines(event):
