@@ -1,4 +1,4 @@
-"""Steps are forked from a server that has the slow imports behind it: what it must and must not have done."""
+"""Steps are forked from a server that has done the slow imports: what it must and must not have done."""
 
 import json
 import os
@@ -38,7 +38,7 @@ AHEAD = """
 from multiprocessing import forkserver, get_context
 
 from orchestration.steps import server as step_server
-from tests.orchestration.test_preload import tell
+from tests.orchestration.steps.test_preload import tell
 
 step_server.PRELOAD = ["wave"]
 step_server.start()
@@ -55,7 +55,7 @@ assert parent == server and loaded == ["wave"], (parent, server, loaded)
 
 
 def tell(pipe):
-    """In a step's process: its parent, and what it found loaded."""
+    """Send, from a step's process, its parent and the modules that it found loaded."""
     pipe.send((os.getppid(), sorted({"wave", "sndhdr"} & sys.modules.keys())))
 
 
@@ -69,6 +69,6 @@ def test_steps_find_what_they_import_loaded_and_the_server_has_started_nothing(t
         [sys.executable, "-c", PROGRAM, tmp_path], cwd=ROOT, capture_output=True, text=True, timeout=200
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    told = json.loads(done.stdout.splitlines()[-1])
-    assert told["threads"] == 1 and not told["cuda"]  # a forked process has neither the threads nor the GPU
-    assert {package: n for package, n in told["late"].items() if n > 30} == {}
+    state = json.loads(done.stdout.splitlines()[-1])
+    assert state["threads"] == 1 and not state["cuda"]  # a forked process has neither the threads nor the GPU
+    assert {package: n for package, n in state["late"].items() if n > 30} == {}

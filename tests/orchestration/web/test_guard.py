@@ -1,4 +1,4 @@
-"""The Dagster UI's port: what a page elsewhere, a form or a wrong name gets, from a stub and from the real server."""
+"""The Dagster UI's port: requests of foreign pages, of forms and to wrong names, with a stub and the real server."""
 
 import contextlib
 import http.client
@@ -46,7 +46,7 @@ def client(*known, host="localhost:3000"):
 
 
 def opens(stub, url, headers):
-    """Whether a websocket is let through."""
+    """Whether the guard lets a WebSocket through."""
     try:
         with stub.websocket_connect(url, headers=headers) as opened:
             return opened.receive_text() == "hello"
@@ -95,7 +95,7 @@ def test_only_known_names_are_answered(host, status):
     assert opens(stub, "/graphql", {"host": host}) == (status == 200)
 
 
-def test_two_hosts_or_none_are_none():
+def test_a_request_must_have_exactly_one_host():
     for headers in ([("host", "localhost"), ("host", "localhost")], []):
         scope = {"type": "http", "method": "GET", "path": "/", "query_string": b""}
         scope["headers"] = [(name.encode(), value.encode()) for name, value in headers]
@@ -185,7 +185,7 @@ def test_graphql_by_get_only_reads(query, status):
         assert client().get(url, headers={"accept": "text/html"}).status_code == status
     twice = client().get("/graphql", params=[("query", "{ version }"), ("query", query)])
     assert twice.status_code == status
-    assert client().get("/graphql").status_code == 200  # the page to try queries on
+    assert client().get("/graphql").status_code == 200  # the page for trying out queries
 
 
 def test_changes_are_posted_as_json():
@@ -212,7 +212,7 @@ def test_a_graphql_request_is_one_object_of_bounded_size(monkeypatch):
     assert stub.post("/graphql", content="{", headers=JSON).status_code == 400
     assert stub.post("/graphql", content=b"\xff\xfe", headers=JSON).status_code == 400
     assert stub.post("/graphql", content="[" * 100_000, headers=JSON).status_code == 400
-    monkeypatch.setattr(web_guard, "_MOST_QUERY_BYTES", 1000)
+    monkeypatch.setattr(web_guard, "_MAX_QUERY_BYTES", 1000)
     assert stub.post("/graphql", content='{"a":"' + "x" * 1000 + '"}', headers=JSON).status_code == 413
 
 
@@ -224,7 +224,7 @@ def test_names_in_the_environment_are_checked():
 
 
 class Running:
-    """Dagster's webserver and the explorer, each started by the command that `alsobought serve` starts it with."""
+    """Dagster's webserver and the explorer, each started with the command of `alsobought serve`."""
 
     def __init__(self, folder):
         for path in ("dagster.yaml", "workspace.yaml", "tests/categories.yaml"):
@@ -248,14 +248,14 @@ class Running:
             assert servers._answers(f"http://127.0.0.1:{port}{health[name]}", self.children), name
 
     def ask(self, method, target, headers=None, body=None):
-        """Status and body that the webserver answers a request with."""
+        """Status and body of the webserver's answer."""
         with contextlib.closing(http.client.HTTPConnection("127.0.0.1", self.ports["dagster-webserver"])) as connection:
             connection.request(method, target, body, headers or {})
             answer = connection.getresponse()
             return answer.status, answer.read()
 
     def handshake(self, name, path, **headers):
-        """The first line that a server answers a websocket's handshake with."""
+        """The first line of a server's answer to a WebSocket handshake."""
         port = self.ports[name]
         lines = {
             "Host": f"127.0.0.1:{port}", "Upgrade": "websocket", "Connection": "Upgrade",
@@ -292,13 +292,13 @@ def test_the_real_server_refuses_what_a_page_could_send(running):
     assert running.ask("GET", "/runs", NAVIGATION | {"Sec-Fetch-Site": "cross-site"})[0] == 200
 
 
-def test_websockets_of_both_servers_ask_where_one_comes_from(running):
+def test_both_servers_check_the_origin_of_a_websocket(running):
     for name, path in (("dagster-webserver", "/graphql"), ("explorer", "/_stcore/stream")):
         port = running.ports[name]
         assert " 101 " in running.handshake(name, path, Origin=f"http://127.0.0.1:{port}"), name
         assert " 101 " in running.handshake(name, path, Origin="https://team.example:8443", Host="team.example:8443")
         assert " 403 " in running.handshake(name, path, Origin="https://evil.example"), name
-        # DNS rebinding: the page and the name it calls are both the stranger's.
+        # DNS rebinding: the page and the name that it calls both belong to the attacker.
         evil = f"evil.example:{port}"
         assert " 403 " in running.handshake(name, path, Origin=f"http://{evil}", Host=evil), name
 
@@ -311,8 +311,8 @@ def test_a_websocket_runs_no_mutation(running):
     assert answer["type"] == "error" and "not defined" in str(answer["payload"]), answer
 
 
-def test_run_config_names_no_place(running):
-    """Everything that a launched run may be told: no setting is a folder or a URL."""
+def test_run_config_contains_no_folder_and_no_url(running):
+    """No field of the run config is a folder or a URL."""
     from orchestration.definitions import defs
 
     schema = defs.resolve_job_def("rebuild").run_config_schema.config_type.fields
