@@ -15,8 +15,8 @@ from streamlit.testing.v1 import AppTest
 
 from core.catalog import Source, formats, read_catalog
 from core.categories import load_categories, load_step_tags
-from core.evaluation import EvaluationConfig, evaluate
 from core.errors import InputError
+from core.evaluation import EvaluationConfig, evaluate
 from core.graph import build_graph
 from core.interfaces import Inputs
 from core.models import MODELS
