@@ -76,7 +76,7 @@ class _Decoder(Protocol):
     def unused_data(self) -> bytes: ...
 
 
-class Content:
+class UnpackedFile:
     """The unpacked content of a file.
 
     Attributes, complete once :meth:`chunks` is exhausted:
@@ -299,7 +299,7 @@ def _streams(chunks: Iterator[bytes], new: Callable[[], _Decoder], kind: str) ->
         raise DamageError("cut off", f"the {kind} data has no end")
 
 
-class _Reader:
+class _ByteStream:
     """An iterator of bytes as the file object that Arrow asks for."""
 
     closed = False
@@ -325,7 +325,7 @@ class _Reader:
 
 
 def _zstandard(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    source: Any = pa.PythonFile(_Reader(chunks), mode="r")
+    source: Any = pa.PythonFile(_ByteStream(chunks), mode="r")
     stream = pa.CompressedInputStream(source, "zstd")
     while True:
         try:

@@ -13,12 +13,12 @@ from collections import Counter
 from typing import Any
 
 from core.catalog import clean, formats
-from core.catalog.columns import shown_columns
+from core.catalog.column_names import shown_columns
+from core.catalog.file_kind import ARROW, TEXT, SourceFile, check_json, is_json
 from core.catalog.formats import Contents
 from core.catalog.lines import LineBlocks
 from core.catalog.literals import LiteralError, parse_literal
 from core.catalog.quarantine import FileReport
-from core.catalog.recognise import ARROW, TEXT, SourceFile, check_json, is_json
 from core.catalog.records import likely_names
 from core.catalog.tables import BadRecordError, IdList, ListedPairs, ProductRows, check_id, check_ids
 from core.progress import Progress

@@ -11,12 +11,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from core.catalog import columns
+from core.catalog import column_names
 from core.catalog.containers import UnreadableError
+from core.catalog.file_kind import SourceFile
 from core.catalog.formats import Contents
 from core.catalog.numbers import TextNumbers
 from core.catalog.quarantine import FileReport
-from core.catalog.recognise import SourceFile
 from core.catalog.tables import refuse_float_ids, relationships_table, shared_codes
 from core.catalog.tabular import (
     Batch,
@@ -39,14 +39,14 @@ _BATCH_ROWS = 1 << 18
 
 def recognise(file: SourceFile) -> bool:
     """Whether a file is a table of pairs."""
-    return has_columns(file, columns.PAIRS)
+    return has_columns(file, column_names.PAIRS_TABLE)
 
 
 class PairsReader(TableReader):
     """Fills the relationships table from a table of pairs (a :class:`core.catalog.formats.Reader`)."""
 
     def __init__(self) -> None:
-        super().__init__(columns.PAIRS, "read pairs", _BATCH_ROWS)
+        super().__init__(column_names.PAIRS_TABLE, "read pairs", _BATCH_ROWS)
         self._self_pairs = 0
         self._ids: list[pa.DictionaryArray] = []  # of each batch: all of product1, then all of product2
         self._relationships: list[pa.DictionaryArray] = []

@@ -11,10 +11,10 @@ from typing import Any
 import pyarrow as pa
 
 from core.catalog.containers import UnreadableError
+from core.catalog.file_kind import SourceFile, look_at
 from core.catalog.formats import Contents, Reader, choose
 from core.catalog.products_table import ProductsReader
 from core.catalog.quarantine import FileReport, Quarantine
-from core.catalog.recognise import SourceFile, look_at
 from core.catalog.sources.remote import Limits
 from core.catalog.sources.source import Source, fetch, fetch_file
 from core.catalog.tables import PRODUCTS, RELATIONSHIPS, Catalog

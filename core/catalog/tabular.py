@@ -11,12 +11,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from core.catalog import columns
-from core.catalog.columns import Needs
+from core.catalog import column_names
+from core.catalog.column_names import Needs
 from core.catalog.containers import UnreadableError
+from core.catalog.file_kind import PARQUET, TEXT, SourceFile, check_json, is_json
 from core.catalog.lines import LineBlocks, file_sha256
 from core.catalog.quarantine import FileReport
-from core.catalog.recognise import PARQUET, TEXT, SourceFile, check_json, is_json
 from core.catalog.records import Broken, Layout, Records, find_layout, likely_names, read_records
 from core.catalog.tables import MAX_ID_BYTES
 from core.progress import Progress
@@ -67,7 +67,7 @@ class TableFile:
             self._file, names = _open(file.path, file.kind)
         self._found = needs.columns(names)
         self.read = {role: names[position].strip() for role, position in self._found.items()}
-        self.unread = columns.unread(names, self._found)
+        self.unread = column_names.unread(names, self._found)
 
     def batches(self) -> Iterator[Batch]:
         """All rows, in order.
@@ -131,7 +131,7 @@ class TableFile:
 def has_columns(file: SourceFile, needs: Needs) -> bool:
     """Whether a file is a table with the needed columns."""
     if file.kind == TEXT:
-        return find_layout(file.head, needs.find, edges=needs is columns.PAIRS) is not None
+        return find_layout(file.head, needs.find, edges=needs is column_names.PAIRS_TABLE) is not None
     return needs.find(_open(file.path, file.kind)[1]) is not None
 
 
@@ -175,7 +175,7 @@ def _together(parts: list[Records]) -> Batch:
 
 
 def _layout(head: bytes, needs: Needs) -> Layout:
-    layout = find_layout(head, needs.find, edges=needs is columns.PAIRS)
+    layout = find_layout(head, needs.find, edges=needs is column_names.PAIRS_TABLE)
     if layout is not None:
         return layout
     if is_json(head):

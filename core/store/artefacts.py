@@ -36,8 +36,7 @@ import scipy.sparse as sp
 from upath import UPath
 
 from core.errors import InputError
-from core.store import files as artefact_files
-from core.store import leases
+from core.store import files, leases
 from core.store.bucket_copies import local_copy
 from core.store.earlier import as_today
 from core.store.files import DamagedFileError
@@ -48,9 +47,9 @@ from core.store.manifest import (
     READABLE,
     VERSION_NAME,
     Manifest,
-    check_name,
+    check_names,
     digest,
-    files,
+    file_entries,
     is_asset_part,
     is_category,
     is_field,
@@ -85,7 +84,7 @@ class Store:
         Raises:
             InputError: a name that could lead out of the store.
         """
-        check_name(asset, category)
+        check_names(asset, category)
         return self.root.joinpath(*asset.split("/"), category)
 
     def manifest(self, asset: str, category: str) -> Manifest | None:
@@ -119,7 +118,7 @@ class Store:
         def find(at: UPath, manifest: Manifest) -> Path:
             entry = _entry(manifest, field)
             path = _local(at, entry)
-            artefact_files.check_size(path, entry)
+            files.check_size(path, entry)
             return path
 
         return _current(self.folder(asset, category), asset, category, find)
@@ -223,7 +222,7 @@ def write_artefact(
         InputError: the disk is full, or the value is no longer wanted; nothing of the new version is left there. Or
             somebody removed the new version's files while they were written; then what was current is again.
     """
-    check_name(asset, category)
+    check_names(asset, category)
     version = time.strftime(_STAMP, time.gmtime()) + "-" + uuid.uuid4().hex[:8]
     target = folder / version
     try:
@@ -268,7 +267,7 @@ def write_artefact(
 def _check_whole(target: UPath, manifest: Manifest) -> None:
     """Raise InputError if one of the version's files is missing or not of its size."""
     found = _sizes(target)
-    for entry in files(manifest.fields):
+    for entry in file_entries(manifest.fields):
         if found.get(entry["file"]) != entry["bytes"]:
             raise InputError(
                 f"{target / entry['file']} was removed or changed while {manifest.asset} of {manifest.category} was "
@@ -313,8 +312,8 @@ def check_artefact(folder: UPath, asset: str, category: str) -> Manifest:
     the above does."""
 
     def check(at: UPath, manifest: Manifest) -> Manifest:
-        for entry in files(manifest.fields):
-            artefact_files.check_sum(at / entry["file"], entry)
+        for entry in file_entries(manifest.fields):
+            files.check_sum(at / entry["file"], entry)
         return manifest
 
     return _current(folder, asset, category, check)
@@ -434,7 +433,7 @@ def _read_fields(folder: UPath, kind: str, fields: Mapping[str, Any], sums: bool
             raise DamagedFileError(f"{folder} is damaged: the field {name!r} of {kind} holds a {type(value).__name__}")
     found = made(**values)
     if kind == "ProductGraph":
-        fault = artefact_files.csr_fault(found.indptr, found.indices, found.n_nodes, found.n_nodes)
+        fault = files.csr_fault(found.indptr, found.indices, found.n_nodes, found.n_nodes)
         if fault or len(found.weights) != len(found.indices):
             raise DamagedFileError(f"{folder} is damaged: {fault or 'its weights are not as many as its pairs'}")
     return found
@@ -471,8 +470,8 @@ def _read_field(folder: UPath, entry: Mapping[str, Any], sums: bool = False) -> 
             return _read_fields(folder, entry["type"], entry["fields"], sums)
     path = _local(folder, entry)
     if sums:
-        artefact_files.check_sum(path, entry)
-    return artefact_files.read(path, entry)
+        files.check_sum(path, entry)
+    return files.read(path, entry)
 
 
 class _Hashing(io.RawIOBase):

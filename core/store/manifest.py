@@ -75,7 +75,7 @@ class Manifest:
     @property
     def bytes(self) -> int:
         """Total size of the artefact's files."""
-        return sum(int(entry["bytes"]) for entry in files(self.fields))
+        return sum(int(entry["bytes"]) for entry in file_entries(self.fields))
 
 
 _NOT_CONTENT = {"info", "learning_curve"}
@@ -88,14 +88,14 @@ def digest(kind: str, fields: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps([kind, content], sort_keys=True).encode()).hexdigest()
 
 
-def files(node: Any) -> Iterator[dict[str, Any]]:
+def file_entries(node: Any) -> Iterator[dict[str, Any]]:
     """The descriptions of all files among an artefact's described fields, also of nested ones."""
     if isinstance(node, dict):
         if "file" in node:
             yield node
         elif node.get("format") != "json":
             for child in node.values():
-                yield from files(child)
+                yield from file_entries(child)
 
 
 def remedy(asset: str, category: str) -> str:
@@ -103,7 +103,7 @@ def remedy(asset: str, category: str) -> str:
     return f"materialize the asset again, e.g. `make materialize CATEGORY={category} SELECT='{asset}'`"
 
 
-def check_name(asset: str, category: str) -> None:
+def check_names(asset: str, category: str) -> None:
     """Refuse names that could lead out of the store. Raises InputError."""
     if not asset or not all(_PART.fullmatch(part) for part in asset.split("/")):
         raise InputError(
@@ -192,7 +192,7 @@ def _check(found: Any, asset: str, category: str) -> None:
         _need(set(found["fields"]) == {"value"}, "its fields are not those of its type")
         _check_entry(found["fields"]["value"])
         _need(found["fields"]["value"]["format"] == found["type"], "its fields are not those of its type")
-    names = [entry["file"] for entry in files(found["fields"])]
+    names = [entry["file"] for entry in file_entries(found["fields"])]
     _need(len(names) == len(set(names)), "it names a file twice")
 
 

@@ -16,7 +16,7 @@ from core.graph import ProductGraph
 from core.process_identity import this_process
 from core.store import leases
 from core.store.artefacts import Store, check_artefact, write_artefact
-from core.store.manifest import MANIFEST, VERSION_NAME, files
+from core.store.manifest import MANIFEST, VERSION_NAME, file_entries
 from orchestration.partitions import BY_CATEGORY
 from orchestration.resources import StoreIOManager
 from tests.conftest import ROOT
@@ -201,7 +201,7 @@ def test_of_two_that_write_at_once_the_last_wins_and_what_is_named_is_whole(tmp_
     manifest = check_artefact(store.folder("x", "c"), "x", "c")
     assert float(store.read("x", "c")[0]) in (39.0, 1039.0) and len(seen) > 3
     for version in versions(tmp_path / "x" / "c"):  # the one before is whole too
-        (entry,) = files(manifest.fields)
+        (entry,) = file_entries(manifest.fields)
         assert VERSION_NAME.fullmatch(version)
         assert (tmp_path / "x" / "c" / version / entry["file"]).stat().st_size == entry["bytes"]
 

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from core.catalog.containers import Content, UnreadableError
+from core.catalog.containers import UnpackedFile, UnreadableError
 from core.catalog.literals import LiteralError, parse_literal
 
 PARQUET, ARROW, TEXT = "parquet", "arrow", "text"
@@ -70,7 +70,7 @@ def look_at(path: Path) -> SourceFile:
         return SourceFile(path, PARQUET, b"")
     if start.startswith(b"ARROW1"):
         return SourceFile(path, ARROW, b"")
-    head = Content(path).head()
+    head = UnpackedFile(path).head()
     if head.startswith((b"PAR1", b"ARROW1")):
         what = "Parquet" if head.startswith(b"PAR1") else "Arrow"
         raise UnreadableError(f"this is a {what} file inside an archive; unpack it, as {what} is compressed by itself")

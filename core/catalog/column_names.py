@@ -80,7 +80,7 @@ class Needs:
     def find(self, names: Sequence[str]) -> dict[str, int] | None:
         """Where each column stands, by its documented name; None if a needed one is missing."""
         plain = [_plain(name) for name in names]
-        return _pairs(plain) if self is PAIRS else _products(plain)
+        return _pairs(plain) if self is PAIRS_TABLE else _products(plain)
 
     def columns(self, names: Sequence[str]) -> dict[str, int]:
         """Like :meth:`find`.
@@ -106,7 +106,7 @@ class Needs:
         plain = {_plain(name) for name in names}
         hint = (
             " It looks like order lines: count how often two products stand in the same order, and give these pairs"
-            if self is PAIRS and plain & _ORDERS
+            if self is PAIRS_TABLE and plain & _ORDERS
             else " Name the columns in the first line of a CSV file, separated by comma, semicolon, tab, | or blanks"
         )
         return UnreadableError(
@@ -114,8 +114,8 @@ class Needs:
         )
 
 
-PAIRS = Needs("pairs table", ("product1", "product2"))
-PRODUCTS = Needs("products table", ("product_id",))
+PAIRS_TABLE = Needs("pairs table", ("product1", "product2"))
+PRODUCTS_TABLE = Needs("products table", ("product_id",))
 
 
 def shown_columns(names: Sequence[str]) -> str:
