@@ -172,7 +172,7 @@ def test_the_format_of_the_example_is_read_and_recognised(wanted, tmp_path, monk
     assert list(zip(*columns, strict=True)) == [("B001", "B002", 12.0), ("B003", "B001", 0.5)]
     assert catalog.quarantine["line"].to_pylist() == [3, 4, 5]
     assert catalog.quarantine["reason"].to_pylist() == [
-        "product id is no string but NoneType",
+        "product id is not text but NoneType",
         "is not an object",
         "times is not a positive number",
     ]

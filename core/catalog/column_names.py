@@ -1,4 +1,4 @@
-"""Which columns of a team's own table mean what.
+"""What the columns of a team's own table mean, by their names.
 
 Names are compared without case, white space, ``_``, ``-`` and ``.``. A column that bears the documented name wins over
 one that bears another name for the same thing. Columns that nobody reads are named in the catalogue's ``info``.
@@ -88,20 +88,20 @@ class Needs:
         Raises:
             UnreadableError: a needed column is missing, or two columns bear the name of one that is read.
         """
-        found = self.find(names)
-        if found is None:
+        positions = self.find(names)
+        if positions is None:
             raise self.missing(names)
         trimmed = [name.strip().lower() for name in names]
-        for role, position in found.items():
+        for role, position in positions.items():
             if trimmed.count(trimmed[position]) > 1:
                 raise UnreadableError(
                     f"the header names the column {_shown(names[position])} more than once, so that it is not certain "
                     f"which one is the {role}; rename or remove the others"
                 )
-        return found
+        return positions
 
     def missing(self, names: Sequence[str]) -> UnreadableError:
-        """That the table has other columns than it should."""
+        """The error for a table without the needed columns."""
         needed = ", ".join(self.needed)
         plain = {_plain(name) for name in names}
         hint = (

@@ -1,7 +1,7 @@
 """The content of a file as UTF-8 text, whatever it is packed in and however its text is encoded.
 
-An archive that is cut short or whose checksum is wrong is refused whole: what is left of it looks like a complete file
-to everything that follows.
+An archive that is cut short or whose checksum is wrong is refused whole: the part that is left looks like a
+complete file to everything that follows.
 """
 
 import bz2
@@ -368,7 +368,7 @@ def _unmarked(start: bytes) -> str | None:
 
 
 def _utf8(chunks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
-    """UTF-8 of other Unicode; what is no character there comes out as what is none in UTF-8, for the readers to see."""
+    """UTF-8 of other Unicode; invalid characters come out as invalid UTF-8, for the readers to see."""
     decoder = codecs.getincrementaldecoder(encoding)("surrogatepass")
     try:
         for chunk in chunks:

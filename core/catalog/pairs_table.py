@@ -1,8 +1,8 @@
-"""A team's own table of product pairs into the catalogue's relationships table.
+"""Reads a team's own table of product pairs into the catalogue's relationships table.
 
 Ids are text: whole numbers of a Parquet file are written out, floats are refused, as nobody means ``12.0``. Everything
 works on whole columns, as there may be tens of millions of rows. A row that pairs a product with itself says nothing
-and is counted apart: a self join has one for every product.
+and is counted separately: a self join has one for every product.
 """
 
 import itertools
@@ -149,7 +149,7 @@ def _checked_ids(columns: list[pa.Array], labels: tuple[str, str]) -> tuple[_Rea
 
 
 def _text(column: pa.Array, reasons: _Reasons, label: str) -> pa.Array:
-    """Trimmed text, empty for null; bytes that are no UTF-8 are noted in ``reasons`` and come out as empty."""
+    """Trimmed text, empty for null; bytes that are not UTF-8 are noted in ``reasons`` and come out as empty."""
     text, invalid = as_utf8(column)
     if invalid is not None:
         reasons.append((invalid, f"{label} is not valid UTF-8"))
@@ -157,10 +157,10 @@ def _text(column: pa.Array, reasons: _Reasons, label: str) -> pa.Array:
 
 
 def _numbers(column: pa.Array, numbers: TextNumbers, reasons: _Reasons) -> tuple[Float32Array, Int8Array]:
-    """float32 weights and int8 doubts (see ``TextNumbers``); rows whose weight is none are noted in ``reasons``."""
+    """float32 weights and int8 doubts (see ``TextNumbers``); rows without a usable weight are noted in ``reasons``."""
     if pa.types.is_string(column.type) or pa.types.is_binary(column.type):
         values, doubts = numbers.read(_text(column, reasons, "weight"))
-        reasons.append((np.isnan(values), "weight is no number"))
+        reasons.append((np.isnan(values), "weight is not a number"))
     else:
         reasons.append((mask_of(column.is_null()), "weight is missing"))
         values = column.cast(pa.float64()).fill_null(np.nan).to_numpy(zero_copy_only=False)

@@ -1,4 +1,4 @@
-"""A team's own table of products into the catalogue's products table."""
+"""Reads a team's own table of products into the catalogue's products table."""
 
 from collections.abc import Iterator
 from typing import Any

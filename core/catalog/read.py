@@ -1,4 +1,4 @@
-"""A source of any supported form into a catalogue: the one entry point of the package."""
+"""Reads a source of any supported form into a catalogue: the one entry point of the package."""
 
 import hashlib
 import time
@@ -126,11 +126,11 @@ def _empty(info: dict[str, Any], path: Path) -> InputError:
 
 @contextmanager
 def _named(name: str) -> Iterator[None]:
-    """Give the errors about a file's content its name."""
+    """Add the file's name to errors about its content."""
     try:
         yield
     except UnreadableError as error:
         raise InputError(f"{name}: {error}") from error
-    except (pa.ArrowException, UnicodeDecodeError) as error:  # what no reader foresaw of what a file may hold
+    except (pa.ArrowException, UnicodeDecodeError) as error:  # content that no reader foresaw
         said = " ".join(str(error).split())[:200]
-        raise InputError(f"{name}: the file cannot be read as a table ({said}); write it anew") from error
+        raise InputError(f"{name}: the file cannot be read as a table ({said}); export it again") from error

@@ -64,7 +64,7 @@ _UNFINISHED = re.compile(re.escape(MANIFEST) + r"\.[0-9a-f]{8}\.tmp")
 _ABANDONED_SECONDS = 900.0
 """A version that no manifest names, and that nobody is writing, is removed once it is older than this."""
 _UNKNOWN_SECONDS = 86_400.0
-"""The same for one whose writer is on another machine, where nobody here can tell whether it lives."""
+"""The same for one whose writer is on another machine, where this machine cannot tell whether it is alive."""
 _MOST_ATTEMPTS = 20
 
 
@@ -172,8 +172,8 @@ def read_manifest(folder: UPath, asset: str, category: str) -> Manifest | None:
 
 
 def earlier_manifest(folder: UPath, asset: str, category: str) -> Manifest | None:
-    """The same for those who are about to replace the artefact, or to have it replaced: what is damaged counts as
-    never made, and a warning is logged."""
+    """The same for a caller that is about to replace the artefact: a damaged one counts as never made, and a warning is
+    logged."""
     data = _manifest_bytes(folder)
     return None if _warn_of_damage(folder, data, asset, category) or data is None else parse(data, asset, category)
 
@@ -218,7 +218,7 @@ def write_artefact(
         still_wanted: asked once all files are written, right before the version becomes current.
 
     Raises:
-        TypeError: for a value of any other type, an array of Python objects, or a name that is none for a file.
+        TypeError: for a value of any other type, an array of Python objects, or a name that cannot be a file's.
         InputError: the disk is full, or the value is no longer wanted; nothing of the new version is left there. Or
             somebody removed the new version's files while they were written; then what was current is again.
     """
@@ -234,7 +234,7 @@ def write_artefact(
         parse(data, asset, category)  # nothing is written that could not be read
         _check_whole(target, manifest)
         if still_wanted is not None and not still_wanted():
-            raise InputError(f"{asset} of {category} was not stored: the run that made it is over")
+            raise InputError(f"{asset} of {category} was not stored: the run that made it has ended")
         before = _manifest_bytes(folder)
         _warn_of_damage(folder, before, asset, category)
         _replace(folder / MANIFEST, data)
@@ -266,9 +266,9 @@ def write_artefact(
 
 def _check_whole(target: UPath, manifest: Manifest) -> None:
     """Raise InputError if one of the version's files is missing or not of its size."""
-    found = _sizes(target)
+    sizes = _sizes(target)
     for entry in file_entries(manifest.fields):
-        if found.get(entry["file"]) != entry["bytes"]:
+        if sizes.get(entry["file"]) != entry["bytes"]:
             raise InputError(
                 f"{target / entry['file']} was removed or changed while {manifest.asset} of {manifest.category} was "
                 f"stored; {remedy(manifest.asset, manifest.category)}"
@@ -288,7 +288,7 @@ def _sizes(folder: UPath) -> dict[str, int]:
         listed = folder.fs.ls(folder.path, detail=True)
     except FileNotFoundError:
         return {}
-    return {one["name"].rstrip("/").rpartition("/")[2]: int(one["size"] or 0) for one in listed}
+    return {file["name"].rstrip("/").rpartition("/")[2]: int(file["size"] or 0) for file in listed}
 
 
 def read_artefact(folder: UPath, asset: str, category: str, sums: bool = False) -> Any:
@@ -320,7 +320,7 @@ def check_artefact(folder: UPath, asset: str, category: str) -> Manifest:
 
 
 def _current(folder: UPath, asset: str, category: str, use: Callable[[UPath, Manifest], _T]) -> _T:
-    """Do something with the current version, anew where a rebuild replaces it meanwhile."""
+    """Do something with the current version, and start again if a rebuild replaces it meanwhile."""
     tried = ""
     for _ in range(_MOST_ATTEMPTS):
         manifest = read_manifest(folder, asset, category)
@@ -335,7 +335,7 @@ def _current(folder: UPath, asset: str, category: str, use: Callable[[UPath, Man
             tried = manifest.version
         except DamagedFileError as error:
             raise InputError(f"{error}; {remedy(asset, category)}") from error
-    raise InputError(f"{folder} is replaced again and again; try later")
+    raise InputError(f"{folder} is replaced again and again; try again later")
 
 
 def _write_value(target: UPath, value: Any) -> tuple[str, dict[str, Any]]:
@@ -418,25 +418,25 @@ def _read_value(folder: UPath, manifest: Manifest, sums: bool = False) -> Any:
 
 def _read_fields(folder: UPath, kind: str, fields: Mapping[str, Any], sums: bool = False) -> Any:
     kind, fields = as_today(kind, fields)
-    made = getattr(importlib.import_module(ARTEFACTS[kind]), kind)
-    known = {one.name: one for one in dataclasses.fields(made)}
+    artefact_class = getattr(importlib.import_module(ARTEFACTS[kind]), kind)
+    known = {known_field.name: known_field for known_field in dataclasses.fields(artefact_class)}
     needed = {
-        name for name, one in known.items()
-        if one.default is dataclasses.MISSING and one.default_factory is dataclasses.MISSING
+        name for name, known_field in known.items()
+        if known_field.default is dataclasses.MISSING and known_field.default_factory is dataclasses.MISSING
     }  # fmt: skip
     if not needed <= set(fields) <= set(known):
         raise DamagedFileError(f"{folder} is damaged: its fields are not those of {kind}, or a newer version wrote it")
     values = {name: _read_field(folder, entry, sums) for name, entry in fields.items()}
-    hints = typing.get_type_hints(made)
+    hints = typing.get_type_hints(artefact_class)
     for name, value in values.items():
         if not _is_of(value, hints[name]):
             raise DamagedFileError(f"{folder} is damaged: the field {name!r} of {kind} holds a {type(value).__name__}")
-    found = made(**values)
+    artefact = artefact_class(**values)
     if kind == "ProductGraph":
-        fault = files.csr_fault(found.indptr, found.indices, found.n_nodes, found.n_nodes)
-        if fault or len(found.weights) != len(found.indices):
+        fault = files.csr_fault(artefact.indptr, artefact.indices, artefact.n_nodes, artefact.n_nodes)
+        if fault or len(artefact.weights) != len(artefact.indices):
             raise DamagedFileError(f"{folder} is damaged: {fault or 'its weights are not as many as its pairs'}")
-    return found
+    return artefact
 
 
 def _is_of(value: Any, hint: Any) -> bool:
@@ -475,7 +475,7 @@ def _read_field(folder: UPath, entry: Mapping[str, Any], sums: bool = False) -> 
 
 
 class _Hashing(io.RawIOBase):
-    """Passes on to a file what is written and takes its digest on the way: a bucket's file is dear to read back."""
+    """Writes to a file and computes the digest on the way: reading a bucket's file back is expensive."""
 
     def __init__(self, out: Any) -> None:
         self._out = out

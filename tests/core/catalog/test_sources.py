@@ -415,7 +415,7 @@ def test_a_name_that_changes_its_address_stays_outside(server, inside, outside, 
 @pytest.mark.parametrize("location", ["file:///etc/passwd", "ftp://127.0.0.1/x", "gopher://x/", "data:,x", "http://[x"])
 def test_only_http_is_followed(server, tmp_path, location):
     server.script.location = location
-    with pytest.raises(InputError, match=r"/away: (the server|is no valid URL)"):
+    with pytest.raises(InputError, match=r"/away: (the server|is not a valid URL)"):
         get(server, tmp_path, "/away")
 
 
