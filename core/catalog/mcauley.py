@@ -179,7 +179,7 @@ def _ids(name: str, listed: Any) -> IdList | None:
     """The ids of a list; None if there is no list."""
     if type(listed) is str:
         listed = clean.list_in(listed) or listed
-    if not listed and listed in (None, "", []):  # no list is no error
+    if not listed and listed in (None, "", []):  # a missing list is not an error
         return None
     if type(listed) is float and listed != listed:  # pandas' way to say so
         return None

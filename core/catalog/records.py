@@ -83,7 +83,7 @@ def find_layout(head: bytes, fits: Callable[[list[str]], object | None], edges: 
     """The layout of a text that begins with ``head``; None if no line at its start is a header that ``fits``.
 
     Before the header there may be blank lines, lines that begin with ``#`` and Excel's ``sep=;``. Where the first other
-    line is no header, the last ``#`` line may be it.
+    line is not a header, the last ``#`` line may be it.
 
     Args:
         head: the beginning of the text.

@@ -181,7 +181,7 @@ class ProductRows:
         image_url: Any,
         repeated: bool = False,
     ) -> None:
-        """Add a row of a product; all but ``product_id`` are raw values, None where there is none.
+        """Add a row of a product; all but ``product_id`` are raw values, or None if missing.
 
         Args:
             repeated: whether the product was added before.

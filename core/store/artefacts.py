@@ -100,7 +100,7 @@ class Store:
         return write_artefact(self.folder(asset, category), asset, category, value, info)
 
     def read(self, asset: str, category: str) -> Any:
-        """Load the current version; see :func:`read_artefact`. Raises FileNotFoundError if there is none."""
+        """Load the current version; see :func:`read_artefact`. Raises FileNotFoundError if there is no such artefact."""
         return read_artefact(self.folder(asset, category), asset, category)
 
     def read_field(self, asset: str, category: str, field: str) -> Any:
@@ -301,7 +301,7 @@ def read_artefact(folder: UPath, asset: str, category: str, sums: bool = False) 
             are compared always.
 
     Raises:
-        FileNotFoundError: there is none.
+        FileNotFoundError: the artefact was never materialized.
         InputError: it is damaged; the message names the file and the command that makes the artefact again.
     """
     return _current(folder, asset, category, lambda at, manifest: _read_value(at, manifest, sums))

@@ -234,8 +234,8 @@ class _Load:
         if time.monotonic() + ahead >= self._deadline:
             raise InputError(
                 f"{shown(self._url)}: the download did not finish within {self._limits.seconds:,.0f} seconds. "
-                "What came so far is kept and the next run goes on from it. Run again, or raise guard.download_hours for "
-                "this category in categories.yaml"
+                "What came so far is kept and the next run goes on from it. Run again, or raise guard.download_hours "
+                "for this category in categories.yaml"
             ) from None
 
     def _discard(self) -> None:

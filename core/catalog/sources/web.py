@@ -165,7 +165,7 @@ class Web:
             )
 
     def close_at(self, deadline: float, connected: socket.socket) -> None:
-        """Close a connection at a moment: nothing else ends an answer that comes by the drop, each byte of which starts
+        """Close a connection at a moment: nothing else ends an answer that comes byte by byte, as each byte starts
         the socket's timeout again."""
 
         def close() -> None:
