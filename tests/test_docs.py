@@ -226,7 +226,7 @@ def test_the_model_of_the_example_learns_what_it_says(monkeypatch):
     module = ModuleType("core.models.common_neighbours")
     monkeypatch.setitem(sys.modules, module.__name__, module)
     exec(example("class CommonNeighboursConfig"), module.__dict__)
-    model = eval(example("Model("), {"Model": interfaces.Model, "NATIVE": interfaces.NATIVE})
+    model = eval(example('name="common_neighbours"'), {"Model": interfaces.Model, "NATIVE": interfaces.NATIVE})
     reference = nx.gnm_random_graph(30, 80, seed=1)
     source, target = (np.array(ends, dtype=np.int32) for ends in zip(*reference.edges, strict=True))
     graph = build_graph(30, source, target, np.ones(len(source), dtype=np.float32))

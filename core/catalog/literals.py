@@ -4,9 +4,9 @@ How it is fast: nearly every Python dict literal becomes the same value in JSON 
 msgspec can do the work (as quick as orjson, and integers of any size stay exact). Why that is safe: the exchange maps
 every string of the literal to one JSON string with the same content and leaves everything outside strings alone.
 Whatever Python reads differently outside strings (prefixes, triple quotes, comments, implicit concatenation,
-``1_000``, ``0x10``, ``None``) is not JSON, so msgspec refuses it and the line takes the slow road. What JSON accepts and
-Python does not (``null``, ``true``, ``false``) is found by looking at the leaves of the result. The slow road checks
-the tokens first, so that ``ast.literal_eval`` only ever sees plain data of bounded depth and length.
+``1_000``, ``0x10``, ``None``) is not JSON, so msgspec refuses it and the line takes the slow road. What JSON accepts
+and Python does not (``null``, ``true``, ``false``) is found by looking at the leaves of the result. The slow road
+checks the tokens first, so that ``ast.literal_eval`` only ever sees plain data of bounded depth and length.
 """
 
 import ast

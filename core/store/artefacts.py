@@ -100,7 +100,7 @@ class Store:
         return write_artefact(self.folder(asset, category), asset, category, value, info)
 
     def read(self, asset: str, category: str) -> Any:
-        """Load the current version; see :func:`read_artefact`. Raises FileNotFoundError if there is no such artefact."""
+        """Load the current version; see :func:`read_artefact`. Raises FileNotFoundError if it does not exist."""
         return read_artefact(self.folder(asset, category), asset, category)
 
     def read_field(self, asset: str, category: str, field: str) -> Any:
