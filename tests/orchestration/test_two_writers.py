@@ -218,7 +218,7 @@ def test_what_is_no_longer_wanted_is_not_stored(tmp_path, root):
         asked.append(sorted(path.name for path in fresh.iterdir()))
         return False
 
-    with pytest.raises(InputError, match="the run that made it is over"):
+    with pytest.raises(InputError, match="the run that made it has ended"):
         write_artefact(folder, "x", "c", np.arange(4), still_wanted=unwanted)
     assert asked == [[leases.LEASE, "value.npy"]]  # at the very end, when all is written
     assert store.manifest("x", "c") == before and versions(folder) == {before.version}
