@@ -19,7 +19,7 @@ import psutil
 import yaml
 
 from core.store import Store
-from core.store.manifest import Manifest, files
+from core.store.manifest import Manifest, file_entries
 from core.store.verify import verify
 from tests.conftest import ROOT
 
@@ -90,7 +90,7 @@ class Installation:
             if manifest := self.store.earlier(asset, "alpha"):
                 digest = hashlib.sha256()
                 with contextlib.suppress(FileNotFoundError):
-                    for name in sorted(entry["file"] for entry in files(manifest.fields)):
+                    for name in sorted(entry["file"] for entry in file_entries(manifest.fields)):
                         digest.update(name.encode() + (folder / manifest.version / name).read_bytes())
                     found[asset] = digest.hexdigest()
         return found

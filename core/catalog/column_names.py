@@ -1,4 +1,4 @@
-"""Which columns of a team's own table mean what.
+"""What the columns of a team's own table mean, by their names.
 
 Names are compared without case, white space, ``_``, ``-`` and ``.``. A column that bears the documented name wins over
 one that bears another name for the same thing. Columns that nobody reads are named in the catalogue's ``info``.
@@ -80,7 +80,7 @@ class Needs:
     def find(self, names: Sequence[str]) -> dict[str, int] | None:
         """Where each column stands, by its documented name; None if a needed one is missing."""
         plain = [_plain(name) for name in names]
-        return _pairs(plain) if self is PAIRS else _products(plain)
+        return _pairs(plain) if self is PAIRS_TABLE else _products(plain)
 
     def columns(self, names: Sequence[str]) -> dict[str, int]:
         """Like :meth:`find`.
@@ -88,25 +88,25 @@ class Needs:
         Raises:
             UnreadableError: a needed column is missing, or two columns bear the name of one that is read.
         """
-        found = self.find(names)
-        if found is None:
+        positions = self.find(names)
+        if positions is None:
             raise self.missing(names)
         trimmed = [name.strip().lower() for name in names]
-        for role, position in found.items():
+        for role, position in positions.items():
             if trimmed.count(trimmed[position]) > 1:
                 raise UnreadableError(
                     f"the header names the column {_shown(names[position])} more than once, so that it is not certain "
                     f"which one is the {role}; rename or remove the others"
                 )
-        return found
+        return positions
 
     def missing(self, names: Sequence[str]) -> UnreadableError:
-        """That the table has other columns than it should."""
+        """The error for a table without the needed columns."""
         needed = ", ".join(self.needed)
         plain = {_plain(name) for name in names}
         hint = (
             " It looks like order lines: count how often two products stand in the same order, and give these pairs"
-            if self is PAIRS and plain & _ORDERS
+            if self is PAIRS_TABLE and plain & _ORDERS
             else " Name the columns in the first line of a CSV file, separated by comma, semicolon, tab, | or blanks"
         )
         return UnreadableError(
@@ -114,8 +114,8 @@ class Needs:
         )
 
 
-PAIRS = Needs("pairs table", ("product1", "product2"))
-PRODUCTS = Needs("products table", ("product_id",))
+PAIRS_TABLE = Needs("pairs table", ("product1", "product2"))
+PRODUCTS_TABLE = Needs("products table", ("product_id",))
 
 
 def shown_columns(names: Sequence[str]) -> str:
