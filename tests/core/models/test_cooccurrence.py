@@ -77,7 +77,7 @@ def test_only_the_best_of_a_row_are_kept():
 
 
 def test_no_walks_are_an_error_that_says_so():
-    with pytest.raises(InputError, match="walks: there are none"):
+    with pytest.raises(InputError, match="walks: there are no walks"):
         MODEL.fit(Inputs(n_nodes=3), CooccurrenceConfig())
     with pytest.raises(InputError, match="another product graph"):
         fit(np.array([[0, N]], np.int32))

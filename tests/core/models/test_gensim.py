@@ -127,5 +127,5 @@ def test_one_thread_repeats_itself_and_follows_the_seed(walks):
 def test_walks_of_another_graph_and_no_walks_are_refused(walks):
     with pytest.raises(InputError, match="another product graph"):
         gensim_training.train(Inputs(n_nodes=100, walks=walks), SMALL, TrainContext())
-    with pytest.raises(InputError, match="there are none"):
+    with pytest.raises(InputError, match="there are no walks"):
         gensim_training.train(Inputs(n_nodes=100), SMALL, TrainContext())

@@ -188,7 +188,7 @@ def test_bad_input_is_refused(inputs):
     none = np.empty(0, np.int32)
     with pytest.raises(InputError, match="matrix_factorization: there are no pairs"):
         _fit(PAIRS, Inputs(3, graph=build_graph(3, none, none, np.empty(0, np.float32))))
-    with pytest.raises(InputError, match="walks: there are none"):
+    with pytest.raises(InputError, match="walks: there are no walks"):
         _fit(SEQUENCES, Inputs(3))
     with pytest.raises(InputError, match="choose cpu"):
         _fit(PAIRS, inputs, TrainContext(device="no-such-device"))

@@ -61,13 +61,13 @@ def test_a_batch_that_does_not_fit_is_halved_and_said():
 
 
 def test_too_small_for_any_batch_is_a_sentence(monkeypatch):
-    monkeypatch.setattr(devices, "MOST_HALVINGS", 1)
+    monkeypatch.setattr(devices, "MAX_HALVINGS", 1)
     with pytest.raises(InputError, match="not enough memory even for steps of"):
         fit(WALK_BYTES)
 
 
 def test_too_small_for_the_walks_is_a_sentence():
-    with pytest.raises(InputError, match="vectors and walks do not fit"):
+    with pytest.raises(InputError, match="the vectors and walks do not fit"):
         fit(WALK_BYTES - 1)
 
 
@@ -111,7 +111,7 @@ def test_the_blends_networks_take_a_step_in_parts():
     assert (none, halvings) == (0, 2)
     for name in roomy:  # the same gradients, summed in another order
         np.testing.assert_allclose(tight[name], roomy[name], atol=2e-3)
-    with pytest.raises(InputError, match=r"blend: cpu has not enough memory even for a 64th of a step"):
+    with pytest.raises(InputError, match=r"blend: cpu does not have enough memory even for 1/64 of a step"):
         ranker(1000)
 
 

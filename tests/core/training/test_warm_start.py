@@ -97,11 +97,11 @@ WALKS = [[0, 1, 0]]
 @pytest.mark.parametrize(
     ("why", "previous", "own_keys"),
     [
-        ("no earlier embeddings", None, keys(1, 2)),
-        ("do not tell to which products", earlier(np.ones((2, 2)), np.ones((2, 2))), keys(1, 2)),
-        ("do not tell to which products", earlier(np.ones((2, 2)), np.ones((2, 2)), keys=keys(1, 2)), None),
-        ("are of version 0", earlier(np.ones((2, 2)), np.ones((2, 2)), keys=keys(1, 2), version="0"), keys(1, 2)),
-        ("have length 3, these 2", earlier(np.ones((2, 3)), np.ones((2, 3)), keys=keys(1, 2)), keys(1, 2)),
+        ("no earlier vectors", None, keys(1, 2)),
+        ("do not say to which products", earlier(np.ones((2, 2)), np.ones((2, 2))), keys(1, 2)),
+        ("do not say to which products", earlier(np.ones((2, 2)), np.ones((2, 2)), keys=keys(1, 2)), None),
+        ("come from version 0", earlier(np.ones((2, 2)), np.ones((2, 2)), keys=keys(1, 2), version="0"), keys(1, 2)),
+        ("have length 3, not 2", earlier(np.ones((2, 3)), np.ones((2, 3)), keys=keys(1, 2)), keys(1, 2)),
         ("the shares of the split", earlier(np.ones((2, 2)), np.ones((2, 2)), keys=keys(3, 4)), keys(1, 2)),
         ("no product", earlier(np.ones((0, 2)), np.ones((0, 2)), keys=keys()), keys(1, 2)),
         ("no product", earlier(np.ones((2, 2)), np.ones((2, 2)), [False, False], keys(1, 2)), keys(1, 2)),
