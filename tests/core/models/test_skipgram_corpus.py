@@ -88,8 +88,8 @@ def test_draws_from_the_noise_table_follow_it():
     observed = np.bincount(drawn, minlength=len(counts))
     weight = counts**0.75
     assert observed[4] == 0
-    some = counts > 0
-    assert chisquare(observed[some], (weight / weight.sum() * len(slot))[some]).pvalue > 1e-3
+    positive = counts > 0
+    assert chisquare(observed[positive], (weight / weight.sum() * len(slot))[positive]).pvalue > 1e-3
 
 
 @pytest.mark.parametrize("n_walks", [1, 2, 3, 10, 97, 100, 30_030])
