@@ -133,6 +133,7 @@ def biased_vectors(n: int) -> TrainedModel:
     return TrainedModel("vectors", made.seen, np.hstack([rows, bias, one]), np.hstack([rows, one, bias]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scoring", [CENTER_CENTER, CENTER_CONTEXT, NATIVE])
 def test_approximate_lists_reach_the_promised_recall(scoring):
     n, k = 6000, 20
