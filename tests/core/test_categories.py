@@ -148,6 +148,7 @@ def test_a_cron_that_is_accepted_is_one_that_dagster_takes(tmp_path_factory, cro
         assert "b" in found
 
 
+@pytest.mark.slow
 def test_the_definitions_load_without_the_bad_entry_and_show_it(tmp_path):
     path = tmp_path / "categories.yaml"
     path.write_text("categories:\n  a: {source: sample}\n  x: {source: sample, cron: nightly}\n")

@@ -27,6 +27,8 @@ from orchestration.partitions import CATEGORIES, SEED
 from tests.conftest import ROOT
 from tests.pipeline import local_instance, run, write_pairs
 
+pytestmark = pytest.mark.slow
+
 EXACT = ("popularity", "adamic_adar", "rp3beta")
 PAIRS = [("hub", "a"), ("hub", "b"), ("hub", "c"), ("a", "d"), ("b", "d"), ("c", "e")]
 
