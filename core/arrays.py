@@ -6,7 +6,7 @@ import numpy as np
 def run_starts(ordered: np.ndarray) -> np.ndarray:
     """bool ``[m]``: which values of a sorted array differ from the value before them; the first one does."""
     starts = np.ones(len(ordered), dtype=bool)
-    np.not_equal(ordered[1:], ordered[:-1], out=starts[1:])
+    starts[1:] = ordered[1:] != ordered[:-1]
     return starts
 
 
@@ -17,4 +17,5 @@ def distinct(values: np.ndarray) -> np.ndarray:
     slower on long arrays.
     """
     ordered = np.sort(values)
-    return ordered[run_starts(ordered)]
+    unique: np.ndarray = ordered[run_starts(ordered)]
+    return unique

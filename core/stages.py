@@ -130,7 +130,7 @@ def _graph() -> Iterator[Stage]:
     yield Stage(
         "walks",
         "graph",
-        "Weighted first-order random walks from every product with a training pair, one walk of int32 node ids per row.",
+        "Weighted first-order random walks from every product with a training pair; a row is a walk of int32 node ids.",
         FIRST_ORDER_VERSION,
         {"transition_matrix": "transition_matrix"},
         "walks",
@@ -139,8 +139,7 @@ def _graph() -> Iterator[Stage]:
     yield Stage(
         "node2vec_walks",
         "graph",
-        "Second-order random walks with the return parameter p and the in-out parameter q (node2vec), one walk of "
-        "int32 node ids per row.",
+        "Second-order random walks with return parameter p and in-out parameter q (node2vec), stored like walks.",
         SECOND_ORDER_VERSION,
         {"product_graph": "product_graph"},
         "node2vec_walks",

@@ -294,11 +294,11 @@ def test_what_a_store_does_not_hold_is_said_with_what_it_holds(folder, tmp_path)
     ("arguments", "message"),
     [
         ({"model": "magic"}, "no model 'magic'; the models are popularity, adamic_adar"),
-        ({"model": "rp3beta", "gamma": 1}, "rp3beta: there is no setting 'gamma'; the settings of this section are beta"),
+        ({"model": "rp3beta", "gamma": 1}, "rp3beta: .* no setting 'gamma'; the settings of this section are beta"),
         ({"model": "rp3beta", "beta": -1}, r"rp3beta\.beta: -1\.0 is below the smallest"),
         ({"model": "rp3beta", "beta": "0.1"}, r"rp3beta\.beta: '0\.1' is not a float"),
         ({"model": "rp3beta", "walks": {"walk_length": 0}}, r"walks\.walk_length: 0 is below"),
-        ({"model": "rp3beta", "settings": {"walk": {}}}, "no section 'walk'; the sections are catalog, pairs, split, walks"),
+        ({"model": "rp3beta", "settings": {"walk": {}}}, "no section 'walk'; the sections are catalog, pairs, split"),
         ({"model": "rp3beta", "settings": {"walks": 3}}, r"settings\.walks: expected a mapping"),
         ({"model": "skipgram", "device": "gpu"}, "device: is not one of auto, cpu, cuda"),
         ({"pairs": 3}, "pairs: expected a pandas or polars DataFrame.* not int"),
