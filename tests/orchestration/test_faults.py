@@ -90,7 +90,7 @@ def test_what_is_lost_is_noticed(place):
     assert {"walks: other contents of the same run", "walks: other contents"} <= set(place.lost(before, reference))
     info = {**info, "run_id": "another", "inputs": {"transition_matrix": "unheard of"}}
     place.store.write("walks", "alpha", place.store.read("walks", "alpha"), info)
-    assert "walks: made from a transition_matrix that nobody has made" in place.lost(before, reference)
+    assert "walks: made from a transition_matrix that never existed" in place.lost(before, reference)
     shutil.rmtree(folder)
     assert "walks: gone" in place.lost(before, reference)
     place.prepare("walks")
