@@ -63,6 +63,8 @@ _STAMP = "%Y%m%dT%H%M%S"
 _UNFINISHED = re.compile(re.escape(MANIFEST) + r"\.[0-9a-f]{8}\.tmp")
 _ABANDONED_SECONDS = 900.0
 """A version that no manifest names, and that nobody is writing, is removed once it is older than this."""
+_STAGED_SECONDS = 900.0
+"""A version's folder that has no lease yet is removed once it is older than this: its writer was killed."""
 _UNKNOWN_SECONDS = 86_400.0
 """The same for one whose writer is on another machine, where this machine cannot tell whether it is alive."""
 _MOST_ATTEMPTS = 20
@@ -541,6 +543,8 @@ def _drop_old_versions(folder: UPath, keep: set[str]) -> None:
                         _remove(old)
                 elif _UNFINISHED.fullmatch(old.name) and time.time() - old.stat().st_mtime > _ABANDONED_SECONDS:
                     old.unlink()
+                elif old.name.startswith(leases.STAGED) and time.time() - old.stat().st_mtime > _STAGED_SECONDS:
+                    _remove(old)
 
 
 def _is_abandoned(version: UPath) -> bool:

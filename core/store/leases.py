@@ -6,25 +6,32 @@ is.
 
 import contextlib
 import json
+from pathlib import Path
 
 from upath import UPath
 
 from core.process_identity import is_alive, this_process
 
 LEASE = ".writer.json"
-_ATTEMPTS = 5
+STAGED = ".staged-"
+"""Leads the name of a version's folder until its lease is in it."""
 
 
 def take(version: UPath) -> None:
-    """Say that this process writes the version; makes its folder."""
-    for attempt in range(_ATTEMPTS):
+    """Say that this process writes the version; makes its folder.
+
+    On a local disk the folder appears with its lease in it: without one it could be removed as abandoned at any moment.
+    """
+    lease = json.dumps(this_process())
+    if getattr(version, "protocol", "") not in ("", "file", "local") or version.exists():
         version.mkdir(parents=True, exist_ok=True)
-        try:
-            (version / LEASE).write_text(json.dumps(this_process()))
-            return
-        except FileNotFoundError:  # a folder that has no lease yet may be taken away
-            if attempt == _ATTEMPTS - 1:
-                raise
+        (version / LEASE).write_text(lease)
+        return
+    folder = Path(str(version))
+    staged = folder.with_name(STAGED + folder.name)
+    staged.mkdir(parents=True, exist_ok=True)
+    (staged / LEASE).write_text(lease)
+    staged.rename(folder)
 
 
 def release(version: UPath) -> None:
