@@ -1,7 +1,7 @@
 """From two tables to lists of products, in a few lines of Python: ``python examples/quickstart.py``.
 
-The tables are synthetic; replace them by your own. A table is a pandas or polars DataFrame, a pyarrow Table, or the path
-of a CSV or Parquet file.
+The tables are synthetic; replace them by your own. A table is a pandas or polars DataFrame, a pyarrow Table, or the
+path of a CSV or Parquet file.
 """
 
 import tempfile
