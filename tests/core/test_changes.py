@@ -25,12 +25,12 @@ def manifest(asset, digest="d", **info):
 
 
 def stored(**changed):
-    found = {
+    manifests = {
         "raw": manifest("raw", code_version="1", inputs={}, source=SOURCE, config={}),
         "pairs": manifest("pairs", code_version="1", inputs={"raw": "d"}, config={"w": 1.0, "names": ["a", "b"]}),
         "model": manifest("model", code_version="2", inputs={"pairs": "d"}, config={"dim": 4}),
     }
-    return (found | changed).get
+    return (manifests | changed).get
 
 
 def test_what_is_as_it_would_be_made_now_is_left_alone():
@@ -54,8 +54,8 @@ def test_what_is_as_it_would_be_made_now_is_left_alone():
     ],
 )  # fmt: skip
 def test_each_kind_of_change_is_named_at_the_asset_where_it_starts(changed, asset, reason):
-    found = changes(EXPECTED, stored(**changed))
-    assert list(found) == [asset] and reason in found[asset]
+    reasons = changes(EXPECTED, stored(**changed))
+    assert list(reasons) == [asset] and reason in reasons[asset]
 
 
 def test_where_nothing_is_known_of_the_source_it_counts_as_unchanged():
@@ -81,10 +81,10 @@ def test_equal_content_has_an_equal_digest_and_other_content_another(tmp_path, v
 
 def test_how_long_it_took_is_not_content(tmp_path):
     store, rng = Store(tmp_path), np.random.default_rng(0)
-    made = TrainedModel("m", np.ones(3, dtype=bool), rng.random((3, 2)).astype(np.float32), info={"seconds": 1.0})
-    first = store.write("x", "c", made)
-    assert store.write("x", "c", dataclasses.replace(made, info={"seconds": 2.0})).digest == first.digest
-    assert store.write("x", "c", dataclasses.replace(made, seen=np.zeros(3, dtype=bool))).digest != first.digest
+    model = TrainedModel("m", np.ones(3, dtype=bool), rng.random((3, 2)).astype(np.float32), info={"seconds": 1.0})
+    first = store.write("x", "c", model)
+    assert store.write("x", "c", dataclasses.replace(model, info={"seconds": 2.0})).digest == first.digest
+    assert store.write("x", "c", dataclasses.replace(model, seen=np.zeros(3, dtype=bool))).digest != first.digest
 
 
 def test_the_digests_of_files_are_those_of_their_bytes(tmp_path):

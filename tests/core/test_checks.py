@@ -34,9 +34,9 @@ def graph(split):
     return build_graph(N, split.train.source, split.train.target, split.train.weight)
 
 
-def one(findings, name):
-    [found] = [finding for finding in findings if finding.name == name]
-    return found
+def named(findings, name):
+    [finding] = [finding for finding in findings if finding.name == name]
+    return finding
 
 
 class Listed:
@@ -54,9 +54,9 @@ class Listed:
      ([np.inf], True, False)],
 )  # fmt: skip
 def test_pairs(weight, not_empty, positive):
-    found = checks.check_pairs(Listed(weight))
-    assert (one(found, "not_empty").passed, one(found, "weights_positive").passed) == (not_empty, positive)
-    assert {f.name for f in found} == {rule.name for rule in checks.PAIRS}
+    findings = checks.check_pairs(Listed(weight))
+    assert (named(findings, "not_empty").passed, named(findings, "weights_positive").passed) == (not_empty, positive)
+    assert {finding.name for finding in findings} == {rule.name for rule in checks.PAIRS}
 
 
 @pytest.mark.parametrize(
@@ -77,39 +77,39 @@ def test_pairs(weight, not_empty, positive):
 )
 def test_ids_that_never_meet_are_a_warning_with_an_id_of_each_side_and_the_reason(paired, known, reason):
     ours, theirs = ([pattern.format(i) for i in range(1, 101)] for pattern in (paired, known))
-    found = one(checks.check_pairs(Listed([1.0] * 99, ours + theirs, set(theirs))), "ids_meet")
-    assert not found.passed and found.sentence.startswith("0 of the 100 products that have pairs have metadata")
-    assert found.facts["paired_id"] in ours and found.facts["metadata_id"] in theirs
-    assert repr(found.facts["paired_id"]) in found.sentence and repr(found.facts["metadata_id"]) in found.sentence
-    assert (found.facts["reason"] is None) if reason is None else (reason in found.facts["reason"])
+    finding = named(checks.check_pairs(Listed([1.0] * 99, ours + theirs, set(theirs))), "ids_meet")
+    assert not finding.passed and finding.sentence.startswith("0 of the 100 products that have pairs have metadata")
+    assert finding.facts["paired_id"] in ours and finding.facts["metadata_id"] in theirs
+    assert all(repr(finding.facts[key]) in finding.sentence for key in ("paired_id", "metadata_id"))
+    assert (finding.facts["reason"] is None) if reason is None else (reason in finding.facts["reason"])
     assert not {rule.name: rule for rule in checks.PAIRS}["ids_meet"].blocking
 
 
 def test_ids_that_meet_or_need_not_are_no_warning():
     ids = [f"p{i}" for i in range(100)]
     for known in (set(), set(ids), set(ids[:5])):
-        assert one(checks.check_pairs(Listed([1.0] * 99, ids, known)), "ids_meet").passed
+        assert named(checks.check_pairs(Listed([1.0] * 99, ids, known)), "ids_meet").passed
     only_one = Listed([1.0] * 999, [f"p{i}" for i in range(1000)], {"p7"})
-    found = one(checks.check_pairs(only_one), "ids_meet")
-    assert not found.passed and found.facts["reason"] is None and found.facts["paired_with_metadata"] == 1
+    finding = named(checks.check_pairs(only_one), "ids_meet")
+    assert not finding.passed and finding.facts["reason"] is None and finding.facts["paired_with_metadata"] == 1
 
 
 def test_a_pair_on_both_sides_is_found_in_either_direction(split):
-    assert one(checks.check_split(split), "no_leak").passed
+    assert named(checks.check_split(split), "no_leak").passed
     leak = dataclasses.replace(
         split,
         validation=Pairs(
             np.r_[split.validation.source, split.train.target[5]], np.r_[split.validation.target, split.train.source[5]]
         ),
     )
-    found = one(checks.check_split(leak), "no_leak")
-    assert not found.passed and found.facts == {"common": 1}
+    finding = named(checks.check_split(leak), "no_leak")
+    assert not finding.passed and finding.facts == {"common": 1}
 
 
 @pytest.mark.parametrize("damage", ["scaled", "nan", "negative"])
 def test_transition_rows(graph, damage):
     matrix = transition_matrix(graph)
-    assert one(checks.check_transition(matrix), "rows_sum_to_one").passed
+    assert named(checks.check_transition(matrix), "rows_sum_to_one").passed
     row = int(np.argmax(np.diff(matrix.indptr) > 1))
     first = matrix.indptr[row]
     if damage == "scaled":
@@ -120,39 +120,39 @@ def test_transition_rows(graph, damage):
         moved = matrix.data[first] + 0.5
         matrix.data[first] -= moved
         matrix.data[first + 1] += moved
-    assert not one(checks.check_transition(matrix), "rows_sum_to_one").passed
+    assert not named(checks.check_transition(matrix), "rows_sum_to_one").passed
 
 
 def test_an_empty_graph_has_nothing_wrong():
     empty = sp.csr_matrix((3, 3))
-    assert one(checks.check_transition(empty), "rows_sum_to_one").passed
-    assert one(checks.check_walks(np.full((2, 4), -1, dtype=np.int32), empty), "follow_edges").passed
-    assert not one(checks.check_walks(np.array([[0, 1]], dtype=np.int32), empty), "follow_edges").passed
+    assert named(checks.check_transition(empty), "rows_sum_to_one").passed
+    assert named(checks.check_walks(np.full((2, 4), -1, dtype=np.int32), empty), "follow_edges").passed
+    assert not named(checks.check_walks(np.array([[0, 1]], dtype=np.int32), empty), "follow_edges").passed
 
 
 def test_every_step_off_the_edges_is_counted(graph):
     matrix = transition_matrix(graph)
     walks = np.array(random_walks(matrix, WalksConfig(walks_per_node=3, walk_length=6), seed=1))
-    found = one(checks.check_walks(walks, matrix), "follow_edges")
+    finding = named(checks.check_walks(walks, matrix), "follow_edges")
     dense = matrix.toarray() > 0
     steps = [(a, b) for walk in walks.tolist() for a, b in itertools.pairwise(walk) if b != -1]
-    assert found.passed and found.facts == {"wrong": 0, "steps": len(steps)}
+    assert finding.passed and finding.facts == {"wrong": 0, "steps": len(steps)}
 
     rng = np.random.default_rng(0)
     walks[:20] = rng.integers(-1, N + 2, walks[:20].shape)
     steps = [(a, b) for walk in walks.tolist() for a, b in itertools.pairwise(walk) if b != -1]
     wrong = sum(not (0 <= a < N and 0 <= b < N and dense[a, b]) for a, b in steps)
-    found = one(checks.check_walks(walks, matrix), "follow_edges")
-    assert not found.passed and found.facts == {"wrong": wrong, "steps": len(steps)}
+    finding = named(checks.check_walks(walks, matrix), "follow_edges")
+    assert not finding.passed and finding.facts == {"wrong": wrong, "steps": len(steps)}
 
 
 def test_of_many_walks_a_sample_is_looked_at(graph, monkeypatch):
     monkeypatch.setattr(checks, "_SAMPLE", 50)
     matrix = transition_matrix(graph)
     walks = np.array(random_walks(matrix, WalksConfig(walks_per_node=3, walk_length=6), seed=1))
-    assert one(checks.check_walks(walks, matrix), "follow_edges").facts["steps"] <= 50
+    assert named(checks.check_walks(walks, matrix), "follow_edges").facts["steps"] <= 50
     walks[:, 1] = walks[:, 0]  # all of them wrong: no sample can miss it
-    assert not one(checks.check_walks(walks, matrix), "follow_edges").passed
+    assert not named(checks.check_walks(walks, matrix), "follow_edges").passed
 
 
 def trained(**more):
@@ -166,13 +166,13 @@ def test_vectors_finite_and_complete():
     assert all(finding.passed for finding in checks.check_vectors(good, N))
     good.context[1, 2] = np.inf
     good.center[3] = np.nan
-    found = checks.check_vectors(good, N)
-    assert one(found, "finite").facts == {"bad": 5} and one(found, "complete").passed
+    findings = checks.check_vectors(good, N)
+    assert named(findings, "finite").facts == {"bad": 5} and named(findings, "complete").passed
 
     hole = trained()
     hole.center[[6, 7]] = 0  # seen, but never trained
-    assert one(checks.check_vectors(hole, N), "complete").facts == {"empty": 2}
-    assert not one(checks.check_vectors(trained(), N + 1), "complete").passed
+    assert named(checks.check_vectors(hole, N), "complete").facts == {"empty": 2}
+    assert not named(checks.check_vectors(trained(), N + 1), "complete").passed
 
 
 @pytest.mark.parametrize(
@@ -195,9 +195,9 @@ def test_walks_that_give_no_examples_are_a_warning(graph, name, config, walk_len
     settings = CONFIGS[name](**{"dim": 4, "epochs": 1, **config})
     given = {"walks": walks, "graph": graph, "transition": transition_matrix(graph)}
     inputs = Inputs(n_nodes=N, **{key: given[key] for key in model.inputs})
-    found = one(checks.check_vectors(model.fit(inputs, settings, TrainContext(seed=1)), N), "learned")
-    assert found.passed == (walk_length > 1)
-    assert found.passed or "0 examples" in found.sentence
+    finding = named(checks.check_vectors(model.fit(inputs, settings, TrainContext(seed=1)), N), "learned")
+    assert finding.passed == (walk_length > 1)
+    assert finding.passed or "0 examples" in finding.sentence
     assert not {rule.name: rule for rule in checks.VECTORS}["learned"].blocking
 
 
@@ -206,7 +206,7 @@ def test_sparse_models_are_looked_at_too():
     sparse = trained(center=None, context=None, matrices={"scores": matrix})
     assert all(finding.passed for finding in checks.check_vectors(sparse, N))
     matrix.data[3] = np.nan
-    assert not one(checks.check_vectors(sparse, N), "finite").passed
+    assert not named(checks.check_vectors(sparse, N), "finite").passed
 
 
 def metrics(auc, coverage, high=None):
@@ -231,14 +231,14 @@ def test_popularity_is_the_floor(split, graph):
     floor = checks.popularity_auc(split, graph)
     assert floor == pytest.approx(roc_auc_score(truth, scores))
     for auc, high, passed in ((floor + 0.01, None, True), (floor - 0.01, None, False), (floor - 0.01, floor, True)):
-        found = checks.check_metrics(metrics(auc, 0.5, high), split, graph, None, 0.02, 0.1)
-        assert one(found, "beats_popularity").passed == passed
+        findings = checks.check_metrics(metrics(auc, 0.5, high), split, graph, None, 0.02, 0.1)
+        assert named(findings, "beats_popularity").passed == passed
 
 
 @pytest.mark.parametrize(
     ("auc", "coverage", "passed"), [(0.8, 0.5, True), (0.79, 0.41, True), (0.77, 0.5, False), (0.8, 0.39, False)]
 )
 def test_a_fall_since_the_last_time_is_a_warning_with_both_numbers(split, graph, auc, coverage, passed):
-    found = one(checks.check_metrics(metrics(auc, coverage), split, graph, metrics(0.8, 0.5), 0.02, 0.1), "no_drop")
-    assert found.passed == passed and "0.800 →" in found.sentence
+    finding = named(checks.check_metrics(metrics(auc, coverage), split, graph, metrics(0.8, 0.5), 0.02, 0.1), "no_drop")
+    assert finding.passed == passed and "0.800 →" in finding.sentence
     assert not {rule.name: rule for rule in checks.METRICS}["no_drop"].blocking

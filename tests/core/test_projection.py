@@ -31,15 +31,15 @@ def nearest_in(position, k):
 
 def test_neighbourhoods_are_kept_better_than_by_principal_components():
     vectors, group = blobs(600)
-    found = project(embed(vectors), ProjectionConfig())
-    assert found.position.dtype == np.float32 and found.position.shape == (600, 2)
-    assert np.abs(found.position).max() == pytest.approx(1)
-    near = nearest_in(found.position, 10)
+    projection = project(embed(vectors), ProjectionConfig())
+    assert projection.position.dtype == np.float32 and projection.position.shape == (600, 2)
+    assert np.abs(projection.position).max() == pytest.approx(1)
+    near = nearest_in(projection.position, 10)
     assert (group[near] == group[:, None]).mean() > 0.98
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     centred = unit - unit.mean(axis=0)
     components = centred @ np.linalg.svd(centred, full_matrices=False)[2][:2].T
-    score = trustworthiness(unit, found.position, n_neighbors=10)
+    score = trustworthiness(unit, projection.position, n_neighbors=10)
     assert score > 0.85 and score > trustworthiness(unit, components, n_neighbors=10) + 0.03
 
 
@@ -54,11 +54,11 @@ def test_only_seen_products_have_a_place_and_the_seed_decides_it():
 
 def test_products_beyond_the_sample_stand_beside_their_own_kind():
     vectors, group = blobs(900)
-    found = project(embed(vectors), ProjectionConfig(fit_up_to=300))
-    assert found.fitted.sum() == 300 == found.info["fitted"]
-    placed = np.flatnonzero(~found.fitted)
-    laid_out = np.flatnonzero(found.fitted)
-    distance = ((found.position[placed, None] - found.position[None, laid_out]) ** 2).sum(axis=2)
+    projection = project(embed(vectors), ProjectionConfig(fit_up_to=300))
+    assert projection.fitted.sum() == 300 == projection.info["fitted"]
+    placed = np.flatnonzero(~projection.fitted)
+    laid_out = np.flatnonzero(projection.fitted)
+    distance = ((projection.position[placed, None] - projection.position[None, laid_out]) ** 2).sum(axis=2)
     beside = laid_out[np.argsort(distance, axis=1)[:, :5]]
     assert (group[beside] == group[placed, None]).mean() > 0.97
 
@@ -67,8 +67,8 @@ def test_products_beyond_the_sample_stand_beside_their_own_kind():
 @pytest.mark.parametrize("kind", ["random", "zero", "same"])
 def test_few_or_equal_products(n, kind):
     vectors = {"random": blobs(n)[0], "zero": np.zeros((n, 32), np.float32), "same": np.ones((n, 32), np.float32)}[kind]
-    found = project(embed(vectors), ProjectionConfig())
-    assert found.position.shape == (n, 2) and np.isfinite(found.position).all()
+    projection = project(embed(vectors), ProjectionConfig())
+    assert projection.position.shape == (n, 2) and np.isfinite(projection.position).all()
 
 
 def test_what_cannot_be_laid_out_is_said():
@@ -90,10 +90,10 @@ def test_which_models_have_maps():
 
 
 def test_a_map_goes_through_the_store(tmp_path):
-    found = project(embed(blobs(30)[0]), ProjectionConfig())
+    projection = project(embed(blobs(30)[0]), ProjectionConfig())
     store = Store(tmp_path)
-    store.write("projection/some_model", "alpha", found)
+    store.write("projection/some_model", "alpha", projection)
     read = store.read("projection/some_model", "alpha")
-    assert read.model == "some_model" and read.info == found.info
+    assert read.model == "some_model" and read.info == projection.info
     for name in ("nodes", "position", "fitted"):
-        assert np.array_equal(getattr(read, name), getattr(found, name))
+        assert np.array_equal(getattr(read, name), getattr(projection, name))

@@ -126,11 +126,11 @@ def test_a_model_that_saw_nothing_gives_an_empty_table():
 def biased_vectors(n: int) -> TrainedModel:
     """Of different lengths, with biases, so that inner products are not in the order of cosines."""
     rng = np.random.default_rng(1)
-    made = make_vectors(n, dim=16, groups=150)
-    assert made.center is not None
-    rows = made.center * rng.uniform(0.7, 1.3, (n, 1)).astype(np.float32)
+    trained = make_vectors(n, dim=16, groups=150)
+    assert trained.center is not None
+    rows = trained.center * rng.uniform(0.7, 1.3, (n, 1)).astype(np.float32)
     bias, one = rng.normal(0, 0.5, (n, 1)).astype(np.float32), np.ones((n, 1), np.float32)
-    return TrainedModel("vectors", made.seen, np.hstack([rows, bias, one]), np.hstack([rows, one, bias]))
+    return TrainedModel("vectors", trained.seen, np.hstack([rows, bias, one]), np.hstack([rows, one, bias]))
 
 
 @pytest.mark.slow
@@ -156,10 +156,10 @@ def test_approximate_lists_reach_the_promised_recall(scoring):
 
 
 def cells_of(n: int, n_cells: int) -> tuple[InvertedFile, VectorScorer]:
-    made = make_vectors(n, dim=16, groups=40)
-    assert made.center is not None
-    one = VectorScorer(made.seen, made.center, made.context)
-    candidates = np.flatnonzero(made.seen).astype(np.int32)
+    trained = make_vectors(n, dim=16, groups=40)
+    assert trained.center is not None
+    one = VectorScorer(trained.seen, trained.center, trained.context)
+    candidates = np.flatnonzero(trained.seen).astype(np.int32)
     return build_inverted_file(one.vectors[candidates], candidates, n_cells, seed=1), one
 
 
