@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import yaml
 
 from core import settings
-from core.catalog.sources.source import FORMATS
+from core.catalog.formats import AUTO, format_names
 from core.configs import CONFIGS
 from core.errors import InputError
 from core.models import MODELS
@@ -32,7 +32,7 @@ class Category:
         name: partition key.
         title: what people read.
         source: path (relative to RAW_DIR), URL, or ``sample`` for the built-in synthetic catalogue.
-        format: ``auto``, ``mcauley`` or ``pairs``; see ``core.catalog.Source``.
+        format: how the source is written; see ``core.catalog.Source``.
         products: optional products table beside a pairs table.
         sha256: optional checksum of the source.
         cron: when the category is rebuilt; None for never.
@@ -45,7 +45,7 @@ class Category:
     name: str
     title: str
     source: str
-    format: str = "auto"
+    format: str = AUTO
     products: str | None = None
     sha256: str | None = None
     cron: str | None = None
@@ -215,8 +215,8 @@ def _check_place(where: str, place: str) -> None:
 
 
 def _check_texts(where: str, given: Mapping[str, str]) -> None:
-    if (form := given.get("format", "auto")) not in FORMATS:
-        raise InputError(f"{where}.format: {_short(form)} is not one of {', '.join(FORMATS)}")
+    if (form := given.get("format", AUTO)) not in format_names():
+        raise InputError(f"{where}.format: {_short(form)} is not one of {', '.join(format_names())}")
     if (digest := given.get("sha256")) is not None and not _SHA256.fullmatch(digest):
         raise InputError(f"{where}.sha256: {_short(digest)} is not 64 hex digits")
     zone = given.get("timezone", "UTC")

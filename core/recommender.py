@@ -33,7 +33,8 @@ from core.models import MODELS
 from core.pairs import ProductPairs, build_pairs
 from core.pairs.split import PairSplit, split_product_pairs
 from core.progress import Progress, ProgressLine, silent
-from core.store.artefacts import Manifest, Store
+from core.store.artefacts import Store
+from core.store.manifest import Manifest
 from core.training.inputs import Stages, section_config
 
 if TYPE_CHECKING:

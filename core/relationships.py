@@ -7,6 +7,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from core.typing import AnyArray, Int64Array
+
 KINDS = ("bought_together", "also_bought", "also_viewed")
 """The relationships of the article; a team's own pairs table may name others."""
 UNNAMED = "pair"
@@ -47,7 +49,7 @@ def known_name(name: str) -> str | None:
     return _SYNONYMS.get(plain_name(name))
 
 
-def unify_names(codes: np.ndarray, names: Iterable[str]) -> tuple[np.ndarray, list[str]]:
+def unify_names(codes: AnyArray, names: Iterable[str]) -> tuple[Int64Array, list[str]]:
     """Give names that are the same but for their spelling one code; a name that is not known keeps its first spelling.
 
     Args:

@@ -23,6 +23,7 @@ from core.catalog.tables import PRODUCTS, QUARANTINE, Catalog, relationships_tab
 from core.errors import InputError
 from core.progress import Progress, silent
 from core.relationships import KINDS
+from core.typing import AnyArray, BoolArray, Float64Array, Int32Array, Int64Array
 
 METADATA_SHARE = 0.35
 """Share of the products that have metadata; nine in ten of these have lists."""
@@ -149,11 +150,11 @@ class _World:
         metadata: bool, has metadata.
     """
 
-    sub: np.ndarray
-    series: np.ndarray
-    popularity: np.ndarray
-    listing: np.ndarray
-    metadata: np.ndarray
+    sub: Int32Array
+    series: Int32Array
+    popularity: Float64Array
+    listing: BoolArray
+    metadata: BoolArray
     subs_per_department: int
     series_per_department: int
     departments: int
@@ -162,9 +163,10 @@ class _World:
     def subs(self) -> int:
         return self.departments * self.subs_per_department
 
-    def cluster(self, sub: np.ndarray, series: np.ndarray) -> np.ndarray:
+    def cluster(self, sub: AnyArray, series: AnyArray) -> AnyArray:
         """Cluster number of a sub-category and a series of the same department."""
-        return sub * self.series_per_department + series % self.series_per_department
+        cluster: AnyArray = sub * self.series_per_department + series % self.series_per_department
+        return cluster
 
 
 def sample_catalog(
@@ -232,24 +234,25 @@ def _invent_world(n: int, rng: np.random.Generator) -> _World:
 class _Sampler:
     """Draws members of groups in proportion to a weight; groups are numbered 0..groups-1."""
 
-    def __init__(self, group: np.ndarray, groups: int, weight: np.ndarray) -> None:
+    def __init__(self, group: AnyArray, groups: int, weight: Float64Array) -> None:
         self._order = np.argsort(group, kind="stable")
         self._cumulative = np.cumsum(weight[self._order])
         ends = np.cumsum(np.bincount(group, minlength=groups))
         self._bounds = np.r_[0.0, np.r_[0.0, self._cumulative][ends]]
 
-    def draw(self, group: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def draw(self, group: AnyArray, rng: np.random.Generator) -> Int64Array:
         """One member of each ``group``; of all groups together where a group has no weight."""
         low, high = self._bounds[group], self._bounds[group + 1]
         empty = high <= low
         low[empty], high[empty] = 0.0, self._cumulative[-1]
         at = np.searchsorted(self._cumulative, low + rng.random(len(group)) * (high - low), side="right")
-        return self._order[np.minimum(at, len(self._order) - 1)]
+        drawn: Int64Array = self._order[np.minimum(at, len(self._order) - 1)]
+        return drawn
 
 
 def _draw_listings(
     world: _World, wanted: int, rng: np.random.Generator, progress: Progress
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[Int64Array, Int64Array]:
     """Owner and listed product (int64) of each entry, distinct, about ``wanted`` undirected pairs."""
     n = len(world.sub)
     own_cluster = world.cluster(world.sub, world.series)
@@ -260,12 +263,13 @@ def _draw_listings(
     activity = np.clip(rng.lognormal(0, 0.5, n), 0.3, 2.0) * world.listing
     owners = _Sampler(np.zeros(n, np.int8), 1, activity)
 
-    def neighbour(sub: np.ndarray) -> np.ndarray:
+    def neighbour(sub: Int32Array) -> AnyArray:
         first = sub // world.subs_per_department * world.subs_per_department
         step = np.where(rng.random(len(sub)) < 0.5, 1, world.subs_per_department - 1)
-        return first + (sub - first + step) % world.subs_per_department
+        neighbours: AnyArray = first + (sub - first + step) % world.subs_per_department
+        return neighbours
 
-    def entries(count: int) -> tuple[np.ndarray, np.ndarray]:
+    def entries(count: int) -> tuple[Int64Array, Int64Array]:
         owner = owners.draw(np.zeros(count, np.int8), rng)
         sub, series = world.sub[owner], world.series[owner]
         group = np.searchsorted(np.cumsum(list(_GROUP_SHARES.values())), rng.random(count), side="right")
@@ -300,14 +304,15 @@ def _draw_listings(
     return np.where(backwards, high, low), np.where(backwards, low, high)
 
 
-def _keys(owner: np.ndarray, listed: np.ndarray, n: int) -> np.ndarray:
+def _keys(owner: Int64Array, listed: Int64Array, n: int) -> Int64Array:
     """Each entry as one integer (undirected pair, then direction), without entries of a product with itself."""
     keep = owner != listed
     owner, listed = owner[keep].astype(np.int64), listed[keep].astype(np.int64)
-    return (np.minimum(owner, listed) * n + np.maximum(owner, listed)) * 2 + (owner > listed)
+    keys: Int64Array = (np.minimum(owner, listed) * n + np.maximum(owner, listed)) * 2 + (owner > listed)
+    return keys
 
 
-def _relationships(world: _World, owner: np.ndarray, listed: np.ndarray, rng: np.random.Generator) -> pa.Table:
+def _relationships(world: _World, owner: Int64Array, listed: Int64Array, rng: np.random.Generator) -> pa.Table:
     substitutes = world.sub[owner] == world.sub[listed]
     viewed = rng.random(len(owner)) < np.where(substitutes, 0.75, 0.15)
     together = ~substitutes & ~viewed & (rng.random(len(owner)) < 0.08)
@@ -327,7 +332,7 @@ def _relationships(world: _World, owner: np.ndarray, listed: np.ndarray, rng: np
     )
 
 
-def _product_ids(nodes: np.ndarray) -> pa.Array:
+def _product_ids(nodes: Int64Array) -> pa.Array:
     digits = pc.utf8_lpad(pa.array(nodes).cast(pa.string()), 7, "0")
     return pc.binary_join_element_wise("SMP", digits, "")
 

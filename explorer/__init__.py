@@ -1,1 +1,1 @@
-"""The explorer: a Streamlit app over materialized artefacts. It reads ``core.store`` and knows no Dagster."""
+"""The explorer: a Streamlit app that shows materialized artefacts. It reads ``core.store`` and does not use Dagster."""

@@ -7,57 +7,62 @@ import pyarrow as pa
 import streamlit as st
 
 from core.errors import InputError
-from explorer import views
-from explorer.texts import error_text
+from explorer.shared import components
+from explorer.shared.formatting import error_text
 
 HERE = Path(__file__).parent
 UNEXPECTED = (
-    "Something went wrong while this page was drawn; the explorer's log says what. If an artefact was damaged, "
-    "`alsobought verify` names it, and materializing it again mends it."
+    "Something went wrong while this page was drawn; the explorer's log has the details. If an artefact is damaged, "
+    "`alsobought verify` names it, and materializing it again repairs it."
 )
-# Files of our own: the icon of a named symbol would be fetched from outside.
-# What happens outside of the block below, in a fragment or callback: no traceback on the page either.
+# An error outside the try block below, in a fragment or callback, must not put a traceback on the page either.
 st.set_option("client.showErrorDetails", "none")
+# The icons are local files, because the icon of a named symbol would be fetched from another host.
 st.set_page_config(page_title="alsobought", page_icon=str(HERE / "icon.svg"), layout="wide")
 st.logo(str(HERE / "logo.svg"), icon_image=str(HERE / "icon.svg"), size="large")
 
 page = st.navigation(
     [
         st.Page(
-            "app_pages/neighbours.py",
+            "neighbours/page.py",
+            url_path="neighbours",
             title="Neighbours",
             icon=":material/hub:",
-            help="Find a product and see what each model puts beside it.",
+            help="Find a product and see its neighbours according to each model.",
             default=True,
         ),
         st.Page(
-            "app_pages/evaluation.py",
+            "evaluation/page.py",
+            url_path="evaluation",
             title="Evaluation",
             icon=":material/query_stats:",
-            help="How good each model is: leaderboard, curves, learning, cost.",
+            help="How good each model is: leaderboard, curves, learning and cost.",
         ),
         st.Page(
-            "app_pages/map.py",
+            "product_map/page.py",
+            url_path="map",
             title="Map",
             icon=":material/scatter_plot:",
-            help="All products of a model on one sheet: what lies near what.",
+            help="All products of a model on one map: which products are near each other.",
         ),
         st.Page(
-            "app_pages/data.py",
+            "graph_and_data/page.py",
+            url_path="data",
             title="Graph and data",
             icon=":material/account_tree:",
-            help="What the pairs, the metadata and the models' lists are like.",
+            help="What the pairs, the metadata and the models' lists look like.",
         ),
         st.Page(
-            "app_pages/freshness.py",
+            "freshness/page.py",
+            url_path="freshness",
             title="Freshness",
             icon=":material/inventory_2:",
-            help="What is materialized, when, by which run, and what is missing.",
+            help="What is materialized, when and by which run, and what is missing.",
         ),
     ]
 )
 try:
-    category = views.pick_category()
+    category = components.pick_category()
     if category is not None:
         st.session_state["category"] = category
         page.run()
@@ -65,9 +70,9 @@ except InputError as error:
     st.error(error_text(error), icon=":material/error:")
 except (OSError, pa.ArrowException) as error:
     st.error(
-        f"Something in the store cannot be read; materialize it again. {error_text(error)}", icon=":material/error:"
+        f"Something in the store cannot be read. Materialize it again. {error_text(error)}", icon=":material/error:"
     )
 except Exception:
-    # A traceback says nothing to those who look at products, and may quote what they must not see.
+    # A traceback does not help people who look at products, and it may quote what they must not see.
     logging.getLogger("explorer").exception("a page could not be drawn")
     st.error(UNEXPECTED, icon=":material/error:")

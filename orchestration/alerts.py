@@ -1,4 +1,4 @@
-"""Telling a chat or pager about a failed run, by a webhook."""
+"""Report a failed run to a chat or pager through a webhook."""
 
 import http.client
 import json
@@ -12,31 +12,31 @@ from urllib.parse import urlsplit
 import dagster as dg
 
 from core.untrusted.urls import scrubbed, shown
-from orchestration.loggers import failure_text
+from orchestration.runs.failures import failure_text
 
 VARIABLE = "ALSOBOUGHT_FAILURE_WEBHOOK"
 _SECONDS = 10.0
-_LONGEST = 2000
-"""Characters of an error that are sent; chats refuse long messages."""
+_MAX_CHARACTERS = 2000
+"""Length to which an error is cut; chats refuse long messages."""
 
 
 def webhook() -> str:
-    """The URL to post to; empty if nobody wants to be told."""
+    """The URL to post to; empty if no webhook is set."""
     return os.environ.get(VARIABLE, "").strip()
 
 
 def message(run: dg.DagsterRun, failed: Sequence[dg.DagsterEvent]) -> dict[str, Any]:
-    """What is posted, as JSON.
+    """The content that is posted, as JSON.
 
-    ``text`` alone is what Slack, Mattermost and Teams' workflows show; the other fields are for programs.
+    Slack, Mattermost and the workflows of Teams show ``text`` alone; the other fields are for programs.
     """
     category = run.tags.get("dagster/partition", "")
-    errors = [scrubbed(failure_text(event))[:_LONGEST] for event in failed]
+    errors = [scrubbed(failure_text(event))[:_MAX_CHARACTERS] for event in failed]
     base = shown(os.environ.get("ALSOBOUGHT_DAGSTER_URL") or "http://localhost:3000").rstrip("/")
     page = f"{base}/runs/{run.run_id}"
-    head = f"alsobought: {run.job_name} of {category or 'no category'} failed ({page})"
+    title = f"alsobought: {run.job_name} of {category or 'no category'} failed ({page})"
     return {
-        "text": "\n".join([head, *errors]),
+        "text": "\n".join([title, *errors]),
         "category": category,
         "job": run.job_name,
         "run_id": run.run_id,
@@ -46,10 +46,10 @@ def message(run: dg.DagsterRun, failed: Sequence[dg.DagsterEvent]) -> dict[str, 
 
 
 def post(url: str, content: dict[str, Any]) -> str:
-    """Post JSON; returns what went wrong, or an empty text.
+    """Post JSON and return what went wrong, or an empty text.
 
-    Never raises, and names no part of the URL, the path of which is the secret: of an error it says what kind it is,
-    and the text only where that is the system's.
+    It never raises, and it names no part of the URL, because the URL's path is a secret. It names the type of an error,
+    and quotes its text only if that comes from the operating system.
     """
     try:
         if urlsplit(url).scheme not in ("http", "https"):
@@ -61,8 +61,8 @@ def post(url: str, content: dict[str, Any]) -> str:
             return ""
     except urllib.error.HTTPError as error:
         error.close()
-        return f"the webhook of {VARIABLE} did not take the message: its server answered {error.code}"
+        return f"the webhook in {VARIABLE} did not accept the message: its server answered {error.code}"
     except (OSError, http.client.HTTPException, ValueError) as error:
         reason = getattr(error, "reason", error)
         text = f": {reason.strerror}" if isinstance(reason, OSError) and reason.strerror else ""
-        return f"the webhook of {VARIABLE} did not take the message: {type(error).__name__}{text}"
+        return f"the webhook in {VARIABLE} did not accept the message: {type(error).__name__}{text}"

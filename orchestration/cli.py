@@ -1,4 +1,4 @@
-"""The ``alsobought`` command: materialize, leaderboard and demo without any UI."""
+"""Materialize categories, print leaderboards, verify the store, and serve the Dagster UI and the explorer."""
 
 import argparse
 import os
@@ -16,13 +16,16 @@ if TYPE_CHECKING:
     from core.categories import Categories
 
 
+_CATEGORY = "name of a category in categories.yaml"
+
+
 def main(argv: list[str] | None = None) -> int:
     """Entry point; returns the exit status."""
     arguments = _parser().parse_args(argv)
     os.environ.setdefault("DAGSTER_HOME", str(paths.home()))
-    # Without this Dagster runs every step's start-up with a notice about itself on the terminal.
+    # Otherwise Dagster prints a notice about its telemetry on the terminal at the start of every step.
     os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "yes")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # an orderly end too
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # end in an orderly way, as after Ctrl-C
     try:
         status = int(arguments.run(arguments) or 0)
         sys.stdout.flush()
@@ -33,10 +36,10 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _stopped()
     except BrokenPipeError:
-        # Whoever read this has enough, e.g. `head`. The interpreter would complain on flushing what is left.
+        # The reader, e.g. `head`, has closed the pipe. The interpreter would print an error when it flushes the rest.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
-    except OSError as error:  # a folder that cannot be written to, no free port
+    except OSError as error:  # e.g. a folder that cannot be written to, or no free port
         print(f"error: {error}", file=sys.stderr)
         return 1
 
@@ -44,40 +47,46 @@ def main(argv: list[str] | None = None) -> int:
 def _stopped() -> int:
     from orchestration.steps import server as step_server
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C would interrupt the cleaning up
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C would interrupt the clean-up
     step_server.stop()
-    print("\nStopped. The same command goes on from here.", file=sys.stderr)
+    print("\nStopped. Run the same command again to continue from here.", file=sys.stderr)
     return 128 + signal.SIGINT
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="alsobought", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="alsobought", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    make = commands.add_parser("materialize", help="materialize everything of one category through Dagster")
-    make.add_argument("category")
-    make.add_argument("--select", default="*", help="asset selection, e.g. 'embeddings/skipgram+' (default: all)")
+    make = commands.add_parser("materialize", help="materialize all assets of a category, or a selection of them")
+    make.add_argument("category", help=_CATEGORY)
+    make.add_argument(
+        "--select", default="*", metavar="ASSETS",
+        help="assets to materialize, e.g. 'embeddings/skipgram+' for it and what follows (default: all)",
+    )  # fmt: skip
     make.set_defaults(run=_materialize)
 
-    board = commands.add_parser("leaderboard", help="print a category's leaderboard")
-    board.add_argument("category")
-    board.add_argument("--format", choices=("markdown", "json"), default="markdown")
+    board = commands.add_parser("leaderboard", help="print the leaderboard of a category")
+    board.add_argument("category", help=_CATEGORY)
+    board.add_argument(
+        "--format", choices=("markdown", "json"), default="markdown",
+        help="markdown prints a table, json prints every metric (default: markdown)",
+    )  # fmt: skip
     board.set_defaults(run=_leaderboard)
 
-    sums = commands.add_parser("verify", help="compare everything that is stored with its manifests, byte for byte")
-    sums.add_argument("category", nargs="?", help="only this one (default: all)")
+    sums = commands.add_parser("verify", help="compare all stored files with their manifests, byte for byte")
+    sums.add_argument("category", nargs="?", help="category to verify (default: all)")
     sums.set_defaults(run=_verify)
     start = commands.add_parser("init", help="write categories.yaml, dagster.yaml and workspace.yaml into a folder")
-    start.add_argument("folder", type=Path)
+    start.add_argument("folder", type=Path, help="folder of the new project; it is created if it does not exist")
     start.set_defaults(run=_init)
 
     for name, help_text, run in (
-        ("demo", "materialize 'sample', then serve the Dagster UI and the explorer", _demo),
+        ("demo", "materialize the category 'sample', then serve the Dagster UI, its daemon and the explorer", _demo),
         ("serve", "serve the Dagster UI, its daemon and the explorer", _serve),
     ):
         server = commands.add_parser(name, help=help_text)
-        server.add_argument("--ui-port", type=int, default=3000)
-        server.add_argument("--explorer-port", type=int, default=8501)
+        server.add_argument("--ui-port", type=int, default=3000, help="port of the Dagster UI (default: 3000)")
+        server.add_argument("--explorer-port", type=int, default=8501, help="port of the explorer (default: 8501)")
         server.set_defaults(run=run)
     return parser
 
@@ -87,53 +96,56 @@ def _materialize(arguments: argparse.Namespace) -> int:
 
 
 def materialize(category: str, select: str = "*") -> int:
-    """Run one category's job in this terminal; 0 when every step succeeded.
+    """Run a category's job in this terminal.
+
+    Returns:
+        0 if every step succeeded, else 1.
 
     Raises:
-        InputError: there is no such category, its source is not there, the selection selects nothing, or the machine
-            cannot be used.
-        KeyboardInterrupt: Ctrl-C.
+        InputError: the category or its source does not exist, the selection selects nothing, or the machine cannot be
+            used.
+        KeyboardInterrupt: somebody pressed Ctrl-C.
     """
     from orchestration.command import preflight
     from orchestration.steps import server as step_server
 
     started = time.monotonic()
-    wanted = _categories(category)[category]
+    entry = _categories(category)[category]
     if select == "*":
-        preflight.check_source(wanted)
+        preflight.check_source(entry)
     preflight.check_machine()
     step_server.start()
     from orchestration.command import foreground
-    from orchestration.command.selection import selected
+    from orchestration.command.selection import select_assets
     from orchestration.definitions import defs
     from orchestration.staleness import materializable
 
-    graph = defs.resolve_asset_graph()
-    # All but the maps that the category does not ask for, whose steps would make nothing.
-    assets = set(materializable(wanted)) if select == "*" else selected(graph, select)
+    # Without the maps that the category does not ask for, because their steps would make nothing.
+    assets = set(materializable(entry)) if select == "*" else select_assets(defs, select)
     if any(key.path == ["raw_products"] for key in assets):
-        preflight.check_source(wanted)
+        preflight.check_source(entry)
     with foreground.instance() as instance:
         success = foreground.run(instance, category, assets)
     seconds = time.monotonic() - started
-    state = "materialized" if success else "FAILED; the lines above say why"
-    print(f"{category}: {state}, {seconds:.0f} s. Artefacts: {shown(paths.store_root())}", file=sys.stderr)
+    outcome = "materialized in" if success else "FAILED after"
+    reason = "" if success else "; see the lines above"
+    print(f"{category}: {outcome} {seconds:.0f} s{reason}. Artefacts: {shown(paths.store_root())}", file=sys.stderr)
     return 0 if success else 1
 
 
 def _categories(asked: str = "") -> "Categories":
-    """The categories; says why of each entry that cannot be used, but of the one that is asked for: that is an error.
+    """Load the categories, with a warning for each entry that cannot be used, except for the one that is asked for.
 
     Raises:
         InputError: the file cannot be used.
     """
     from core.categories import load_categories
 
-    found = load_categories(paths.categories_file())
-    for name, sentence in found.refused.items():
+    categories = load_categories(paths.categories_file())
+    for name, sentence in categories.refused.items():
         if name != asked:
             print(f"warning: {sentence}", file=sys.stderr)
-    return found
+    return categories
 
 
 def _leaderboard(arguments: argparse.Namespace) -> None:
@@ -148,9 +160,9 @@ def _leaderboard(arguments: argparse.Namespace) -> None:
     try:
         long = Store(paths.store_root()).read("leaderboard", arguments.category)
     except FileNotFoundError as error:
-        _categories(arguments.category)[arguments.category]  # says it if there is no such category
+        _categories(arguments.category)[arguments.category]  # raises InputError if there is no such category
         raise InputError(
-            f"no leaderboard of {arguments.category!r} in {paths.store_root()}; "
+            f"there is no leaderboard of {arguments.category!r} in {paths.store_root()}; "
             f"run `make materialize CATEGORY={arguments.category}` first"
         ) from error
     if arguments.format == "json":
@@ -163,14 +175,14 @@ def _verify(arguments: argparse.Namespace) -> int:
     from core.store import Store
     from core.store.verify import verify
 
-    found = verify(Store(paths.store_root()), arguments.category)
-    for asset, category, trouble in found.damage:
+    result = verify(Store(paths.store_root()), arguments.category)
+    for asset, category, trouble in result.damage:
         print(f"{asset} of {category}: {trouble}", file=sys.stderr)
-    if not found.artefacts:
-        which = f" of {arguments.category!r}" if arguments.category else ""
-        raise InputError(f"nothing{which} is materialized in {paths.store_root()}")
-    print(f"{found.artefacts} artefacts, {len(found.damage)} damaged; {found.bytes / 1e6:,.1f} MB are as written")
-    return 1 if found.damage else 0
+    if not result.artefacts:
+        what = f"nothing of {arguments.category!r}" if arguments.category else "nothing"
+        raise InputError(f"{what} is materialized in {paths.store_root()}")
+    print(f"{result.artefacts} artefacts, {len(result.damage)} damaged; {result.bytes / 1e6:,.1f} MB are intact")
+    return 1 if result.damage else 0
 
 
 def _init(arguments: argparse.Namespace) -> None:
@@ -188,7 +200,7 @@ def _serve(arguments: argparse.Namespace) -> int:
 
     try:
         _categories()
-    except InputError as error:  # what is materialized can be looked at all the same
+    except InputError as error:  # the explorer can still show what is materialized
         print(f"warning: {error}", file=sys.stderr)
     return serve(arguments.ui_port, arguments.explorer_port)
 

@@ -1,18 +1,20 @@
-"""Dagster's storage on disk, in a folder that is found from DAGSTER_HOME."""
+"""Dagster's storage on disk, in a folder relative to DAGSTER_HOME."""
 
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dagster._core.storage.local_compute_log_manager import LocalComputeLogManager
-from dagster._core.storage.root import LocalArtifactStorage
-from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
-from dagster._serdes import ConfigurableClassData
+from orchestration.dagster_internals import (
+    ConfigurableClassData,
+    DagsterSqliteStorage,
+    LocalArtifactStorage,
+    LocalComputeLogManager,
+)
 
 
 def in_home(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The config with an absolute ``base_dir``; DAGSTER_HOME is the current folder where it is not set."""
+    """The config with an absolute ``base_dir``. If DAGSTER_HOME is not set, the current folder is used."""
     return {**config, "base_dir": str(Path(os.environ.get("DAGSTER_HOME") or Path.cwd(), config["base_dir"]))}
 
 
@@ -27,7 +29,7 @@ class HomeSqliteStorage(DagsterSqliteStorage):
 
 
 class HomeArtifactStorage(LocalArtifactStorage):
-    """Files that Dagster itself keeps beside its database."""
+    """Files that Dagster keeps beside its database."""
 
     @classmethod
     def from_config_value(
@@ -37,7 +39,7 @@ class HomeArtifactStorage(LocalArtifactStorage):
 
 
 class HomeComputeLogManager(LocalComputeLogManager):
-    """What steps print."""
+    """The output that steps print."""
 
     @classmethod
     def from_config_value(

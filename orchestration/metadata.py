@@ -1,4 +1,4 @@
-"""What a person sees of a step: progress lines in the log and metadata on the materialization."""
+"""What a step shows to people: progress lines in its log, and metadata of its materialization."""
 
 import base64
 import dataclasses
@@ -19,9 +19,9 @@ _LOG_EVERY_SECONDS = 15.0  # each log line is a database write
 
 
 class StepReport:
-    """Clock, progress and output of one asset step.
+    """Clock, progress and output of one asset's step.
 
-    Use: make one at the top of the asset, pass ``report.progress`` to core, return ``report.output(value, ...)``.
+    Create it at the top of the asset, pass ``report.progress`` to core and return ``report.output(value, ...)``.
     """
 
     def __init__(self, context: dg.AssetExecutionContext, config: Any = None) -> None:
@@ -31,10 +31,10 @@ class StepReport:
         self.progress = ProgressLine(context.log.info, _LOG_EVERY_SECONDS)
 
     def metadata(self, **facts: Any) -> dict[str, Any]:
-        """Facts plus wall time, peak memory and the config used; underscores in names become spaces."""
+        """Facts plus wall time, peak memory and the config that was used; underscores in names become spaces."""
         common: dict[str, Any] = {
             "seconds": round(time.perf_counter() - self._started, 3),
-            # The step's process is its own (multiprocess executor), so the high-water mark is the step's.
+            # The executor gives each step a process of its own, so the process's peak is the step's.
             "peak memory (MB)": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
         }
         if self._config is not None:
@@ -42,14 +42,14 @@ class StepReport:
         return {name.replace("_", " "): value for name, value in facts.items()} | common
 
     def output(self, value: Any, findings: Sequence[Finding] = (), **facts: Any) -> dg.MaterializeResult[Any]:
-        """The asset's value with its metadata and what its checks found.
+        """The asset's value with its metadata and the results of its checks.
 
-        An asset that has checks carries no return annotation: among several outputs (a check is one) Dagster takes
-        a MaterializeResult for one without a value and stores nothing.
+        An asset with checks must not have a return annotation. A check is an output too, and in an asset with several
+        outputs Dagster takes an annotated MaterializeResult for one without a value and stores nothing.
 
         Raises:
-            dagster.Failure: a blocking check failed. The value is not stored then: what was there stays current.
-                Dagster by itself would store first and stop afterwards.
+            dagster.Failure: a blocking check failed. The value is not stored, and the earlier one stays current.
+                Dagster itself would store the value first and stop afterwards.
         """
         return dg.MaterializeResult(
             value=value, metadata=self.metadata(**facts), check_results=check_results(self._context, findings)
@@ -57,7 +57,7 @@ class StepReport:
 
 
 def check_specs(asset: str | Sequence[str], rules: Sequence[Rule]) -> list[dg.AssetCheckSpec]:
-    """The specs of an asset's checks, which its own step evaluates: a step of their own would cost a process each."""
+    """The specs of an asset's checks. The asset's own step evaluates them, because another step costs a process."""
     return [
         dg.AssetCheckSpec(rule.name, asset=dg.AssetKey(asset), description=rule.description, blocking=rule.blocking)
         for rule in rules
@@ -65,9 +65,13 @@ def check_specs(asset: str | Sequence[str], rules: Sequence[Rule]) -> list[dg.As
 
 
 def check_results(context: dg.AssetExecutionContext, findings: Sequence[Finding]) -> list[dg.AssetCheckResult]:
-    """The findings for Dagster. Raises dagster.Failure if a blocking one failed, after reporting all of them."""
+    """The findings as Dagster's results.
+
+    Raises:
+        dagster.Failure: a blocking check failed; all findings have been reported then.
+    """
     blocking = {spec.name: spec.blocking for spec in context.assets_def.check_specs}
-    wrong = [finding for finding in findings if not finding.passed and blocking[finding.name]]
+    failed = [finding for finding in findings if not finding.passed and blocking[finding.name]]
     results = []
     for finding in findings:
         facts: dict[str, Any] = {
@@ -77,23 +81,23 @@ def check_results(context: dg.AssetExecutionContext, findings: Sequence[Finding]
             "metadata": {"category": context.partition_key, **finding.facts},
         }
         results.append(dg.AssetCheckResult(check_name=finding.name, **facts))
-        if wrong:
+        if failed:
             context.log_event(
                 dg.AssetCheckEvaluation(context.asset_key, finding.name, **facts, blocking=blocking[finding.name])
             )
-    if not wrong:
+    if not failed:
         return results
-    what = "; ".join(f"{finding.name}: {finding.sentence}" for finding in wrong)
+    reasons = "; ".join(f"{finding.name}: {finding.sentence}" for finding in failed)
     name = context.asset_key.to_user_string()
     raise dg.Failure(
-        f"{name} of {context.partition_key} failed its checks and was not stored ({what}). "
-        "What was stored before stays current",
+        f"{name} of {context.partition_key} failed its checks and was not stored ({reasons}). "
+        "The value that was stored before stays current",
         allow_retries=False,
     )
 
 
 def table(rows: pa.Table, limit: int = 8) -> dg.MarkdownMetadataValue:
-    """The head of a table as Markdown; text from data stands for itself, an image or a link in it is none."""
+    """The first rows of a table as Markdown. Text from data is shown as it is: it makes no image and no link."""
 
     def cell(value: Any) -> str:
         if value is None:
@@ -118,7 +122,7 @@ def log_histogram(values: np.ndarray, title: str) -> dg.MarkdownMetadataValue:
 
 
 def _bars(heights: Sequence[float], labels: Sequence[str], title: str) -> dg.MarkdownMetadataValue:
-    """Bars as an inline SVG image (the UI shows Markdown images, and needs no plotting library for it)."""
+    """Bars as an inline SVG image, which the UI shows in Markdown without a plotting library."""
     width, height, gap = 26, 80, 4
     top = max(heights) or 1
     shapes = []

@@ -1,4 +1,4 @@
-"""The categories and the partitions made of them, and the tags of steps."""
+"""The categories, their partitions, and the tags of steps."""
 
 from typing import Any
 
@@ -12,9 +12,9 @@ CATEGORIES: Categories = load_categories(categories_file())
 _STEP_TAGS = load_step_tags(categories_file())
 BY_CATEGORY = dg.StaticPartitionsDefinition(list(CATEGORIES))
 SEED = 42
-"""Seed of all randomness in the assets; only training on several threads (hogwild) is not repeatable bit for bit."""
+"""Seed of all randomness in the assets. Only training on several threads (hogwild) is not repeatable bit for bit."""
 
 
 def step_tags(model: Model) -> dict[str, Any]:
-    """Tags of the step that trains a model, e.g. for a cluster's executor: those of all GPU models and its own."""
+    """The tags of the step that trains a model, e.g. for a cluster's executor: those of all GPU models and its own."""
     return (_STEP_TAGS.get("gpu", {}) if model.gpu else {}) | _STEP_TAGS.get(model.name, {})

@@ -1,4 +1,4 @@
-"""What the assets are given: the artefact store, the torch device and the machine's share."""
+"""The resources of the assets: the artefact store, the torch device and their share of the machine."""
 
 import contextlib
 import json
@@ -15,7 +15,8 @@ from core.store.artefacts import Store, read_artefact, read_manifest, store_path
 from core.store.manifest import Manifest
 from core.training.device_choice import ChosenDevice, choose_device
 from orchestration import machine
-from orchestration.assets import inputs
+from orchestration.observations import record_inputs
+from orchestration.steps.process import end_with_run
 
 
 class StoreIOManager(dg.UPathIOManager):
@@ -29,7 +30,7 @@ class StoreIOManager(dg.UPathIOManager):
         super().__init__(root)
         self.store = Store(root)
         self._inputs: dict[str, dict[str, Manifest]] = {}
-        """Step → asset it has read → what was current then."""
+        """Step → asset that it has read → the manifest that was current then."""
 
     def dump_to_path(self, context: dg.OutputContext, obj: Any, path: UPath) -> None:
         facts = {name: getattr(fact, "value", fact) for name, fact in context.output_metadata.items()}
@@ -40,21 +41,22 @@ class StoreIOManager(dg.UPathIOManager):
             "config": json.loads(json.dumps(config)),
             "seconds": facts.get("seconds"),
             "peak_memory_mb": facts.get("peak memory (MB)"),
-            **self._made_of(context.step_context.step.key),
+            **self._inputs_of(context.step_context.step.key),
             "source": source,
         }
         asset = "/".join(context.asset_key.path)
         instance, run_id = context.step_context.instance, context.run_id
 
         def still_wanted() -> bool:
-            # The step of a run that was cancelled or given up may have outlived it, on whatever machine; another run
-            # may have stored what follows already.
+            # The step of a run that was cancelled or reported as failed may have outlived it, on this or another
+            # machine, and another run may already have stored what follows.
             run = instance.get_run_by_id(run_id)
             return run is not None and not run.is_finished
 
         manifest = write_artefact(path, asset, context.asset_partition_key, obj, info, still_wanted)
-        inputs.record(context, config, source)
-        # Equal content has an equal version: making an artefact again as it was leaves what follows up to date.
+        record_inputs(context, config, source)
+        # Equal content has an equal version, so an artefact that is made again with the same content leaves everything
+        # that follows up to date.
         context.step_context.set_data_version(context.asset_key, dg.DataVersion(manifest.digest[:16]))
         context.add_output_metadata({"size (MB)": round(manifest.bytes / 1e6, 3), "version": manifest.version})
         if "checkpoints" in facts:
@@ -70,28 +72,30 @@ class StoreIOManager(dg.UPathIOManager):
         if manifest is None:
             key = context.asset_key.to_user_string()
             raise InputError(
-                f"{key} of {context.asset_partition_key} is not materialized; materialize it first, e.g. "
+                f"{key} of {context.asset_partition_key} is not materialized; materialize it first, e.g. with "
                 f"`make materialize CATEGORY={context.asset_partition_key}`"
             )
-        # Before the read: if the input is replaced in between, what is made of it counts as out of date, never as new.
+        # Before the read: if the input is replaced in between, what is made from it counts as out of date.
         self._inputs.setdefault(context.step_context.step.key, {})[asset] = manifest
-        # All of it will be used, by compiled code that trusts it: its sums are compared before.
+        # Compiled code will use all of it without checks of its own, so its sums are compared first.
         return read_artefact(path, asset, context.asset_partition_key, sums=True)
 
     def last(self, asset: str, category: str) -> Any | None:
-        """What a rebuild of the asset is about to replace, or None: to start from, not to depend on. What is damaged
-        counts as never made."""
+        """The value that a rebuild of the asset is about to replace, or None if there is none or it is damaged.
+
+        A rebuild may start from it but must not depend on it.
+        """
         try:
             return read_artefact(self.store.folder(asset, category), asset, category, sums=True)
         except FileNotFoundError:
             return None
         except InputError as error:
-            dg.get_dagster_logger().warning(f"{error}; this run goes on as if it had never been made")
+            dg.get_dagster_logger().warning(f"{error}; this run continues as if it had never been made")
             return None
 
-    def _made_of(self, step: str) -> dict[str, Any]:
-        """What a manifest says of the step's inputs: asset → digest, and the numbering of the products, as the digest
-        of the product_pairs from which all of it was made."""
+    def _inputs_of(self, step: str) -> dict[str, Any]:
+        """What a manifest says about the step's inputs: asset → digest, and the digest of the product_pairs that number
+        the products in all of them."""
         used = self._inputs.pop(step, {})
         numbered = {m.digest if name == "product_pairs" else m.info.get("products") for name, m in used.items()}
         numbered -= {None}
@@ -102,22 +106,23 @@ class StoreIOManager(dg.UPathIOManager):
 
 
 class StoreResource(dg.ConfigurableIOManagerFactory):
-    """The IO manager ``store``: what :func:`core.paths.store_root` names, from the environment alone.
+    """The IO manager ``store``, in the folder or bucket that :func:`core.paths.store_root` takes from the environment.
 
     It has no setting, because the launchpad could change one: whoever starts a run must not choose where it writes.
     """
 
     def create_io_manager(self, context: dg.InitResourceContext) -> StoreIOManager:
-        machine.end_with_run()  # here, because every step stores something
+        end_with_run()  # here, because every step stores something
         return StoreIOManager(store_path(paths.store_root()))
 
 
 class TorchDevice(dg.ConfigurableResource):
-    """The device on which torch models train, and how exactly it multiplies matrices.
+    """The device on which torch models train, and its precision.
 
     Attributes:
-        device: ``auto`` takes cuda, then mps, then cpu; ``cpu``, ``cuda``, ``cuda:N`` or ``mps`` demand one.
-        precision: of matrix products of 32-bit numbers: ``float32`` (exact), ``tf32`` (TensorFloat-32 where the
+        device: ``auto`` takes the first of cuda, mps and cpu that the machine has; ``cpu``, ``cuda``, ``cuda:N`` and
+            ``mps`` require that device.
+        precision: precision of products of 32-bit matrices: ``float32`` (exact), ``tf32`` (TensorFloat-32 where the
             device has it) or ``bf16``; see :data:`core.interfaces.PRECISIONS`.
     """
 
@@ -125,12 +130,12 @@ class TorchDevice(dg.ConfigurableResource):
     precision: str = "float32"
 
     def resolve(self) -> ChosenDevice:
-        """The device to use. Raises InputError when it is demanded and not there, or is no device's name."""
+        """The device to use. Raises InputError if the required device is absent or the name is not one of a device."""
         return choose_device(self.device, "torch_device.device")
 
 
 class Machine(dg.ConfigurableResource):
-    """What one step may use of the machine; while a step that has this resource runs, its libraries keep to it.
+    """The share of the machine that one step may use. The libraries of a step with this resource keep to it.
 
     Attributes:
         threads: CPU threads per step; 0 means this step's share of the cores.

@@ -1,4 +1,4 @@
-"""What a rebuild of one category has to make again, by the table of stages and the manifests in the store."""
+"""Which assets of a category are stale, by the table of stages and the manifests in the store."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,38 +13,38 @@ from core.store import Store
 
 
 @dataclass(frozen=True)
-class Outdated:
-    """What has to be made again.
+class StaleAssets:
+    """The assets that a rebuild has to make again.
 
     Attributes:
-        reasons: asset name → why, of the assets that changed themselves.
+        reasons: asset name → reason, for the assets whose own code, settings, source or inputs changed.
         assets: these and everything that is made from them, parents before children.
     """
 
     reasons: Mapping[str, str]
     assets: tuple[dg.AssetKey, ...]
 
-    def sentence(self, most: int = 3) -> str:
-        """The first few reasons as a text."""
+    def sentence(self, limit: int = 3) -> str:
+        """The first reasons as a text, at most ``limit`` of them."""
         texts = [f"{name} {reason}" for name, reason in self.reasons.items()]
-        return "; ".join(texts[:most]) + (f"; and {len(texts) - most} more" if len(texts) > most else "")
+        return "; ".join(texts[:limit]) + (f"; and {len(texts) - limit} more" if len(texts) > limit else "")
 
 
-def outdated(category: Category, store: Store, source: Mapping[str, Any] | None) -> Outdated:
+def stale_assets(category: Category, store: Store, source: Mapping[str, Any] | None) -> StaleAssets:
     """Compare everything that is stored of a category with its source, settings and code.
 
     Args:
         category: the partition.
-        store: where its artefacts are.
-        source: state of its source; None where nothing is known about it, which counts as no change.
+        store: holds the category's artefacts.
+        source: state of the category's source; None if nothing is known about it, which counts as no change.
     """
-    found = states(expected(category, source), lambda asset: store.manifest(asset, category.name))
-    stale = [state for state in found if state.state != FRESH]
-    return Outdated({s.asset: s.reason for s in stale if s.reason}, tuple(asset_key(s.asset) for s in stale))
+    states_of_assets = states(expected(category, source), lambda asset: store.manifest(asset, category.name))
+    stale = [state for state in states_of_assets if state.state != FRESH]
+    return StaleAssets({s.asset: s.reason for s in stale if s.reason}, tuple(asset_key(s.asset) for s in stale))
 
 
 def materializable(category: Category) -> list[dg.AssetKey]:
-    """All that a whole rebuild of a category makes, parents before children."""
+    """All assets that a whole rebuild of a category makes, parents before children."""
     return [asset_key(name) for name in stages_of(category)]
 
 

@@ -1,4 +1,4 @@
-"""A real browser against a real server, for tests: one Chromium, one Streamlit process, both ended afterwards."""
+"""A real browser and a real server for tests: one Chromium and one Streamlit process, both ended afterwards."""
 
 import contextlib
 import os
@@ -20,12 +20,12 @@ CHROMIUM = "/usr/bin/chromium"
 SCREENSHOTS = ROOT / "tests" / "screenshots"
 _ARGUMENTS = [
     "--no-sandbox",
-    # WebGL in software: the map is drawn with it, and a test machine has no graphics card.
+    # The map is drawn with WebGL, which runs in software because a test machine has no graphics card.
     "--disable-gpu",
     "--enable-unsafe-swiftshader",
     "--disable-quic",
     "--no-first-run",
-    # Without these Chromium asks for addresses outside at every start, which a closed machine refuses slowly.
+    # Without these, Chromium contacts other hosts at every start, which takes long to fail on a closed machine.
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
@@ -40,7 +40,7 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def explorer(store: Path, log: Path) -> Iterator[str]:
-    """The explorer on a free port over a store; yields its address."""
+    """Serve the explorer over a store on a free port; yields its address."""
     port = free_port()
     environment = os.environ | {"ALSOBOUGHT_STORE": str(store)}
     command = [
@@ -71,7 +71,7 @@ def _healthy(address: str) -> bool:
 
 @contextlib.contextmanager
 def chromium():
-    """A headless Chromium; the test is skipped where there is none."""
+    """A headless Chromium; the test is skipped if it is not installed."""
     if not shutil.which(CHROMIUM):
         pytest.skip(f"browser tests need {CHROMIUM} (Debian: apt-get install chromium)")
     sync_api = pytest.importorskip("playwright.sync_api")
@@ -98,10 +98,10 @@ _QUIET = """() => {
 
 
 def settled(page) -> None:
-    """Wait until the script has run to its end and nothing changes any more.
+    """Wait until the script has finished and nothing changes any more.
 
-    A page without a heading has not begun, a skeleton is a widget whose code is not there yet, and a busy machine may
-    draw some time after the script's end.
+    A page without a heading has not started, a skeleton is a widget whose code has not loaded yet, and a busy machine
+    may still draw for some time after the script has finished.
     """
     page.wait_for_function(_QUIET, timeout=30_000, polling=50)
 

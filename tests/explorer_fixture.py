@@ -1,6 +1,6 @@
 """A small store written by hand for the explorer's tests: no model is trained, and the data is hostile.
 
-What is special about which product is said beside its id below; everything else is ordinary.
+A comment beside an id says what is special about that product; all other products are ordinary.
 """
 
 from pathlib import Path
@@ -19,10 +19,10 @@ from core.scoring.neighbours import NEIGHBOURS, Neighbours
 from core.stages import stages
 from core.store import Store
 
-CATEGORY = "alpha"  # of tests/categories.yaml
+CATEGORY = "alpha"  # in tests/categories.yaml
 N = 60
 SCRIPT = "B00000SCRIPT"  # HTML, Markdown and an image address in the title
-LONG = "B0000000LONG"  # a title of 2,000 signs
+LONG = "B0000000LONG"  # a title of 2,000 characters
 ARABIC = "B000000ARAB"  # right to left
 JAPANESE = "B000000JAPAN"
 UNTITLED = "B000UNTITLED"  # has metadata, but neither title nor brand nor price
@@ -30,7 +30,7 @@ LISTED = "A0ONLYLISTED"  # only listed by others: no metadata at all
 LONELY = "Z0000LONELY0"  # has metadata, but no pair and so no neighbours
 FORMULA = "B000000003"  # a title that a spreadsheet would run
 PICTURED = "B000000005"  # has the address of a picture
-STOLEN = "B000000006"  # its picture is a file of the server
+STOLEN = "B000000006"  # its picture is a file on the server
 PICTURE = "http://pictures.example/5.png"
 HOSTILE_TITLE = "<script>window.hacked=1</script><b>bold</b> ![x](http://127.0.0.1:9/x.png) **fat** :red[red] $x^2$"
 TITLES = {
@@ -46,12 +46,12 @@ MODELS = {
     "gensim_word2vec": ("center_center", "center_context"),
     "skipgram": ("center_context", "center_center"),
 }
-"""Model → scorings. adamic_adar is in the registry too and is missing on purpose."""
+"""Model → scorings. adamic_adar is in the registry too and is left out on purpose."""
 WARM = "B000000007"  # an ordinary product with training and held-out pairs, some of each in its skipgram list
 
 
 def products() -> pa.Table:
-    """The node-aligned products of the fixture, sorted by id."""
+    """The products of the fixture, one row per node, sorted by id."""
     special = [SCRIPT, LONG, ARABIC, JAPANESE, UNTITLED, LISTED, LONELY]
     ids = sorted(special + [f"B{i:09d}" for i in range(N - len(special))])
     bare = [i in (UNTITLED, LISTED) for i in ids]
@@ -71,7 +71,7 @@ def products() -> pa.Table:
 
 
 def pairs(seed: int = 1) -> ProductPairs:
-    """A ring with chords over all products but the lonely one, which is the last."""
+    """A ring with chords over all products except the lonely one, which is the last."""
     table = products()
     assert table["product_id"][N - 1].as_py() == LONELY
     rng = np.random.default_rng(seed)
@@ -87,7 +87,7 @@ def split(of: ProductPairs) -> PairSplit:
 
 
 def neighbours(scorings: tuple[str, ...], seen: np.ndarray, k: int = 20, seed: int = 0) -> Neighbours:
-    """Random lists with descending scores for every seen product, in the order the table promises."""
+    """Random lists with descending scores for every seen product, in the order that the schema requires."""
     rng = np.random.default_rng(seed)
     ids = products()["product_id"].to_pylist()
     rows = []
@@ -113,10 +113,10 @@ def evaluation(model: str, scorings: tuple[str, ...], level: float) -> Evaluatio
             shift = 0.0 if protocol == "published" else -0.2
             for subset in ("all", "seen"):
                 value = level + shift + (0.04 if subset == "seen" else 0)
-                place = {**names, "protocol": protocol, "subset": subset}
+                row = {**names, "protocol": protocol, "subset": subset}
                 for metric in ("roc_auc", "average_precision"):
                     low, high = value - 0.01, value + 0.01
-                    metrics.append({**place, "metric": metric, "value": value, "low": low, "high": high})
+                    metrics.append({**row, "metric": metric, "value": value, "low": low, "high": high})
                 for t in np.linspace(1, 0, 21):
                     recall, fpr = 1 - t, (1 - t) ** (1 / (1 - value) if value < 1 else 9)
                     precision = recall / (recall + fpr) if recall + fpr else 1.0
@@ -127,16 +127,16 @@ def evaluation(model: str, scorings: tuple[str, ...], level: float) -> Evaluatio
                         "recall": recall,
                         "f1": f1,
                     }
-                    curves.append({**place, **point, "false_positive_rate": fpr})
+                    curves.append({**row, **point, "false_positive_rate": fpr})
             for label, middle in (("positive", 0.7), ("negative", 0.3)):
                 for low in np.arange(0, 1, 0.1):
                     count = round(100 * np.exp(-((low - middle) ** 2) / 0.05))
                     bin_ = {"label": label, "low": low, "high": low + 0.1, "count": count}
                     scores.append({**names, "protocol": protocol, **bin_})
-        place = {**names, "protocol": "ranking", "subset": "all"}
+        row = {**names, "protocol": "ranking", "subset": "all"}
         for metric, value in (("recall@10", level / 3), ("ndcg@10", level / 4), ("mrr", level / 3)):
-            metrics.append({**place, "metric": metric, "value": value, "low": value - 0.02, "high": value + 0.02})
-        metrics.append({**place, "metric": "coverage@10", "value": 0.4, "low": None, "high": None})
+            metrics.append({**row, "metric": metric, "value": value, "low": value - 0.02, "high": value + 0.02})
+        metrics.append({**row, "metric": "coverage@10", "value": 0.4, "low": None, "high": None})
         cold = {**names, "protocol": "cold_start", "subset": "all", "metric": "roc_auc"}
         metrics.append({**cold, "value": None, "low": None, "high": None})
     return Evaluation(
@@ -167,7 +167,7 @@ def embeddings(model: str, seen: np.ndarray, learns: bool) -> TrainedModel:
 
 
 def projection(model: str, seen: np.ndarray) -> Projection:
-    """A map on which the seen products stand on a lattice, each at a place of its own."""
+    """A map on which the seen products form a lattice, each at its own position."""
     nodes = np.flatnonzero(seen).astype(np.int32)
     x, y = np.divmod(np.arange(len(nodes)), 8)
     position = np.stack([x / 4 - 0.9, y / 4 - 0.9], axis=1).astype(np.float32)
@@ -191,8 +191,8 @@ def write(root, category: str = CATEGORY) -> Store:
     known = listed.get(category) or Category(category, category, source="sample")
     table = stages()
 
-    def made(asset: str, value) -> None:
-        """As the pipeline stores it: with its settings, its code version and the digests of what it was made from."""
+    def materialize(asset: str, value) -> None:
+        """Store an asset as the pipeline does: with settings, code version and digests of its inputs."""
         stage = table[asset]
         inputs = {
             name: manifest.digest for name in stage.inputs.values() if (manifest := store.manifest(name, category))
@@ -200,21 +200,21 @@ def write(root, category: str = CATEGORY) -> Store:
         facts = {"run_id": "0f1e2d3c-0000", "code_version": stage.code_version, "inputs": inputs}
         store.write(asset, category, value, facts | {"config": stage.settings(known) or {}})
 
-    made("raw_products", all_pairs.products.drop_columns("has_metadata"))
-    made("raw_relationships", pa.table({"product1": ["a"], "product2": ["b"]}))
-    made("quarantine", quarantine())
-    made("product_pairs", all_pairs)
-    made("pair_split", parts)
-    made("product_graph", graph)
-    made("transition_matrix", transition_matrix(graph))
-    made("walks", np.zeros((4, 3), np.int32))
+    materialize("raw_products", all_pairs.products.drop_columns("has_metadata"))
+    materialize("raw_relationships", pa.table({"product1": ["a"], "product2": ["b"]}))
+    materialize("quarantine", quarantine())
+    materialize("product_pairs", all_pairs)
+    materialize("pair_split", parts)
+    materialize("product_graph", graph)
+    materialize("transition_matrix", transition_matrix(graph))
+    materialize("walks", np.zeros((4, 3), np.int32))
     boards = []
     for number, (model, scorings) in enumerate(MODELS.items()):
-        made(f"embeddings/{model}", embeddings(model, seen, model != "popularity"))
+        materialize(f"embeddings/{model}", embeddings(model, seen, model != "popularity"))
         measured = evaluation(model, scorings, 0.75 + 0.08 * number)
-        made(f"metrics/{model}", measured)
-        made(f"neighbours/{model}", neighbours(scorings, seen, seed=number))
+        materialize(f"metrics/{model}", measured)
+        materialize(f"neighbours/{model}", neighbours(scorings, seen, seed=number))
         boards.append(measured.metrics.add_column(0, "category", pa.repeat(category, measured.metrics.num_rows)))
-    made("projection/skipgram", projection("skipgram", seen))
-    made("leaderboard", pa.concat_tables(boards).combine_chunks())
+    materialize("projection/skipgram", projection("skipgram", seen))
+    materialize("leaderboard", pa.concat_tables(boards).combine_chunks())
     return store

@@ -1,22 +1,27 @@
-"""Driving the explorer's pages with Streamlit's AppTest: starting one over a store, and reading what it shows."""
+"""Start a page of the explorer over a store with Streamlit's AppTest, and read what it shows."""
 
 from streamlit.testing.v1 import AppTest
 
 from tests.conftest import ROOT
 
 APP = str(ROOT / "explorer" / "app.py")
-NEIGHBOURS = "app_pages/neighbours.py"
+NEIGHBOURS, EVALUATION, MAP = "neighbours/page.py", "evaluation/page.py", "product_map/page.py"
+DATA, FRESHNESS = "graph_and_data/page.py", "freshness/page.py"
+PAGES = sorted(f"{path.parent.name}/page.py" for path in (ROOT / "explorer").glob("*/page.py"))
 _WRITTEN = "title header subheader markdown caption text info warning error code metric"
 
 
 def start(monkeypatch, store, page=None, **query):
-    """The app over a store, after its first run; ``query`` is the address."""
-    monkeypatch.setenv("ALSOBOUGHT_STORE", str(store.root))
+    """The app over a store after its first run; ``query`` holds the parameters of the address."""
     at = AppTest.from_file(APP, default_timeout=120)
+    if page and page != NEIGHBOURS:  # the default page
+        # AppTest knows the pages only after a run, and an empty store makes that run short.
+        monkeypatch.setenv("ALSOBOUGHT_STORE", str(store.root / "nothing"))
+        at.run()
+        at.switch_page(page)
+    monkeypatch.setenv("ALSOBOUGHT_STORE", str(store.root))
     for name, value in query.items():
         at.query_params[name] = value
-    if page:
-        at.switch_page(page)
     return rerun(at)
 
 
@@ -28,5 +33,5 @@ def rerun(at):
 
 
 def texts(at):
-    """Everything that is written on the page, in one string."""
+    """All text on the page, as one string."""
     return "\n".join(str(element.value) for kind in _WRITTEN.split() for element in at.get(kind))

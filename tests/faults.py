@@ -1,4 +1,4 @@
-"""Kills with SIGKILL at random points of real rebuilds, and what must hold afterwards; ``make faults`` runs this."""
+"""Kill real rebuilds with SIGKILL at random points and check what must hold afterwards; ``make faults`` runs this."""
 
 import argparse
 import contextlib
@@ -24,22 +24,22 @@ from core.store.verify import verify
 from tests.conftest import ROOT
 
 LEAVES = ["neighbours/skipgram", "metrics/skipgram", "neighbours/matrix_factorization", "metrics/rp3beta"]
-"""What a round rebuilds, with all that it is made from."""
+"""The assets that a round rebuilds, with everything that they are made from."""
 REPEATABLE = ["raw_products", "raw_relationships", "product_pairs", "pair_split", "product_graph", "walks"]
-"""Assets whose files must be the same, byte for byte, however often their rebuild was killed."""
+"""Assets whose files must be equal, byte for byte, no matter how often their rebuild was killed."""
 ROUND_SECONDS = 180.0
 SETTLED_SECONDS = 0.05
 VICTIMS = {"step": 0.3, "run": 0.15, "machine": 0.3, "daemon": 0.1, "writers": 0.15}
-"""What is killed, and how often: one step's process, the run's own process, all processes at once, the daemon beside a
-rebuild (which must not notice), or two processes that write the same artefacts at once."""
+"""Victim → share of the kills: one step's process, the run's own process, all processes at once, the daemon (which must
+not affect the rebuild), or two processes that write the same artefacts at once."""
 
 
 class Installation:
-    """A category of its own in a fresh folder: instance, store, checkpoints.
+    """A project with one category in a new folder, with its own instance, store and checkpoints.
 
     Args:
-        folder: empty.
-        epochs: of the trained models; many make a training long enough to be hit.
+        folder: an empty folder.
+        epochs: number of epochs of the trained models; with many, training takes long enough to be hit.
     """
 
     def __init__(self, folder: Path, epochs: int = 30) -> None:
@@ -60,7 +60,7 @@ class Installation:
         (self.folder / "categories.yaml").write_text(yaml.safe_dump({"categories": categories}))
 
     def start(self, select: str, category: str = "alpha") -> subprocess.Popen:
-        """A rebuild of ``select`` in a session of its own; what it prints is added to ``run.log``."""
+        """Start a rebuild of ``select`` in its own session; its output is appended to ``run.log``."""
         with (self.folder / "run.log").open("ab") as log:
             return subprocess.Popen(
                 [sys.executable, "-m", "orchestration.cli", "materialize", category, "--select", select],
@@ -68,7 +68,7 @@ class Installation:
             )  # fmt: skip
 
     def complete(self, select: str) -> None:
-        """A rebuild that must succeed."""
+        """Run a rebuild that must succeed."""
         run = self.start(select)
         try:
             status = run.wait(ROUND_SECONDS)
@@ -78,12 +78,12 @@ class Installation:
         assert status == 0, f"rebuild ended with {status}: {(self.folder / 'run.log').read_text()[-3000:]}"
 
     def manifests(self) -> dict[str, Manifest]:
-        """Asset → manifest of all that is materialized; what is damaged is left out."""
+        """Asset → manifest of every materialized asset, without damaged ones."""
         found = {asset: self.store.earlier(asset, category) for asset, category in self.store.artefacts("alpha")}
         return {asset: manifest for asset, manifest in found.items() if manifest is not None}
 
     def digests(self) -> dict[str, str]:
-        """SHA-256 of the files of every repeatable asset; what is damaged is left out, as verifying it finds it."""
+        """SHA-256 of the files of every repeatable asset, without damaged ones, which the verification finds."""
         found = {}
         for asset in REPEATABLE:
             folder = self.store.folder(asset, "alpha")
@@ -96,12 +96,12 @@ class Installation:
         return found
 
     def lost(self, before: dict[str, Manifest], reference: dict[str, str]) -> list[str]:
-        """What is wrong with the store; an empty list says that nothing was lost.
+        """The faults of the store; an empty list means that nothing was lost.
 
         Args:
-            before: what :meth:`manifests` said before the kill: all of it must still be there, with the contents it had
-                or with those that another run made from contents that are or were there.
-            reference: :meth:`digests` of a rebuild that nobody disturbed.
+            before: :meth:`manifests` before the kill. Each asset must still exist, with the same contents or with those
+                that another run made from contents that exist or existed.
+            reference: :meth:`digests` of a rebuild without a kill.
         """
         now = self.manifests()
         wrong = [f"{asset}: gone" for asset in before if asset not in now]
@@ -115,12 +115,12 @@ class Installation:
                 wrong.append(f"{asset}: other contents of the same run")
             for used in manifest.info["inputs"].items():
                 if used not in there:
-                    wrong.append(f"{asset}: made from a {used[0]} that nobody has made")
+                    wrong.append(f"{asset}: made from a {used[0]} that never existed")
         wrong += [f"{asset}: other contents" for asset, d in self.digests().items() if d != reference.get(asset, d)]
         return wrong
 
     def daemon(self) -> subprocess.Popen:
-        """Dagster's daemon, in a session of its own, once it looks after the instance."""
+        """Start Dagster's daemon in its own session and wait until it serves the instance."""
         with (self.folder / "daemon.log").open("wb") as log:
             started = subprocess.Popen(
                 [Path(sys.executable).parent / "dagster-daemon", "run"],
@@ -130,7 +130,7 @@ class Installation:
         return started
 
     def writers(self, seed: int) -> list[subprocess.Popen]:
-        """Two processes that store some artefacts again and again as they are, both the same ones."""
+        """Start two processes that write the same artefacts again and again with unchanged contents."""
         command = [sys.executable, "-c", _WRITER, str(self.store.root)]
         running = [
             subprocess.Popen([*command, str(seed)], cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True)
@@ -154,8 +154,10 @@ while True:
 
 
 def steps(run: subprocess.Popen) -> list[psutil.Process]:
-    """The processes of the run's steps: they share a command line with multiprocessing's fork server. What a module
-    calls while the server loads it (``uname``) does so for no longer than it takes to start."""
+    """The processes of the run's steps, which have the command line of multiprocessing's fork server.
+
+    A program that a module calls while the server loads it (``uname``) has that command line only until it starts.
+    """
 
     def forked() -> list[psutil.Process]:
         servers, parents = set(), {}
@@ -173,7 +175,7 @@ def steps(run: subprocess.Popen) -> list[psutil.Process]:
 
 
 def kill_all(run: subprocess.Popen) -> None:
-    """SIGKILL to every process of the run's session, as a power cut would have it; waits until all are gone."""
+    """Send SIGKILL to every process of the run's session, like a power cut, and wait until all are gone."""
     try:
         family = [psutil.Process(run.pid), *psutil.Process(run.pid).children(recursive=True)]
     except psutil.NoSuchProcess:
@@ -188,7 +190,7 @@ def kill_all(run: subprocess.Popen) -> None:
 
 
 def kill(run: subprocess.Popen, victim: str, rng: random.Random) -> str:
-    """Kill, wait until the run has ended, and say what was killed ("nothing" where it had ended before)."""
+    """Kill the victim, wait until the run has ended, and return what was killed; "nothing" if it had ended before."""
     working = steps(run)
     if run.poll() is not None or (victim == "step" and not working):
         victim = "machine" if run.poll() is None else "nothing"
@@ -213,17 +215,17 @@ def kill(run: subprocess.Popen, victim: str, rng: random.Random) -> str:
 
 
 def wait_for(run: subprocess.Popen, happened: Callable[[], object], seconds: float = 90) -> None:
-    """Until ``happened`` or the run's end; fails when neither comes."""
+    """Wait until ``happened()`` is true or the run has ended; fail if neither happens in time."""
     deadline = time.monotonic() + seconds
     while not happened() and run.poll() is None:
-        assert time.monotonic() < deadline, "what was waited for did not happen"
+        assert time.monotonic() < deadline, "the event did not happen in time"
         time.sleep(0.01)
 
 
 def disturb(place: Installation, leaf: str, victim: str, duration: float, rng: random.Random) -> str:
-    """One kill at a random time; what was killed, or "nothing"."""
+    """Kill the victim at a random time; return what was killed, or "nothing"."""
     if victim == "writers":
-        for writer in place.writers(rng.randrange(1 << 30)):  # the first, and later the second
+        for writer in place.writers(rng.randrange(1 << 30)):  # first one, then the other
             time.sleep(rng.uniform(0.05, 1.0))
             assert writer.poll() is None, "a writer failed"
             kill_all(writer)
@@ -240,12 +242,12 @@ def disturb(place: Installation, leaf: str, victim: str, duration: float, rng: r
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Random kills; 0 when nothing was lost and every rebuild after a kill completed."""
+    """Run the random kills; 0 if nothing was lost and every rebuild after a kill completed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--kills", type=int, default=50)
-    parser.add_argument("--seed", type=int, default=0)
-    asked = parser.parse_args(arguments)
-    rng = random.Random(asked.seed)
+    parser.add_argument("--kills", type=int, default=50, help="number of kills (default: 50)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the random choices (default: 0)")
+    options = parser.parse_args(arguments)
+    rng = random.Random(options.seed)
     with tempfile.TemporaryDirectory(prefix="faults-") as folder:
         place = Installation(Path(folder))
         started = time.monotonic()
@@ -253,7 +255,7 @@ def main(arguments: list[str] | None = None) -> int:
         duration = time.monotonic() - started
         reference = place.digests()
         kinds, lost, done, resumed = Counter(), 0, 0, 0
-        while done < asked.kills:
+        while done < options.kills:
             leaf, victim = rng.choice(LEAVES), rng.choices(list(VICTIMS), list(VICTIMS.values()))[0]
             before = place.manifests()
             victim = disturb(place, leaf, victim, duration, rng)
@@ -263,19 +265,19 @@ def main(arguments: list[str] | None = None) -> int:
             kinds[victim] += 1
             wrong = place.lost(before, reference)
             started_with_checkpoint = any((place.folder / "data" / "checkpoints").rglob("checkpoint.npz"))
-            if done % 5 == 0 or done == asked.kills:  # in between, the next rebuild is killed too
+            if done % 5 == 0 or done == options.kills:  # otherwise the next rebuild is killed too
                 place.complete(f"*{leaf}")
                 wrong += place.lost(before, reference)
             resumed += started_with_checkpoint
             lost += bool(wrong)
             changed = sum(before.get(asset) != manifest for asset, manifest in place.manifests().items())
-            print(
-                f"kill {done:3}: {victim:8} of {leaf:32} {changed:2} newer, {'; '.join(wrong) or 'whole'}", flush=True
-            )
-        sums = verify(place.store)
+            outcome = "; ".join(wrong) or "nothing lost"
+            print(f"kill {done:3}: {victim:8} of {leaf:32} {changed:2} newer, {outcome}", flush=True)
+        verification = verify(place.store)
     print(f"killed {done} ({', '.join(f'{kind} {n}' for kind, n in kinds.items())}; {resumed} left a checkpoint)")
     print(f"survived {done - lost}, lost {lost}")
-    print(f"sums: {sums.artefacts - len(sums.damage)} of {sums.artefacts} artefacts whole")
+    intact = verification.artefacts - len(verification.damage)
+    print(f"verified: {intact} of {verification.artefacts} artefacts are intact")
     return 1 if lost else 0
 
 

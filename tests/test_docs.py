@@ -13,7 +13,9 @@ import pytest
 import yaml
 from streamlit.testing.v1 import AppTest
 
+from core.catalog import Source, formats, read_catalog
 from core.categories import load_categories, load_step_tags
+from core.errors import InputError
 from core.evaluation import EvaluationConfig, evaluate
 from core.graph import build_graph
 from core.interfaces import Inputs
@@ -142,6 +144,58 @@ def example(text):
     """The one Python block of the page on extending that holds a text."""
     [block] = [block for block in blocks(EXTENDING, "python") if text in block]
     return block
+
+
+def read_example_format(tmp_path, monkeypatch, wanted, content):
+    """Read a file with the reader and the entry of the example added."""
+    module = ModuleType("core.catalog.json_pairs")
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    exec(example("class JsonPairsReader"), module.__dict__)
+    entry = eval(example("Format("), {"Format": formats.Format})
+    monkeypatch.setattr(formats, "FORMATS", {entry.name: entry, **formats.FORMATS})
+    (tmp_path / "export").write_text(content)
+    file = tmp_path / "categories.yaml"
+    file.write_text(f"categories: {{shop: {{source: export, format: {wanted}}}}}")
+    category = load_categories(file)["shop"]
+    return read_catalog(Source(category.source, category.format), tmp_path, tmp_path, max_bad_share=0.9)
+
+
+@pytest.mark.parametrize("wanted", ["auto", "json_pairs"])
+def test_the_format_of_the_example_is_read_and_recognised(wanted, tmp_path, monkeypatch):
+    content = """{"from": "B001", "to": "B002", "times": 12}
+
+{"from": "B001", "times": 1}
+[1]
+{"from": "B002", "to": "B003", "times": "many"}
+{"from": "B003", "to": "B001", "times": 0.5}
+"""
+    catalog = read_example_format(tmp_path, monkeypatch, wanted, content)
+    assert catalog.info["format"] == "json_pairs"
+    assert (catalog.info["lines"], catalog.info["bad_lines"]) == (5, 3)
+    columns = [catalog.relationships[name].to_pylist() for name in ("product1", "product2", "weight")]
+    assert list(zip(*columns, strict=True)) == [("B001", "B002", 12.0), ("B003", "B001", 0.5)]
+    assert catalog.quarantine["line"].to_pylist() == [3, 4, 5]
+    assert catalog.quarantine["reason"].to_pylist() == [
+        "product id is no string but NoneType",
+        "is not an object",
+        "times is not a positive number",
+    ]
+
+
+def test_the_format_of_the_example_leaves_other_files_alone(tmp_path, monkeypatch):
+    catalog = read_example_format(tmp_path, monkeypatch, "auto", "product1,product2\nA,B\n")
+    assert catalog.info["format"] == "pairs"
+    monkeypatch.undo()
+    with pytest.raises(InputError, match=r"this is a table .* `format: json_pairs` means .*: JSON lines"):
+        read_example_format(tmp_path, monkeypatch, "json_pairs", "product1,product2\nA,B\n")
+
+
+def test_the_page_on_formats_names_every_format():
+    page = (ROOT / "docs" / "data-formats.md").read_text()
+    [row] = re.findall(r"^\| `format` \|(.*)\|.*\|$", page, re.MULTILINE)
+    assert sorted(re.findall(r"`(\w+)`", row)) == sorted(formats.format_names())
+    for name in formats.FORMATS:
+        assert re.search(rf"^## .*\(`{name}`\)$", page, re.MULTILINE), f"no section on `format: {name}`"
 
 
 def test_the_metric_of_the_example_is_measured_and_shown(monkeypatch):

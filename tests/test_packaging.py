@@ -23,14 +23,15 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 ROOMS = ("core", "orchestration", "explorer")
 APP = """
+import pathlib
 import sys
 from streamlit.testing.v1 import AppTest
 import explorer
 at = AppTest.from_file(explorer.__path__[0] + "/app.py", default_timeout=180)
 at.run()
 assert not at.exception, at.exception[0].value
-for page in ("neighbours", "evaluation", "map", "data", "freshness"):
-    at.switch_page(f"app_pages/{page}.py").run()
+for page in pathlib.Path(explorer.__path__[0]).glob("*/page.py"):
+    at.switch_page(f"{page.parent.name}/page.py").run()
     assert not at.exception, at.exception[0].value
     print(*[element.value for element in at.get("subheader")], file=sys.stderr)
 print(*sorted(name for name in sys.modules if name.split(".")[0] in ("core", "explorer")))

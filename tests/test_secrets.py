@@ -22,11 +22,11 @@ from core.catalog.sources.credentials import VARIABLE
 from core.categories import load_categories
 from core.errors import InputError
 from core.untrusted.urls import password_of, scrubbed, shown
-from explorer.dagster_links import run_page
-from orchestration import alerts
-from orchestration.assets import inputs
-from orchestration.loggers import Failures
+from explorer.shared.dagster_links import run_page
+from orchestration import alerts, observations
+from orchestration.assets.external import SOURCE
 from orchestration.partitions import CATEGORIES
+from orchestration.runs.failures import FailureReporter
 from tests import explorer_fixture as fixture
 from tests import explorer_pages
 from tests.pipeline import local_instance, run
@@ -269,11 +269,11 @@ def test_a_planted_secret_is_nowhere_after_runs(server, tmp_path, monkeypatch, c
             result = run(tmp_path / "store", "beta", instance, asset_selection=raw)
             assert result.success == (case == "pairs.csv")
             events = [event for event in result.all_events if event.is_step_failure]
-            told = Failures()
-            lines = [line for event in result.all_events for line in told.told(event)]
+            reporter = FailureReporter()
+            lines = [line for event in result.all_events for line in reporter.lines(event)]
             said += [alerts.message(result.dagster_run, events), lines]
             said += list(instance.all_logs(result.run_id))
-            inputs.report(instance, inputs.observation(inputs.SOURCE, "beta", state_of(changed)))
+            observations.report(instance, observations.observation(SOURCE, "beta", state_of(changed)))
     printed = capfd.readouterr()
     files = written(tmp_path).decode(errors="replace")
     assert "https://dagster.example/runs/" in str(said) and "https://dagster.example" in run_page("x")
@@ -284,7 +284,7 @@ def test_a_planted_secret_is_nowhere_after_runs(server, tmp_path, monkeypatch, c
 
 def state_of(category):
     try:
-        return inputs.source_state(category)
+        return observations.source_state(category)
     except (InputError, OSError) as error:
         assert SECRET not in str(error)
         return {"trouble": str(error)}

@@ -103,18 +103,24 @@ class Needs:
     def missing(self, names: Sequence[str]) -> UnreadableError:
         """That the table has other columns than it should."""
         needed = ", ".join(self.needed)
-        columns = ", ".join(map(_shown, names[:_SHOWN])) + (", ..." if len(names) > _SHOWN else "")
         plain = {_plain(name) for name in names}
         hint = (
             " It looks like order lines: count how often two products stand in the same order, and give these pairs"
             if self is PAIRS and plain & _ORDERS
             else " Name the columns in the first line of a CSV file, separated by comma, semicolon, tab, | or blanks"
         )
-        return UnreadableError(f"this is a table with the columns {columns}; a {self.what} needs {needed}.{hint}")
+        return UnreadableError(
+            f"this is a table with the columns {shown_columns(names)}; a {self.what} needs {needed}.{hint}"
+        )
 
 
 PAIRS = Needs("pairs table", ("product1", "product2"))
 PRODUCTS = Needs("products table", ("product_id",))
+
+
+def shown_columns(names: Sequence[str]) -> str:
+    """The first names of a header, for people to read."""
+    return ", ".join(map(_shown, names[:_SHOWN])) + (", ..." if len(names) > _SHOWN else "")
 
 
 def unread(names: Sequence[str], found: Mapping[str, int]) -> list[str]:

@@ -10,19 +10,22 @@ listings (``core.catalog.tables``).
 """
 
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
-from core.catalog import clean
+from core.catalog import clean, formats
+from core.catalog.columns import shown_columns
+from core.catalog.formats import Contents
 from core.catalog.lines import LineBlocks
 from core.catalog.literals import LiteralError, parse_literal
-from core.catalog.tables import BadRecordError, IdList, ListedPairs, ProductRows, Quarantine, check_id, check_ids
+from core.catalog.quarantine import FileReport
+from core.catalog.recognise import ARROW, TEXT, SourceFile, check_json, is_json
+from core.catalog.records import likely_names
+from core.catalog.tables import BadRecordError, IdList, ListedPairs, ProductRows, check_id, check_ids
 from core.progress import Progress
 from core.relationships import KINDS, known_name, plain_name
 
 _IGNORED = plain_name("buy_after_viewing")
 _PREFIXES = ("related.", "related_", "related-", "related/", "related:")
-
 
 _MOST_NAMES = 100
 """Names of ignored lists that are counted."""
@@ -49,31 +52,39 @@ class _Names(dict[Any, "int | str | None"]):
         return meant
 
 
-class McAuleyReader:
-    """Fills the tables line by line; memory grows with the columns kept, not with the file.
+def recognise(file: SourceFile) -> bool:
+    """Whether a file is Amazon metadata: one JSON object or Python dict a line, or nothing at all.
 
-    Attributes:
-        products, pairs: builders of the two tables.
-        lines: lines read that are not blank.
-        bad_lines: of these, the ones that could not be used.
-        repeated: of these, the ones whose product came before; they are quarantined too, but published files are
-            full of them (some percent in 2018) and nothing is lost, so they do not count as bad.
-        ignored_lists: name of a list that is none of ``KINDS`` → lines that have it.
+    Raises:
+        UnreadableError: the file is JSON from which certainly no product with relationships can be read.
+    """
+    if file.is_blank:
+        return True
+    if file.kind != TEXT or not is_json(file.head):
+        return False
+    check_json(file.head)
+    return True
+
+
+class McAuleyReader:
+    """Fills the tables line by line (a :class:`core.catalog.formats.Reader`).
+
+    Memory grows with the columns kept, not with the file. Published files repeat some percent of their products (2018).
     """
 
-    def __init__(self, quarantine: Quarantine) -> None:
-        self.products = ProductRows()
-        self.pairs = ListedPairs()
-        self.lines = self.bad_lines = self.repeated = 0
-        self.ignored_lists: Counter[str] = Counter()
-        self._quarantine = quarantine
+    def __init__(self) -> None:
+        self._products = ProductRows()
+        self._pairs = ListedPairs()
+        self._ignored_lists: Counter[str] = Counter()
         self._seen: set[str] = set()
         self._records = 0
         self._names = _Names()
 
-    def read(self, path: Path, name: str, max_bad_share: float, progress: Progress) -> str:
-        """Read all of ``path``, called ``name`` in the quarantine; returns its fingerprint (SHA-256 of its bytes)."""
-        reader = LineBlocks(path, progress, "read products")
+    def read(self, file: SourceFile, report: FileReport, progress: Progress) -> str:
+        """Read all of a file; see :meth:`core.catalog.formats.Reader.read`."""
+        if not recognise(file):
+            raise formats.FORMATS["mcauley"].refusal(_described(file))
+        reader = LineBlocks(file.path, progress, "read products")
         number = 0
         for block in reader.blocks():
             lines = block.split(b"\n")
@@ -82,27 +93,30 @@ class McAuleyReader:
             for line in lines:
                 number += 1
                 if line and not line.isspace():
-                    self._read_line(name, number, line)
-            self._quarantine.stop_if_hopeless(name, self.lines, self.bad_lines + self.repeated, max_bad_share)
+                    self._read_line(report, number, line)
+            report.stop_if_hopeless(repeats_are_useless=True)
         for fault in reader.faults:
-            self.lines += 1
-            self._bad(name, fault.line, fault.reason, fault.excerpt)
+            report.lines += 1
+            report.bad(fault.line, fault.reason, fault.excerpt)
         return reader.fingerprint
 
-    def _read_line(self, name: str, number: int, line: bytes) -> None:
-        self.lines += 1
-        try:
-            if self._add(parse_literal(line)):
-                return
-        except (LiteralError, BadRecordError) as error:
-            self._bad(name, number, str(error), line)
-        else:
-            self.repeated += 1
-            self._quarantine.add(name, number, "product appeared before (what is new here was added to it)", line)
+    def contents(self) -> Contents:
+        """Products and relationships."""
+        products = self._products.table()
+        return Contents(
+            products,
+            self._pairs.table(self._products.owners()),
+            fields=self._products.notes(),
+            ignored_lists=dict(self._ignored_lists),
+        )
 
-    def _bad(self, name: str, number: int, reason: str, raw: str | bytes) -> None:
-        self.bad_lines += 1
-        self._quarantine.add(name, number, reason, raw)
+    def _read_line(self, report: FileReport, number: int, line: bytes) -> None:
+        report.lines += 1
+        try:
+            if not self._add(parse_literal(line)):
+                report.repeat(number, line)
+        except (LiteralError, BadRecordError) as error:
+            report.bad(number, str(error), line)
 
     def _add(self, record: Any) -> bool:
         """Add a product, or to a product; False if it was there already."""
@@ -125,12 +139,13 @@ class McAuleyReader:
                 kind = names[name]
                 self._take(str(name)[:100] if kind is None else kind, name, value, lists, ignored)
         for kind, listed in lists:
-            self.pairs.add(self._records, kind, listed)
+            self._pairs.add(self._records, kind, listed)
         if ignored:
-            self.ignored_lists.update(name for name in ignored if name in self.ignored_lists or self._room_for_names())
+            counts = self._ignored_lists
+            counts.update(name for name in ignored if name in counts or len(counts) < _MOST_NAMES)
         repeated = asin in self._seen
         get = record.get
-        self.products.add(
+        self._products.add(
             asin,
             title=get("title"),
             brand=get("brand"),
@@ -144,9 +159,6 @@ class McAuleyReader:
         self._seen.add(asin)
         return not repeated
 
-    def _room_for_names(self) -> bool:
-        return len(self.ignored_lists) < _MOST_NAMES
-
     @staticmethod
     def _take(kind: int | str, name: str, value: Any, lists: list[tuple[int, IdList]], ignored: list[str]) -> None:
         """Add a list to ``lists``, or its name to ``ignored`` if it is none of ``KINDS``."""
@@ -155,6 +167,12 @@ class McAuleyReader:
                 lists.append((kind, listed))
         elif value and value == value:
             ignored.append(str(kind))
+
+
+def _described(file: SourceFile) -> str:
+    if file.kind != TEXT:
+        return f"a{'n' if file.kind == ARROW else ''} {file.kind.title()} file"
+    return f"a table with the columns {shown_columns(likely_names(file.head))}"
 
 
 def _ids(name: str, listed: Any) -> IdList | None:

@@ -20,6 +20,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from core.typing import AnyArray, Float32Array, Float64Array, Int8Array
+
 _LONGEST = 64
 """Characters of the longest text that is taken for a number."""
 
@@ -242,7 +244,7 @@ class TextNumbers:
     def __init__(self) -> None:
         self.votes = Votes()
 
-    def read(self, text: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+    def read(self, text: pa.Array) -> tuple[Float64Array, Int8Array]:
         """Values and doubts of a batch.
 
         Args:
@@ -269,7 +271,7 @@ class TextNumbers:
                 self.votes.comma += int(counts[place]) * (number.point is None)
         return values[codes], doubts[codes]
 
-    def decided(self, values: np.ndarray, doubts: np.ndarray) -> np.ndarray:
+    def decided(self, values: Float32Array, doubts: Int8Array) -> Float32Array:
         """float32 values of all batches as the column means them.
 
         Args:
@@ -291,5 +293,6 @@ def _doubt(number: Number) -> int:
     return 1 if abs(number.comma) > abs(number.point) else -1
 
 
-def _array(column: pa.Array) -> np.ndarray:
-    return column.to_numpy(zero_copy_only=False)
+def _array(column: pa.Array) -> AnyArray:
+    array: AnyArray = column.to_numpy(zero_copy_only=False)
+    return array

@@ -6,8 +6,6 @@ and is counted apart: a self join has one for every product.
 """
 
 import itertools
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,83 +13,76 @@ import pyarrow.compute as pc
 
 from core.catalog import columns
 from core.catalog.containers import UnreadableError
+from core.catalog.formats import Contents
 from core.catalog.numbers import TextNumbers
-from core.catalog.tables import Quarantine, relationships_table, shared_codes
-from core.catalog.tabular import Batch, TableFile, as_utf8, id_faults, id_text, is_number, is_textual
-from core.errors import InputError
-from core.progress import Progress
+from core.catalog.quarantine import FileReport
+from core.catalog.recognise import SourceFile
+from core.catalog.tables import refuse_float_ids, relationships_table, shared_codes
+from core.catalog.tabular import (
+    Batch,
+    TableReader,
+    as_utf8,
+    has_columns,
+    id_faults,
+    id_text,
+    is_number,
+    is_textual,
+    mask_of,
+)
 from core.relationships import ADD, UNNAMED, unify_names
+from core.typing import BoolArray, Float32Array, Int8Array
 
 MAX_RELATIONSHIPS = 60
 
 _BATCH_ROWS = 1 << 18
 
 
-class PairsReader:
-    """Fills the relationships table from a pairs table.
+def recognise(file: SourceFile) -> bool:
+    """Whether a file is a table of pairs."""
+    return has_columns(file, columns.PAIRS)
 
-    Attributes:
-        lines: lines (of a text file) or rows read, without the header and blank lines.
-        bad_lines: of these, the ones in quarantine.
-        self_pairs: rows that pair a product with itself.
-        records_over_lines: good rows that go over several lines.
-        columns: which columns were ``read`` as what, and which are ``unread``.
-    """
 
-    def __init__(self, quarantine: Quarantine) -> None:
-        self.lines = self.bad_lines = self.self_pairs = self.records_over_lines = 0
-        self.columns: dict[str, Any] = {}
-        self._quarantine = quarantine
+class PairsReader(TableReader):
+    """Fills the relationships table from a table of pairs (a :class:`core.catalog.formats.Reader`)."""
+
+    def __init__(self) -> None:
+        super().__init__(columns.PAIRS, "read pairs", _BATCH_ROWS)
+        self._self_pairs = 0
         self._ids: list[pa.DictionaryArray] = []  # of each batch: all of product1, then all of product2
         self._relationships: list[pa.DictionaryArray] = []
-        self._weights: list[np.ndarray] = []
-        self._doubts: list[np.ndarray] = []
+        self._weights: list[Float32Array] = []
+        self._doubts: list[Int8Array] = []
         self._numbers = TextNumbers()
         self._weighted = False
 
-    def read(self, path: Path, name: str, max_bad_share: float, progress: Progress) -> str:
-        """Read all of ``path``; returns its fingerprint (SHA-256 of its bytes).
+    def contents(self) -> Contents:
+        """The relationships, and how many rows pair a product with itself."""
+        table = self._table()
+        for column in ("product1", "product2"):
+            ids = table[column].combine_chunks()
+            refuse_float_ids(ids.dictionary.take(pc.unique(ids.indices)), f"column {column}: ids")
+        return Contents(relationships=table, facts={"self_pairs": self._self_pairs})
 
-        Raises:
-            UnreadableError: this is no pairs table; the message does not name the file.
-        """
-        table = TableFile(path, columns.PAIRS, progress, "read pairs", _BATCH_ROWS)
-        self.columns = {"read": table.read, "unread": table.unread}
-        for batch in table.batches():
-            self.lines += len(batch.broken)
-            for line, reason, raw in batch.broken:
-                self._bad(name, line, 1, reason, raw)
-            self._add(batch, name)
-            self._quarantine.stop_if_hopeless(name, self.lines, self.bad_lines, max_bad_share)
-        return table.fingerprint
-
-    def table(self) -> pa.Table:
+    def _table(self) -> pa.Table:
         """The rows read so far as a table of schema ``RELATIONSHIPS``."""
         codes, dictionary = shared_codes(self._ids)
         starts = np.cumsum([0, *(len(chunk) for chunk in self._ids)])
         batches = [np.split(codes[start:end], 2) for start, end in itertools.pairwise(starts)]
         product1, product2 = (np.concatenate([np.empty(0, np.int32), *(batch[i] for batch in batches)]) for i in (0, 1))
-        kinds, written = shared_codes(self._relationships)
-        kinds, names = unify_names(kinds, written.to_pylist())
+        spellings, written = shared_codes(self._relationships)
+        kinds, names = unify_names(spellings, written.to_pylist())
         if len(names) > MAX_RELATIONSHIPS:
-            raise InputError(
+            raise UnreadableError(
                 f"column relationship holds {len(names):,} different names ({names[0]}, {names[1]}, ...); "
-                f"it names the kind of a pair, at most {MAX_RELATIONSHIPS} kinds are supported"
+                f"it names the kind of a pair, and at most {MAX_RELATIONSHIPS} kinds are supported. Rename the column "
+                "if it means something else"
             )
         weight = None
         if self._weighted:
             weight = self._numbers.decided(np.concatenate(self._weights), np.concatenate(self._doubts))
         return relationships_table(dictionary, product1, product2, kinds.astype(np.int8), names, weight, ADD)
 
-    def _bad(self, name: str, number: int, lines: int, reason: str, raw: str | bytes) -> None:
-        self.bad_lines += lines
-        self._quarantine.add(name, number, reason, raw)
-
-    def _add(self, batch: Batch, name: str) -> None:
-        n = len(batch.lines)
-        if not n:
-            return
-        self.lines += int(batch.spans.sum())
+    def _add(self, batch: Batch, report: FileReport) -> None:
         labels = ("product1", "product2")
         reasons, ids = _checked_ids([id_text(batch.columns[label], label) for label in labels], labels)
         first, second = np.split(ids.indices.to_numpy(), 2)
@@ -109,19 +100,19 @@ class PairsReader:
             if not is_textual(column.type):
                 raise UnreadableError(f"column relationship holds {column.type}; write names as text")
             relationship = _text(column, reasons, "relationship")
-            reasons.append((_mask(pc.equal(relationship, "")), "relationship is missing"))
+            reasons.append((mask_of(pc.equal(relationship, "")), "relationship is missing"))
         else:
-            relationship = pa.array([UNNAMED] * n)
+            relationship = pa.array([UNNAMED] * len(batch.lines))
 
         good = ~same
         for mask, reason in reasons:
             for row in np.flatnonzero(mask & good):
                 values = [column[row].as_py() for column in batch.columns.values()]
                 raw = ", ".join(v.decode("utf-8", "replace") if isinstance(v, bytes) else str(v) for v in values)
-                self._bad(name, int(batch.lines[row]), int(batch.spans[row]), reason, raw)
+                report.bad(int(batch.lines[row]), reason, raw, int(batch.spans[row]))
             good &= ~mask
-        self.self_pairs += int(same.sum())
-        self.records_over_lines += int(np.count_nonzero(batch.spans[good] > 1))
+        self._self_pairs += int(same.sum())
+        report.records_over_lines += int(np.count_nonzero(batch.spans[good] > 1))
         keep = pa.array(good)
         self._ids.append(ids.filter(pa.concat_arrays([keep, keep])))
         self._relationships.append(relationship.filter(keep).dictionary_encode())
@@ -131,7 +122,7 @@ class PairsReader:
             self._doubts.append(doubts[good])
 
 
-_Reasons = list[tuple[np.ndarray, str]]
+_Reasons = list[tuple[BoolArray, str]]
 
 
 def _checked_ids(columns: list[pa.Array], labels: tuple[str, str]) -> tuple[_Reasons, pa.DictionaryArray]:
@@ -157,10 +148,6 @@ def _checked_ids(columns: list[pa.Array], labels: tuple[str, str]) -> tuple[_Rea
     return reasons, pa.DictionaryArray.from_arrays(pa.array(codes, pa.int32()), texts)
 
 
-def _mask(column: pa.Array) -> np.ndarray:
-    return column.to_numpy(zero_copy_only=False)
-
-
 def _text(column: pa.Array, reasons: _Reasons, label: str) -> pa.Array:
     """Trimmed text, empty for null; bytes that are no UTF-8 are noted in ``reasons`` and come out as empty."""
     text, invalid = as_utf8(column)
@@ -169,13 +156,13 @@ def _text(column: pa.Array, reasons: _Reasons, label: str) -> pa.Array:
     return pc.utf8_trim_whitespace(text)
 
 
-def _numbers(column: pa.Array, numbers: TextNumbers, reasons: _Reasons) -> tuple[np.ndarray, np.ndarray]:
+def _numbers(column: pa.Array, numbers: TextNumbers, reasons: _Reasons) -> tuple[Float32Array, Int8Array]:
     """float32 weights and int8 doubts (see ``TextNumbers``); rows whose weight is none are noted in ``reasons``."""
     if pa.types.is_string(column.type) or pa.types.is_binary(column.type):
         values, doubts = numbers.read(_text(column, reasons, "weight"))
         reasons.append((np.isnan(values), "weight is no number"))
     else:
-        reasons.append((_mask(column.is_null()), "weight is missing"))
+        reasons.append((mask_of(column.is_null()), "weight is missing"))
         values = column.cast(pa.float64()).fill_null(np.nan).to_numpy(zero_copy_only=False)
         doubts = np.zeros(len(values), np.int8)
     with np.errstate(over="ignore", under="ignore"):

@@ -1,7 +1,6 @@
 """A team's own table of products into the catalogue's products table."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -9,72 +8,49 @@ import pyarrow.compute as pc
 
 from core.catalog import columns
 from core.catalog.clean import split_categories
-from core.catalog.tables import PRODUCTS, BadRecordError, ProductRows, Quarantine, check_id
-from core.catalog.tabular import Batch, TableFile, as_utf8, id_text, is_textual
-from core.progress import Progress
+from core.catalog.formats import Contents
+from core.catalog.quarantine import FileReport
+from core.catalog.tables import PRODUCTS, BadRecordError, ProductRows, check_id, refuse_float_ids
+from core.catalog.tabular import Batch, TableReader, as_utf8, id_text, is_textual
 
 _BATCH_ROWS = 1 << 14
 
 
-class ProductsReader:
-    """Fills the products table from a team's own table of products.
+class ProductsReader(TableReader):
+    """Fills the products table from a team's own table of products (a :class:`core.catalog.formats.Reader`)."""
 
-    Attributes:
-        products: builder of the table.
-        lines: lines (of a text file) or rows read, without the header and blank lines.
-        bad_lines: of these, the ones without a usable id, or of which something that is read is no text.
-        repeated: rows whose product came before.
-        records_over_lines: good rows that go over several lines.
-        columns: which columns were ``read`` as what, and which are ``unread``.
-    """
-
-    def __init__(self, quarantine: Quarantine) -> None:
-        self.products = ProductRows()
-        self.lines = self.bad_lines = self.repeated = self.records_over_lines = 0
-        self.columns: dict[str, Any] = {}
-        self._quarantine = quarantine
+    def __init__(self) -> None:
+        super().__init__(columns.PRODUCTS, "read products", _BATCH_ROWS)
+        self._products = ProductRows()
         self._seen: set[str] = set()
 
-    def read(self, path: Path, name: str, max_bad_share: float, progress: Progress) -> str:
-        """Read all of ``path``; returns its fingerprint.
+    def contents(self) -> Contents:
+        """The products."""
+        table = self._products.table()
+        refuse_float_ids(table["product_id"].combine_chunks(), "column product_id: ids")
+        return Contents(table, fields=self._products.notes())
 
-        Raises:
-            UnreadableError: this is no products table; the message does not name the file.
-        """
-        table = TableFile(path, columns.PRODUCTS, progress, "read products", _BATCH_ROWS)
-        self.columns = {"read": table.read, "unread": table.unread}
-        for batch in table.batches():
-            self.lines += len(batch.broken)
-            for line, why, raw in batch.broken:
-                self._bad(name, line, 1, why, raw)
-            for number, span, row, reason in _rows(batch):
-                self._add(name, number, span, row, reason)
-            self._quarantine.stop_if_hopeless(name, self.lines, self.bad_lines, max_bad_share)
-        return table.fingerprint
+    def _add(self, batch: Batch, report: FileReport) -> None:
+        for number, span, row, reason in _rows(batch):
+            self._add_row(report, number, span, row, reason)
 
-    def _bad(self, name: str, number: int, lines: int, reason: str, raw: str | bytes) -> None:
-        self.bad_lines += lines
-        self._quarantine.add(name, number, reason, raw)
-
-    def _add(self, name: str, number: int, span: int, row: dict[str, Any], reason: str | None) -> None:
-        self.lines += span
+    def _add_row(self, report: FileReport, number: int, span: int, row: dict[str, Any], reason: str | None) -> None:
         try:
             if reason is not None:
                 raise BadRecordError(reason)
             product_id = check_id(row["product_id"] or "")
         except BadRecordError as error:
-            shown = ", ".join("" if value is None else str(value)[:200] for value in row.values())
-            self._bad(name, number, span, str(error), shown)
+            cells = ", ".join("" if value is None else str(value)[:200] for value in row.values())
+            report.bad(number, str(error), cells, span)
             return
         repeated = product_id in self._seen
         if repeated:
-            self.repeated += 1
-            self._quarantine.add(name, number, "product appeared before (what is new here was added to it)", product_id)
+            report.repeat(number, product_id)
         self._seen.add(product_id)
-        self.records_over_lines += span > 1
+        report.records_over_lines += span > 1
         fields = {name: row.get(name) for name in PRODUCTS.names[1:]}
         fields["categories"] = split_categories(fields["categories"])
-        self.products.add(product_id, **fields, repeated=repeated)
+        self._products.add(product_id, **fields, repeated=repeated)
 
 
 def _rows(batch: Batch) -> Iterator[tuple[int, int, dict[str, Any], str | None]]:

@@ -4,22 +4,20 @@ import hashlib
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from core.catalog.columns import PAIRS
 from core.catalog.containers import UnreadableError
-from core.catalog.mcauley import McAuleyReader
-from core.catalog.pairs_table import PairsReader
+from core.catalog.formats import Contents, Reader, choose
 from core.catalog.products_table import ProductsReader
-from core.catalog.recognise import ARROW, TEXT, check_json, is_json, look
-from core.catalog.records import find_layout, likely_names
+from core.catalog.quarantine import FileReport, Quarantine
+from core.catalog.recognise import SourceFile, look_at
 from core.catalog.sources.remote import Limits
 from core.catalog.sources.source import Source, fetch, fetch_file
-from core.catalog.tables import PRODUCTS, Catalog, Quarantine, refuse_float_ids
+from core.catalog.tables import PRODUCTS, RELATIONSHIPS, Catalog
 from core.errors import InputError
 from core.progress import Progress, silent
 from core.relationships import unknown_counts
@@ -50,72 +48,80 @@ def read_catalog(
     started = time.perf_counter()
     path = fetch(source, raw_dir, cache_dir, progress, limits)
     quarantine = Quarantine()
-    name = shown(source.path)
-    with _named(name):
-        form = _form_of(path, source.format)
-    table_facts: dict[str, Any] = {}
-    if form == "mcauley":
-        if source.products is not None:
-            raise InputError(
-                f"categories.yaml: {name}: a products table goes with a pairs table only; Amazon metadata has its own "
-                "products. Remove `products`, or set `format: pairs`"
-            )
-        mcauley = McAuleyReader(quarantine)
-        with _named(name):
-            fingerprint = mcauley.read(path, name, max_bad_share, progress)
-        _check_share(name, mcauley.lines, mcauley.bad_lines, quarantine, max_bad_share)
-        products = mcauley.products.table()
-        relationships = mcauley.pairs.table(mcauley.products.owners())
-        fields, ignored = mcauley.products.notes(), dict(mcauley.ignored_lists)
-        lines, bad_lines, repeated = mcauley.lines, mcauley.bad_lines, mcauley.repeated
-    else:
-        pairs = PairsReader(quarantine)
-        with _named(name):
-            fingerprint = pairs.read(path, name, max_bad_share, progress)
-        _check_share(name, pairs.lines, pairs.bad_lines, quarantine, max_bad_share)
-        relationships = pairs.table()
-        for column in ("product1", "product2"):
-            ids = relationships[column].combine_chunks()
-            refuse_float_ids(ids.dictionary.take(pc.unique(ids.indices)), name, f"column {column}: ids")
-        fields, ignored = {}, {}
-        lines, bad_lines, repeated = pairs.lines, pairs.bad_lines, 0
-        products = PRODUCTS.empty_table()
-        columns, over_lines = {name: pairs.columns}, pairs.records_over_lines
-        if source.products is not None:
-            products_path = fetch_file(source.products, None, raw_dir, cache_dir, progress, limits)
-            own, products_name = ProductsReader(quarantine), shown(source.products)
-            with _named(products_name):
-                print_of_products = own.read(products_path, products_name, max_bad_share, progress)
-            _check_share(products_name, own.lines, own.bad_lines, quarantine, max_bad_share)
-            products, fields = own.products.table(), own.products.notes()
-            refuse_float_ids(products["product_id"].combine_chunks(), products_name, "column product_id: ids")
-            fingerprint = hashlib.sha256(f"{fingerprint} {print_of_products}".encode()).hexdigest()
-            lines, bad_lines, repeated = lines + own.lines, bad_lines + own.bad_lines, own.repeated
-            columns[products_name] = own.columns
-            over_lines += own.records_over_lines
-        table_facts = {"self_pairs": pairs.self_pairs, "records_over_lines": over_lines, "columns": columns}
-    if not products.num_rows and not relationships.num_rows:
-        selves = f", {table_facts['self_pairs']:,} pair a product with itself" if table_facts.get("self_pairs") else ""
+    report = FileReport(shown(source.path), quarantine, max_bad_share)
+    with _named(report.name):
+        file = look_at(path)
+        form = choose(file, source.format)
+    if source.products is not None and not form.takes_products:
         raise InputError(
-            f"{name}: holds no product and no pair ({lines:,} lines, {bad_lines:,} of them bad{selves}; local file "
-            f"{path}). Name a file with content as the category's source in categories.yaml"
+            f"categories.yaml: {report.name}: this is {form.title}, which takes no table of products beside it; remove "
+            "`products`"
         )
-    info: dict[str, Any] = {
-        "source": name,
-        "format": form,
+    contents, fingerprint = _contents(form.new_reader(), file, report, progress)
+    reports = [report]
+    if source.products is not None:
+        reports.append(FileReport(shown(source.products), quarantine, max_bad_share))
+        products_path = fetch_file(source.products, None, raw_dir, cache_dir, progress, limits)
+        metadata, fingerprint_of_products = _products(products_path, reports[1], progress)
+        contents = replace(contents, products=metadata.products, fields=metadata.fields)
+        fingerprint = hashlib.sha256(f"{fingerprint} {fingerprint_of_products}".encode()).hexdigest()
+    products = PRODUCTS.empty_table() if contents.products is None else contents.products
+    relationships = RELATIONSHIPS.empty_table() if contents.relationships is None else contents.relationships
+    info = {
+        "source": report.name,
+        "format": form.name,
         "bytes": path.stat().st_size,
-        "lines": lines,
-        "bad_lines": bad_lines,
-        "repeated_products": repeated,
-        **table_facts,
+        **_line_facts(reports),
+        **contents.facts,
         "products": products.num_rows,
         "relationships": relationships.num_rows,
-        "fields": fields,
-        "unknown_relationships": {**unknown_counts(relationships), **ignored},
+        "fields": contents.fields,
+        "unknown_relationships": {**unknown_counts(relationships), **contents.ignored_lists},
         "fingerprint": fingerprint,
         "seconds": round(time.perf_counter() - started, 3),
     }
+    if not products.num_rows and not relationships.num_rows:
+        raise _empty(info, path)
     return Catalog(products, relationships, quarantine.table(), info)
+
+
+def _contents(reader: Reader, file: SourceFile, report: FileReport, progress: Progress) -> tuple[Contents, str]:
+    """What a reader makes of a file, and the file's fingerprint. Raises InputError if the file is refused."""
+    with _named(report.name):
+        fingerprint = reader.read(file, report, progress)
+    report.check()
+    with _named(report.name):
+        return reader.contents(), fingerprint
+
+
+def _products(path: Path, report: FileReport, progress: Progress) -> tuple[Contents, str]:
+    """The table of products beside a source, and its fingerprint."""
+    with _named(report.name):
+        file = look_at(path)
+    return _contents(ProductsReader(), file, report, progress)
+
+
+def _line_facts(reports: list[FileReport]) -> dict[str, Any]:
+    """What the lines of all files come to, as ``Catalog.info`` names it."""
+    facts: dict[str, Any] = {
+        "lines": sum(report.lines for report in reports),
+        "bad_lines": sum(report.bad_lines for report in reports),
+        "repeated_products": sum(report.repeated for report in reports),
+    }
+    columns = {report.name: report.columns for report in reports if report.columns}
+    if columns:
+        facts["records_over_lines"] = sum(report.records_over_lines for report in reports)
+        facts["columns"] = columns
+    return facts
+
+
+def _empty(info: dict[str, Any], path: Path) -> InputError:
+    self_pairs = info.get("self_pairs")
+    with_itself = f", {self_pairs:,} pair a product with itself" if self_pairs else ""
+    return InputError(
+        f"{info['source']}: holds no product and no pair ({info['lines']:,} lines, {info['bad_lines']:,} of them bad"
+        f"{with_itself}; local file {path}). Name a file with content as the category's source in categories.yaml"
+    )
 
 
 @contextmanager
@@ -128,54 +134,3 @@ def _named(name: str) -> Iterator[None]:
     except (pa.ArrowException, UnicodeDecodeError) as error:  # what no reader foresaw of what a file may hold
         said = " ".join(str(error).split())[:200]
         raise InputError(f"{name}: the file cannot be read as a table ({said}); write it anew") from error
-
-
-def _form_of(path: Path, wanted: str) -> str:
-    """The form of a file: "pairs" or "mcauley".
-
-    Raises:
-        UnreadableError: it is neither, or not the one that is wanted.
-    """
-    kind, head = look(path)
-    if wanted == "pairs" or kind != TEXT:
-        if wanted == "mcauley":
-            raise UnreadableError(
-                f"this is a{'n' if kind == ARROW else ''} {kind.title()} file, and `format: mcauley` means Amazon "
-                "metadata, which is one JSON object a line; remove the format from categories.yaml"
-            )
-        return "pairs"
-    if not head.strip() or is_json(head):
-        check_json(head)
-        return "mcauley"
-    if find_layout(head, PAIRS.find, edges=True) is None:
-        raise PAIRS.missing(likely_names(head))
-    if wanted == "mcauley":
-        raise UnreadableError(
-            "this is a pairs table, and `format: mcauley` means Amazon metadata, which is one JSON object a line; "
-            "remove the format from categories.yaml"
-        )
-    return "pairs"
-
-
-def _check_share(name: str, lines: int, bad: int, quarantine: Quarantine, max_bad_share: float) -> None:
-    if not bad or bad <= max_bad_share * lines:
-        return
-    line, reason, text = quarantine.first_of(name)
-    first = f"the first is line {line:,}: {reason} (“{text[:80]}”)"
-    usual, count = quarantine.reasons(name)[0]
-    if usual.endswith("UTF-8"):
-        share = f"{bad:,} of {lines:,}" if bad < lines else f"all {lines:,}"
-        raise InputError(
-            f"{name}: {share} lines cannot be used, {count:,} because their text is not UTF-8; {first}. The text is "
-            "probably in code page 1252, as Windows and Excel write it: save the file as UTF-8"
-        )
-    if bad == lines:
-        raise InputError(
-            f"{name}: none of its {lines:,} lines can be used; {first}. Correct the file, or the category's source in "
-            "categories.yaml"
-        )
-    most = f", {count:,} for the reason “{usual}”" if count < len(quarantine) or usual != reason else ""
-    raise InputError(
-        f"{name}: {bad:,} of {lines:,} lines are bad ({bad / lines:.2%}, allowed are {max_bad_share:.2%}){most}; "
-        f"{first}. Mend the file, or raise catalog.max_bad_share for this category"
-    )

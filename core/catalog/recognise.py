@@ -1,4 +1,4 @@
-"""What a file is, told by what stands in it and never by its name."""
+"""What a file is, recognised by its content and never by its name."""
 
 import re
 from pathlib import Path
@@ -39,25 +39,37 @@ _XML = re.compile(rb"\s*<\?xml\b|\s*<[A-Za-z][\w:.-]*[\s>/]")
 _ARRAY = re.compile(rb"\s*\[\s*(?:[{\]]|$)")
 
 
-class Look(NamedTuple):
-    """What a file is: ``kind`` is one of PARQUET, ARROW and TEXT; ``head`` the first MB of a text's content."""
+class SourceFile(NamedTuple):
+    """A local file that was looked at.
 
+    Attributes:
+        path: where it is.
+        kind: PARQUET, ARROW or TEXT.
+        head: the first MB or so of a text's content, unpacked and as UTF-8; empty for other kinds.
+    """
+
+    path: Path
     kind: str
     head: bytes
 
+    @property
+    def is_blank(self) -> bool:
+        """Whether this is a text that begins with nothing but white space."""
+        return self.kind == TEXT and not self.head.strip()
 
-def look(path: Path) -> Look:
-    """Recognise a file.
+
+def look_at(path: Path) -> SourceFile:
+    """Recognise the kind of a file.
 
     Raises:
-        UnreadableError: it is nothing that can be read; the sentence says what it is and what to do.
+        UnreadableError: the file is nothing that can be read; the message says what it is and what to do.
     """
     with path.open("rb") as file:
         start = file.read(8)
     if start.startswith(b"PAR1"):
-        return Look(PARQUET, b"")
+        return SourceFile(path, PARQUET, b"")
     if start.startswith(b"ARROW1"):
-        return Look(ARROW, b"")
+        return SourceFile(path, ARROW, b"")
     head = Content(path).head()
     if head.startswith((b"PAR1", b"ARROW1")):
         what = "Parquet" if head.startswith(b"PAR1") else "Arrow"
@@ -79,7 +91,7 @@ def look(path: Path) -> Look:
             f"this is XML, not data that can be read (some servers answer with an error in XML); fetch the file again, "
             f"or {_AS_TABLE}"
         )
-    return Look(TEXT, head)
+    return SourceFile(path, TEXT, head)
 
 
 def first_lines(head: bytes, number: int = _LINES) -> list[bytes]:

@@ -25,6 +25,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 
+from core.typing import Int64Array
+
 MAX_RECORD_LINES = 500
 MAX_RECORD_BYTES = 1 << 20
 
@@ -72,8 +74,8 @@ class Records:
     """
 
     columns: dict[str, pa.Array]
-    lines: np.ndarray
-    spans: np.ndarray
+    lines: Int64Array
+    spans: Int64Array
     broken: list[Broken] = field(default_factory=list)
 
 

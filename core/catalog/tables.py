@@ -1,7 +1,6 @@
 """The three tables a catalogue consists of, and builders that fill them row by row in bounded memory."""
 
 from array import array
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -12,10 +11,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from core.catalog import clean
+from core.catalog.containers import UnreadableError
 from core.catalog.field_notes import FieldNotes
 from core.catalog.numbers import NumberColumn
-from core.errors import InputError
 from core.relationships import KINDS, ONCE, REPEATS
+from core.typing import BoolArray, Float32Array, Int8Array, Int32Array, Int64Array
 
 PRODUCTS = pa.schema(
     [
@@ -43,8 +43,6 @@ MAX_ID_BYTES = 1000
 """Longest product id, in UTF-8; what is longer is some other text in the wrong column."""
 
 _CHUNK_ROWS = 1 << 14
-_HOPELESS = 10_000
-_KEPT_ROWS = 100_000
 _BATCH_IDS = 1 << 19
 _BATCH_BYTES = 64 << 20  # the offsets within a batch are int32
 _CONTROLS = bytes(range(0x20)) + b"\x7f"
@@ -122,7 +120,7 @@ _FLOAT = r"^[0-9]+\.0*$|^[0-9](\.[0-9]+)?[eE]\+[0-9]+$|^[0-9]\.[0-9]+[eE]-?[0-9]
 _EXPONENT = r"^[0-9]+[eE][0-9]+$"
 
 
-def refuse_float_ids(ids: pa.Array, name: str, columns: str) -> None:
+def refuse_float_ids(ids: pa.Array, columns: str) -> None:
     """Refuse columns of ids that a program wrote as floating-point numbers: what they were before cannot be known.
 
     All ids decide together. ``1000.0`` and ``1.2E+05`` are refused where they are at least as many as the ids that are
@@ -130,14 +128,15 @@ def refuse_float_ids(ids: pa.Array, name: str, columns: str) -> None:
 
     Args:
         ids: string ``[n]``, distinct.
-        name, columns: of the file and its columns, for the message.
+        columns: their columns, for the message.
 
     Raises:
-        InputError: the ids are numbers of this kind; names one of them.
+        UnreadableError: the ids are numbers of this kind; names one of them.
     """
 
-    def which(pattern: str) -> np.ndarray:
-        return pc.match_substring_regex(ids, pattern).to_numpy(zero_copy_only=False)
+    def which(pattern: str) -> BoolArray:
+        matches: BoolArray = pc.match_substring_regex(ids, pattern).to_numpy(zero_copy_only=False)
+        return matches
 
     floats = which(_FLOAT)
     exponents = which(_EXPONENT)
@@ -148,8 +147,8 @@ def refuse_float_ids(ids: pa.Array, name: str, columns: str) -> None:
     if 2 * wrong < len(ids) and not (floats.any() and np.count_nonzero(floats) >= texts):
         return
     example = ids[int(np.argmax(floats if floats.any() else exponents))].as_py()
-    raise InputError(
-        f"{name}: {columns} such as {example!r} are floating-point numbers ({wrong:,} of {len(ids):,} ids); write "
+    raise UnreadableError(
+        f"{columns} such as {example!r} are floating-point numbers ({wrong:,} of {len(ids):,} ids); write "
         "product ids as text or whole numbers (pandas turns whole numbers into floats when values are missing, and "
         "spreadsheets shorten long ones)"
     )
@@ -258,7 +257,7 @@ def _merged(rows: pa.Table) -> pa.Table:
     return pa.table(columns, schema=PRODUCTS)
 
 
-def _united(lists: pa.ListArray, product: np.ndarray, first: np.ndarray) -> pa.Array:
+def _united(lists: pa.ListArray, product: Int32Array, first: Int64Array) -> pa.Array:
     later = np.setdiff1d(np.arange(len(product)), first)
     later = later[lists.value_lengths().to_numpy()[later] > 0]
     labels: dict[int, dict[str, None]] = {}
@@ -330,8 +329,8 @@ class ListedPairs:
 
 
 def _first_listings(
-    owner_codes: np.ndarray, rows: np.ndarray, product1: np.ndarray, product2: np.ndarray, kinds: np.ndarray, ids: int
-) -> np.ndarray:
+    owner_codes: Int32Array, rows: Int32Array, product1: Int32Array, product2: Int32Array, kinds: Int8Array, ids: int
+) -> BoolArray:
     """bool ``[m]``: listings of a product that no earlier row of the same product has named.
 
     A list that names a product twice by itself is left as it is.
@@ -344,7 +343,7 @@ def _first_listings(
     return keep
 
 
-def shared_codes(chunks: list[pa.DictionaryArray]) -> tuple[np.ndarray, pa.Array]:
+def shared_codes(chunks: list[pa.DictionaryArray]) -> tuple[Int32Array, pa.Array]:
     """Codes of all chunks over one common dictionary: int32 ``[sum of lengths]`` and string ``[distinct values]``."""
     if not chunks:
         return np.empty(0, np.int32), pa.array([], pa.string())
@@ -354,11 +353,11 @@ def shared_codes(chunks: list[pa.DictionaryArray]) -> tuple[np.ndarray, pa.Array
 
 def relationships_table(
     dictionary: pa.Array,
-    product1: np.ndarray,
-    product2: np.ndarray,
-    relationship: np.ndarray,
+    product1: Int32Array,
+    product2: Int32Array,
+    relationship: Int8Array,
     names: Iterable[str],
-    weight: np.ndarray | None,
+    weight: Float32Array | None,
     repeats: bytes = ONCE,
 ) -> pa.Table:
     """A table of schema ``RELATIONSHIPS`` over one shared dictionary of ids.
@@ -381,56 +380,3 @@ def relationships_table(
         ],
         schema=RELATIONSHIPS.with_metadata({REPEATS: repeats}),
     )
-
-
-class Quarantine:
-    """Collects what could not be read; of a file that is full of it, the first rows and the number of all others."""
-
-    def __init__(self) -> None:
-        self._rows: list[tuple[str, int, str, str]] = []
-        self._kept: Counter[str] = Counter()
-        self._left_out: dict[tuple[str, str], tuple[int, int]] = {}
-        self._reasons: dict[str, Counter[str]] = {}
-
-    def __len__(self) -> int:
-        return len(self._rows) + len(self._left_out)
-
-    def add(self, file: str, line: int, reason: str, raw: str | bytes) -> None:
-        self._reasons.setdefault(file, Counter())[reason] += 1
-        if self._kept[file] < _KEPT_ROWS:
-            self._kept[file] += 1
-            self._rows.append((file, line, reason, clean.excerpt(raw)))
-        else:
-            first, count = self._left_out.get((file, reason), (line, 0))
-            self._left_out[file, reason] = min(first, line), count + 1
-
-    def first_of(self, file: str) -> tuple[int, str, str]:
-        """Line, reason and excerpt of the first row of ``file``."""
-        return min(row[1:] for row in self._rows if row[0] == file)
-
-    def reasons(self, file: str) -> list[tuple[str, int]]:
-        """The reasons of ``file`` and how often each was given, the most frequent first."""
-        return self._reasons.get(file, Counter()).most_common()
-
-    def stop_if_hopeless(self, name: str, lines: int, useless: int, max_bad_share: float) -> None:
-        """Give a file up that is mostly unusable, before its quarantine fills the memory.
-
-        Raises:
-            InputError: more than ``_HOPELESS`` of the lines so far, and most of them, are of no use.
-        """
-        if useless > _HOPELESS and useless > lines * max(0.5, max_bad_share):
-            line, reason, text = self.first_of(name)
-            raise InputError(
-                f"{name}: {useless:,} of the first {lines:,} lines are of no use; the first is line {line:,}: {reason} "
-                f"(“{text[:80]}”). This is probably not the file it should be (reviews, for instance, repeat each "
-                "product); correct the category's source in categories.yaml"
-            )
-
-    def table(self) -> pa.Table:
-        left_out = [
-            (file, line, reason, f"and {count - 1:,} more of this kind, of which only the number is kept")
-            for (file, reason), (line, count) in self._left_out.items()
-        ]
-        rows = sorted(self._rows + left_out)
-        columns = zip(*rows, strict=True) if rows else [()] * len(QUARANTINE)
-        return pa.table([pa.array(c, f.type) for c, f in zip(columns, QUARANTINE, strict=True)], schema=QUARANTINE)

@@ -1,5 +1,6 @@
 """A team's own table as batches of rows, whether it is CSV, Parquet or Arrow."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,13 +11,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from core.catalog import columns, recognise
+from core.catalog import columns
 from core.catalog.columns import Needs
 from core.catalog.containers import UnreadableError
 from core.catalog.lines import LineBlocks, file_sha256
+from core.catalog.quarantine import FileReport
+from core.catalog.recognise import PARQUET, TEXT, SourceFile, check_json, is_json
 from core.catalog.records import Broken, Layout, Records, find_layout, likely_names, read_records
 from core.catalog.tables import MAX_ID_BYTES
 from core.progress import Progress
+from core.typing import BoolArray, Int64Array
 
 _FEW_BYTES = 1 << 20
 _BATCH_BYTES = 64 << 20
@@ -34,8 +38,8 @@ class Batch:
     """
 
     columns: dict[str, pa.Array]
-    lines: np.ndarray
-    spans: np.ndarray
+    lines: Int64Array
+    spans: Int64Array
     broken: list[Broken] = field(default_factory=list)
 
 
@@ -46,23 +50,21 @@ class TableFile:
         read: the name in the file of each column that is read, by documented name.
         unread: names of the columns that are not.
         fingerprint: SHA-256 of the file, complete once :meth:`batches` is exhausted.
-        text: whether it is a text file.
 
     Raises:
         UnreadableError: this is no such table.
     """
 
-    def __init__(self, path: Path, needs: Needs, progress: Progress, stage: str, batch_rows: int) -> None:
-        self._path, self._progress, self._stage, self._batch_rows = path, progress, stage, batch_rows
+    def __init__(self, file: SourceFile, needs: Needs, progress: Progress, stage: str, batch_rows: int) -> None:
+        self._path, self._kind = file.path, file.kind
+        self._progress, self._stage, self._batch_rows = progress, stage, batch_rows
         self._layout: Layout | None = None
         self.fingerprint = ""
-        self._kind, head = recognise.look(path)
-        self.text = self._kind == recognise.TEXT
-        if self.text:
-            self._layout = _layout(head, needs)
+        if file.kind == TEXT:
+            self._layout = _layout(file.head, needs)
             names = self._layout.names
         else:
-            self._file, names = _open(path, self._kind)
+            self._file, names = _open(file.path, file.kind)
         self._found = needs.columns(names)
         self.read = {role: names[position].strip() for role, position in self._found.items()}
         self.unread = columns.unread(names, self._found)
@@ -110,7 +112,7 @@ class TableFile:
     def _rows(self) -> Iterator[pa.RecordBatch]:
         """Batches with just the wanted columns, in the order of ``_found``."""
         wanted = list(self._found.values())
-        if self._kind == recognise.PARQUET:
+        if self._kind == PARQUET:
             names = [self._file.schema_arrow.names[i] for i in wanted]
             done, total = 0, self._file.metadata.num_rows
             for rows in self._file.iter_batches(self._batch_rows, columns=names):
@@ -126,6 +128,43 @@ class TableFile:
             self._progress(self._stage, number + 1, self._file.num_record_batches, "batches")
 
 
+def has_columns(file: SourceFile, needs: Needs) -> bool:
+    """Whether a file is a table with the needed columns."""
+    if file.kind == TEXT:
+        return find_layout(file.head, needs.find, edges=needs is columns.PAIRS) is not None
+    return needs.find(_open(file.path, file.kind)[1]) is not None
+
+
+class TableReader(ABC):
+    """Reads a team's own table batch by batch: what the readers of all tables share.
+
+    Args:
+        needs: the kind of table.
+        stage: name of the reading, for the progress.
+        batch_rows: rows of a batch, about.
+    """
+
+    def __init__(self, needs: Needs, stage: str, batch_rows: int) -> None:
+        self._needs, self._stage, self._batch_rows = needs, stage, batch_rows
+
+    def read(self, file: SourceFile, report: FileReport, progress: Progress) -> str:
+        """Read all of a file; see :meth:`core.catalog.formats.Reader.read`."""
+        table = TableFile(file, self._needs, progress, self._stage, self._batch_rows)
+        report.columns = {"read": table.read, "unread": table.unread}
+        for batch in table.batches():
+            report.lines += len(batch.broken) + int(batch.spans.sum())
+            for line, reason, raw in batch.broken:
+                report.bad(line, reason, raw)
+            if len(batch.lines):
+                self._add(batch, report)
+            report.stop_if_hopeless()
+        return table.fingerprint
+
+    @abstractmethod
+    def _add(self, batch: Batch, report: FileReport) -> None:
+        """Take the rows of a batch, of which there is at least one, and report those that are bad."""
+
+
 def _together(parts: list[Records]) -> Batch:
     return Batch(
         {role: pa.concat_arrays([part.columns[role] for part in parts]) for role in parts[0].columns},
@@ -139,8 +178,8 @@ def _layout(head: bytes, needs: Needs) -> Layout:
     layout = find_layout(head, needs.find, edges=needs is columns.PAIRS)
     if layout is not None:
         return layout
-    if recognise.is_json(head):
-        recognise.check_json(head)
+    if is_json(head):
+        check_json(head)
         raise UnreadableError(
             f"this is JSON, one object a line; a {needs.what} is CSV or Parquet with the columns "
             f"{', '.join(needs.needed)}. Amazon metadata is read with `format: mcauley`"
@@ -155,7 +194,7 @@ def _layout(head: bytes, needs: Needs) -> Layout:
 def _open(path: Path, kind: str) -> tuple[Any, list[str]]:
     """The file and the names of its columns."""
     try:
-        if kind == recognise.PARQUET:
+        if kind == PARQUET:
             file = pq.ParquetFile(path)
             return file, file.schema_arrow.names
         file = pa.ipc.open_file(pa.OSFile(str(path)))
@@ -192,11 +231,12 @@ def _bytes(text: str | bytes) -> bytes:
 
 def is_textual(kind: pa.DataType) -> bool:
     """Whether a column of a batch is text."""
-    return pa.types.is_string(kind) or pa.types.is_binary(kind)
+    return bool(pa.types.is_string(kind) or pa.types.is_binary(kind))
 
 
 def is_number(kind: pa.DataType) -> bool:
-    return pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
+    """Whether a column of a batch is numbers."""
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
 
 
 def id_text(column: pa.Array, label: str) -> pa.Array:
@@ -215,7 +255,7 @@ def id_text(column: pa.Array, label: str) -> pa.Array:
     )
 
 
-def as_utf8(column: pa.Array) -> tuple[pa.Array, np.ndarray | None]:
+def as_utf8(column: pa.Array) -> tuple[pa.Array, BoolArray | None]:
     """Text as strings, and where it is no UTF-8 (bool ``[n]``, None for nowhere); there the text is empty.
 
     Empty too where there is none.
@@ -238,14 +278,16 @@ def _decoded(value: bytes | None) -> str | None:
         return None
 
 
-def id_faults(texts: pa.Array) -> Iterable[tuple[np.ndarray, str]]:
+def id_faults(texts: pa.Array) -> Iterable[tuple[BoolArray, str]]:
     """What makes a text unfit as a product id: masks (bool ``[n]``) with their reasons, the first that holds counts."""
-    yield _mask(pc.equal(texts, "")), "is missing"
-    yield _mask(pc.invert(pc.utf8_is_printable(texts))), "has unprintable characters"
-    yield _mask(pc.greater(pc.binary_length(texts), MAX_ID_BYTES)), f"is longer than {MAX_ID_BYTES:,} bytes"
+    yield mask_of(pc.equal(texts, "")), "is missing"
+    yield mask_of(pc.invert(pc.utf8_is_printable(texts))), "has unprintable characters"
+    yield mask_of(pc.greater(pc.binary_length(texts), MAX_ID_BYTES)), f"is longer than {MAX_ID_BYTES:,} bytes"
     lists = pc.or_(pc.starts_with(texts, "["), pc.or_(pc.starts_with(texts, "{'"), pc.starts_with(texts, '{"')))
-    yield _mask(lists), "is a list; write one product a row"
+    yield mask_of(lists), "is a list; write one product a row"
 
 
-def _mask(column: pa.Array) -> np.ndarray:
-    return column.to_numpy(zero_copy_only=False)
+def mask_of(column: pa.Array) -> BoolArray:
+    """A boolean column without nulls as an array."""
+    mask: BoolArray = column.to_numpy(zero_copy_only=False)
+    return mask

@@ -18,6 +18,7 @@ import scipy.sparse as sp
 from upath import UPath
 
 from core.errors import InputError
+from core.typing import AnyArray
 
 
 class DamagedFileError(InputError):
@@ -78,7 +79,7 @@ def sha256(path: Path | UPath) -> str:
     return found.hexdigest()
 
 
-def csr_fault(indptr: np.ndarray, indices: np.ndarray, rows: int, columns: int) -> str:
+def csr_fault(indptr: AnyArray, indices: AnyArray, rows: int, columns: int) -> str:
     """What is wrong with the structure of a matrix of compressed rows, in a few words; empty if nothing is."""
     if len(indptr) != rows + 1:
         return f"it has {len(indptr) - 1} rows instead of {rows}"
@@ -102,7 +103,7 @@ def _table(path: Path, entry: Mapping[str, Any]) -> pa.Table:
     return table.unify_dictionaries()
 
 
-def _array(path: Path, entry: Mapping[str, Any]) -> np.ndarray:
+def _array(path: Path, entry: Mapping[str, Any]) -> AnyArray:
     with path.open("rb") as file:
         shape, fortran, dtype = _header(file, tuple(entry["shape"]), [entry["dtype"]])
         start = file.tell()
@@ -145,7 +146,7 @@ def _matrix(path: Path, entry: Mapping[str, Any]) -> sp.csr_matrix:
             stored = member.compress_type == zipfile.ZIP_STORED and member.file_size == member.compress_size
             _need(stored and member.file_size <= entry["bytes"], "one of its parts has another size than it says")
 
-        def part(name: str, shape: tuple[int, ...], *types: str) -> np.ndarray:
+        def part(name: str, shape: tuple[int, ...], *types: str) -> AnyArray:
             with archive.open(f"{name}.npy") as file:
                 _, _, dtype = _header(file, shape, types)
                 size = math.prod(shape) * dtype.itemsize

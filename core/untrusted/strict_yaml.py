@@ -23,10 +23,10 @@ class _Loader(yaml.SafeLoader):
     """Keeps an alias without an anchor as a node, for the part it stands in to be refused."""
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        event = self.peek_event()
+        event = self.peek_event()  # type: ignore[no-untyped-call]  # the stubs leave it without types
         anchor = event.anchor if isinstance(event, yaml.NodeEvent) else None
         if isinstance(event, yaml.AliasEvent) and anchor not in self.anchors:
-            self.get_event()
+            self.get_event()  # type: ignore[no-untyped-call]
             return yaml.ScalarNode(_UNDEFINED, anchor, event.start_mark, event.end_mark)  # type: ignore[arg-type]
         if not isinstance(event, yaml.AliasEvent):
             self.anchors.pop(anchor, None)  # an anchor may be given anew (YAML 1.2)
@@ -67,7 +67,8 @@ def entries(node: yaml.Node | None) -> Iterator[tuple[yaml.ScalarNode, yaml.Node
     """Key and value nodes of a mapping whose keys are all plain; None if it is none."""
     if not isinstance(node, yaml.MappingNode) or not all(isinstance(key, yaml.ScalarNode) for key, _ in node.value):
         return None
-    return iter(node.value)
+    pairs: list[tuple[yaml.ScalarNode, yaml.Node]] = node.value
+    return iter(pairs)
 
 
 def line(node: yaml.Node) -> int:

@@ -1,4 +1,4 @@
-"""Stage 1, the catalogue: a category's source becomes products, relationships and quarantined lines."""
+"""Stage 1: a category's source becomes products, relationships and quarantined lines."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -12,15 +12,15 @@ from core.catalog.guard import refuse_shrinking
 from core.catalog.sources.remote import Limits
 from core.categories import Category
 from core.relationships import relationship_counts, repeats_add
-from orchestration import under_way
-from orchestration.assets.declared import declared_catalog
-from orchestration.assets.inputs import source_state
-from orchestration.config import form, resolve
+from orchestration.assets.arguments import catalog_arguments
+from orchestration.config import config_schema, resolve_config
 from orchestration.metadata import StepReport, table
+from orchestration.observations import source_state
 from orchestration.partitions import CATEGORIES
 from orchestration.resources import StoreIOManager
+from orchestration.runs.requests import tag_run
 
-CatalogForm = form("catalog", "sample", "guard")
+CatalogSchema = config_schema("catalog", "sample", "guard")
 
 
 def _read(category: Category, settings: Any, guard: Any, report: StepReport) -> Catalog:
@@ -33,8 +33,8 @@ def _read(category: Category, settings: Any, guard: Any, report: StepReport) -> 
     return read_catalog(source, paths.raw_dir(), paths.download_dir(), settings.max_bad_share, report.progress, limits)
 
 
-def _state(context: dg.AssetExecutionContext, category: Category) -> dict[str, Any] | None:
-    """The source's state; None when it cannot be asked for, and the copy of an earlier download may have to do."""
+def _state_of_source(context: dg.AssetExecutionContext, category: Category) -> dict[str, Any] | None:
+    """The source's state, or None if its server cannot be reached and the copy of an earlier download may be used."""
     try:
         return source_state(category)
     except UnreachableError as error:
@@ -42,85 +42,90 @@ def _state(context: dg.AssetExecutionContext, category: Category) -> dict[str, A
         return None
 
 
-def _guard(category: Category, found: Catalog, store: StoreIOManager, guard: Any) -> None:
+def _check_size(category: Category, catalog: Catalog, store: StoreIOManager, guard: Any) -> None:
     if guard.allow_shrink:
         return
-    now = {"products": found.products.num_rows, "listings": found.relationships.num_rows}
+    now = {"products": catalog.products.num_rows, "listings": catalog.relationships.num_rows}
     before = {}
-    for what, asset in (("products", "raw_products"), ("listings", "raw_relationships")):
+    for rows, asset in (("products", "raw_products"), ("listings", "raw_relationships")):
         if (manifest := store.store.manifest(asset, category.name)) is not None:
-            before[what] = manifest.fields["value"]["rows"]
+            before[rows] = manifest.fields["value"]["rows"]
     refuse_shrinking(category.name, now, before, guard.min_share, guard.from_rows)
 
 
-@dg.multi_asset(**declared_catalog())
+@dg.multi_asset(**catalog_arguments())
 def raw_catalog(
     context: dg.AssetExecutionContext,
-    config: CatalogForm,  # type: ignore[valid-type]
+    config: CatalogSchema,  # type: ignore[valid-type]
     store: dg.ResourceParam[StoreIOManager],
 ):
     """Read the category's source: a local file, a URL, or the built-in synthetic catalogue."""
     category = CATEGORIES[context.partition_key]
     section = "sample" if category.source == "sample" else "catalog"
-    settings = resolve(context, section, getattr(config, section))
+    settings = resolve_config(context, section, getattr(config, section))
     report = StepReport(context, settings)
-    state = _state(context, category)  # before reading: a change meanwhile is seen next time
-    under_way.tell(context, category, state)
-    guard = resolve(context, "guard", config.guard)  # type: ignore[attr-defined]
-    found = _read(category, settings, guard, report)
-    _guard(category, found, store, guard)
-    bad = found.quarantine.num_rows
+    state = _state_of_source(context, category)  # before reading, so that a change in between is seen next time
+    tag_run(context, category, state)
+    guard = resolve_config(context, "guard", config.guard)  # type: ignore[attr-defined]
+    catalog = _read(category, settings, guard, report)
+    _check_size(category, catalog, store, guard)
+    bad = catalog.quarantine.num_rows
     context.log.info(
-        f"{found.products.num_rows:,} products, {found.relationships.num_rows:,} listings, {bad:,} bad lines"
+        f"{catalog.products.num_rows:,} products, {catalog.relationships.num_rows:,} listings, {bad:,} bad lines"
     )
-    for sentence in _remarks(found):
+    for sentence in _remarks(catalog):
         context.log.warning(sentence)
-    for file, named in found.info.get("columns", {}).items():
-        if named["unread"]:
-            context.log.info(f"{file}: columns that nobody reads: {', '.join(named['unread'])}")
-    yield from _outputs(found, report, state)
+    for file, columns in catalog.info.get("columns", {}).items():
+        if columns["unread"]:
+            context.log.info(f"{file}: these columns are not used: {', '.join(columns['unread'])}")
+    yield from _outputs(catalog, report, state)
 
 
-def _remarks(found: Catalog) -> list[str]:
-    """What a person should know of lines that were read all the same."""
-    remarks = sentences(found.info.get("fields", {}))
-    if unknown := found.info.get("unknown_relationships"):
+def _remarks(catalog: Catalog) -> list[str]:
+    """What a person should know about lines that were read although something in them is unusual."""
+    remarks = sentences(catalog.info.get("fields", {}))
+    if unknown := catalog.info.get("unknown_relationships"):
         names = ", ".join(f"{name!r} ({count:,})" for name, count in list(unknown.items())[:20])
         remarks.append(
-            f"relationships that are not bought_together, also_bought or also_viewed, and their rows: {names}"
+            "some relationships are not bought_together, also_bought or also_viewed; their names and numbers of rows: "
+            f"{names}"
         )
     return remarks
 
 
-def _outputs(found: Catalog, report: StepReport, state: dict[str, Any] | None) -> Iterator[dg.Output[Any]]:
+def _outputs(catalog: Catalog, report: StepReport, state: dict[str, Any] | None) -> Iterator[dg.Output[Any]]:
     facts_of: dict[str, dict[str, Any]] = {
         "raw_products": {
-            "products": found.products.num_rows,
-            "single_values": _list_of(sentences(found.info.get("fields", {}))),
-            "source": dg.MetadataValue.json(found.info),
-            "head": table(found.products),
+            "products": catalog.products.num_rows,
+            "single_values": _list_of(sentences(catalog.info.get("fields", {}))),
+            "source": dg.MetadataValue.json(catalog.info),
+            "head": table(catalog.products),
         },
         "raw_relationships": {
-            "listings": found.relationships.num_rows,
-            "self_pairs": found.info.get("self_pairs", 0),
-            "by_relationship": dg.MetadataValue.json(relationship_counts(found.relationships)),
-            "unknown_relationships": dg.MetadataValue.json(found.info.get("unknown_relationships", {})),
-            "repeated_rows": "add up" if repeats_add(found.relationships) else "count once",
-            "head": table(found.relationships),
+            "listings": catalog.relationships.num_rows,
+            "self_pairs": catalog.info.get("self_pairs", 0),
+            "by_relationship": dg.MetadataValue.json(relationship_counts(catalog.relationships)),
+            "unknown_relationships": dg.MetadataValue.json(catalog.info.get("unknown_relationships", {})),
+            "repeated_rows": "add up" if repeats_add(catalog.relationships) else "count once",
+            "head": table(catalog.relationships),
         },
         "quarantine": {
-            "single_values": _list_of(sentences(found.info.get("fields", {}))),
-            "bad_lines": found.info.get("bad_lines", 0),
-            "rows": found.quarantine.num_rows,
-            "records_over_lines": found.info.get("records_over_lines", 0),
-            "head": table(found.quarantine, 20),
+            "single_values": _list_of(sentences(catalog.info.get("fields", {}))),
+            "bad_lines": catalog.info.get("bad_lines", 0),
+            "rows": catalog.quarantine.num_rows,
+            "records_over_lines": catalog.info.get("records_over_lines", 0),
+            "head": table(catalog.quarantine, 20),
         },
     }
-    values = {"raw_products": found.products, "raw_relationships": found.relationships, "quarantine": found.quarantine}
+    values = {
+        "raw_products": catalog.products,
+        "raw_relationships": catalog.relationships,
+        "quarantine": catalog.quarantine,
+    }
     for name, value in values.items():
         facts = report.metadata(source_state=dg.MetadataValue.json(state or {}), **facts_of[name])
         yield dg.Output(value, name, metadata=facts)
 
 
 def _list_of(lines: list[str]) -> str:
-    return "; ".join(lines) or "all of them could be read"
+    return "; ".join(lines) or "all values could be read"

@@ -12,25 +12,25 @@ from core.graph import ProductGraph, build_graph
 from core.graph import transition_matrix as normalize
 from core.pairs import ProductPairs, build_pairs
 from core.pairs.split import PairSplit, split_product_pairs
-from orchestration.assets.declared import declared
-from orchestration.config import form, resolve
+from orchestration.assets.arguments import asset_arguments
+from orchestration.config import config_schema, resolve_config
 from orchestration.metadata import StepReport, check_specs, log_histogram, table
 from orchestration.partitions import SEED
 from orchestration.resources import Machine
 
-PairsForm, SplitForm, WalksForm = form("pairs"), form("split"), form("walks")
-Node2VecForm = form("node2vec_walks")
+PairsSchema, SplitSchema, WalksSchema = config_schema("pairs"), config_schema("split"), config_schema("walks")
+Node2VecSchema = config_schema("node2vec_walks")
 
 
-@dg.asset(**declared("product_pairs"), check_specs=check_specs("product_pairs", checks.PAIRS))
+@dg.asset(**asset_arguments("product_pairs"), check_specs=check_specs("product_pairs", checks.PAIRS))
 def product_pairs(
     context: dg.AssetExecutionContext,
-    config: PairsForm,  # type: ignore[valid-type]
+    config: PairsSchema,  # type: ignore[valid-type]
     raw_products: pa.Table,
     raw_relationships: pa.Table,
 ):
     """Undirected weighted pairs: bought_together 1.2, also_bought 1.0, also_viewed 0.5, both directions summed."""
-    settings = resolve(context, "pairs", config)
+    settings = resolve_config(context, "pairs", config)
     report = StepReport(context, settings)
     pairs = build_pairs(raw_products, raw_relationships, settings)
     degree = np.bincount(np.r_[pairs.source, pairs.target], minlength=pairs.products.num_rows)
@@ -46,14 +46,14 @@ def product_pairs(
     )
 
 
-@dg.asset(**declared("pair_split"), check_specs=check_specs("pair_split", checks.SPLIT))
+@dg.asset(**asset_arguments("pair_split"), check_specs=check_specs("pair_split", checks.SPLIT))
 def pair_split(
     context: dg.AssetExecutionContext,
-    config: SplitForm,  # type: ignore[valid-type]
+    config: SplitSchema,  # type: ignore[valid-type]
     product_pairs: ProductPairs,
 ):
     """Training and validation pairs, uniform and degree-matched negatives, and whole products held out cold."""
-    settings = resolve(context, "split", config)
+    settings = resolve_config(context, "split", config)
     report = StepReport(context, settings)
     split = split_product_pairs(product_pairs, settings, seed=SEED)
     return report.output(
@@ -68,7 +68,7 @@ def pair_split(
     )
 
 
-@dg.asset(**declared("product_graph"))
+@dg.asset(**asset_arguments("product_graph"))
 def product_graph(context: dg.AssetExecutionContext, pair_split: PairSplit) -> dg.MaterializeResult[ProductGraph]:
     """The weighted undirected graph of the training pairs, as CSR."""
     report = StepReport(context)
@@ -85,7 +85,7 @@ def product_graph(context: dg.AssetExecutionContext, pair_split: PairSplit) -> d
     )
 
 
-@dg.asset(**declared("transition_matrix"), check_specs=check_specs("transition_matrix", checks.TRANSITION))
+@dg.asset(**asset_arguments("transition_matrix"), check_specs=check_specs("transition_matrix", checks.TRANSITION))
 def transition_matrix(context: dg.AssetExecutionContext, product_graph: ProductGraph):
     """Row-stochastic transition probabilities; the row of an isolated product is empty."""
     report = StepReport(context)
@@ -93,43 +93,43 @@ def transition_matrix(context: dg.AssetExecutionContext, product_graph: ProductG
     return report.output(matrix, checks.check_transition(matrix), stored=int(matrix.nnz))
 
 
-@dg.asset(**declared("walks"), check_specs=check_specs("walks", checks.WALKS))
+@dg.asset(**asset_arguments("walks"), check_specs=check_specs("walks", checks.WALKS))
 def walks(
     context: dg.AssetExecutionContext,
-    config: WalksForm,  # type: ignore[valid-type]
+    config: WalksSchema,  # type: ignore[valid-type]
     machine: Machine,
     transition_matrix: sp.csr_matrix,
 ):
     """Weighted first-order random walks from every product that has a pair: int32 node ids, one walk a row."""
     from core.walks import random_walks
 
-    settings = resolve(context, "walks", config)
+    settings = resolve_config(context, "walks", config)
     report = StepReport(context, settings)
-    found = random_walks(
+    rows = random_walks(
         transition_matrix, settings, seed=SEED, threads=machine.thread_count(), progress=report.progress
     )
-    return report.output(found, checks.check_walks(found, transition_matrix, SEED), **_walk_facts(found))
+    return report.output(rows, checks.check_walks(rows, transition_matrix, SEED), **_walk_facts(rows))
 
 
-@dg.asset(**declared("node2vec_walks"), check_specs=check_specs("node2vec_walks", checks.WALKS))
+@dg.asset(**asset_arguments("node2vec_walks"), check_specs=check_specs("node2vec_walks", checks.WALKS))
 def node2vec_walks(
     context: dg.AssetExecutionContext,
-    config: Node2VecForm,  # type: ignore[valid-type]
+    config: Node2VecSchema,  # type: ignore[valid-type]
     machine: Machine,
     product_graph: ProductGraph,
 ):
     """Second-order random walks with return and in-out parameters p and q (node2vec), as int32 node ids."""
     from core.walks import node2vec_walks as second_order_walks
 
-    settings = resolve(context, "node2vec_walks", config)
+    settings = resolve_config(context, "node2vec_walks", config)
     report = StepReport(context, settings)
-    found = second_order_walks(
+    rows = second_order_walks(
         product_graph, settings, seed=SEED, threads=machine.thread_count(), progress=report.progress
     )
-    findings = checks.check_walks(found, product_graph.adjacency(), SEED)
-    return report.output(found, findings, **_walk_facts(found))
+    findings = checks.check_walks(rows, product_graph.adjacency(), SEED)
+    return report.output(rows, findings, **_walk_facts(rows))
 
 
-def _walk_facts(found: np.ndarray) -> dict[str, Any]:
-    rows = pa.table({f"step {i}": column for i, column in enumerate(found[:5].T)})
-    return {"walks": found.shape[0], "steps": int(np.count_nonzero(found[:, 1:] >= 0)), "head": table(rows)}
+def _walk_facts(rows: np.ndarray) -> dict[str, Any]:
+    head = pa.table({f"step {i}": column for i, column in enumerate(rows[:5].T)})
+    return {"walks": rows.shape[0], "steps": int(np.count_nonzero(rows[:, 1:] >= 0)), "head": table(head)}

@@ -1,4 +1,4 @@
-"""Stage 4: every model in the registry, trained, its metrics and neighbours, and the leaderboard over them."""
+"""Stage 4: each model of the registry, its metrics and neighbours, and the leaderboard of all models."""
 
 from pathlib import Path
 from typing import Any
@@ -15,14 +15,14 @@ from core.pairs import ProductPairs
 from core.pairs.split import PairSplit
 from core.training.device_choice import ChosenDevice
 from core.training.inputs import model_inputs
-from orchestration.assets.declared import declared
-from orchestration.config import form, resolve
+from orchestration.assets.arguments import asset_arguments
+from orchestration.config import config_schema, resolve_config
 from orchestration.metadata import StepReport, check_specs, table
 from orchestration.partitions import SEED, step_tags
 from orchestration.pools import GPU_POOL
 from orchestration.resources import Machine, StoreIOManager, TorchDevice
 
-_METRICS, _NEIGHBOURS = form("evaluation"), form("neighbours")
+_EvaluationSchema, _NeighboursSchema = config_schema("evaluation"), config_schema("neighbours")
 
 
 def model_assets(model: Model) -> list[dg.AssetsDefinition]:
@@ -31,17 +31,17 @@ def model_assets(model: Model) -> list[dg.AssetsDefinition]:
 
 
 def _embeddings(model: Model) -> dg.AssetsDefinition:
-    settings_form = form(model.name)
+    settings_schema = config_schema(model.name)
 
     @dg.asset(
-        **declared(f"embeddings/{model.name}"),
+        **asset_arguments(f"embeddings/{model.name}"),
         check_specs=check_specs(["embeddings", model.name], checks.VECTORS),
         pool=GPU_POOL if model.gpu else None,
         op_tags=step_tags(model),
     )
     def embeddings(
         context: dg.AssetExecutionContext,
-        config: settings_form,  # type: ignore[valid-type]
+        config: settings_schema,  # type: ignore[valid-type]
         machine: Machine,
         torch_device: TorchDevice,
         store: dg.ResourceParam[StoreIOManager],
@@ -49,10 +49,10 @@ def _embeddings(model: Model) -> dg.AssetsDefinition:
         **inputs: Any,
     ):
         clock = Clock()
-        settings = resolve(context, model.name, config)
+        settings = resolve_config(context, model.name, config)
         report = StepReport(context, settings)
         checkpoints = paths.checkpoint_dir() / context.partition_key / model.name
-        device = torch_device.resolve() if model.gpu else ChosenDevice("cpu", "this model has no other")
+        device = torch_device.resolve() if model.gpu else ChosenDevice("cpu", "this model uses no other")
         trained = model.fit(
             model_inputs(model, split.n_nodes, inputs),
             settings,
@@ -88,8 +88,8 @@ def _start_line(start: dict[str, Any]) -> str:
     if not start["warm"]:
         return f"cold start: {start['why']}"
     return (
-        f"warm start: {start['kept']:,} products where they were, {start['from_neighbours']:,} new ones at their "
-        f"neighbours, {start['fresh']:,} afresh; {start['dropped']:,} dropped"
+        f"warm start: {start['kept']:,} products keep their vectors, {start['from_neighbours']:,} new ones start at "
+        f"their neighbours, {start['fresh']:,} start at random; {start['dropped']:,} were dropped"
     )
 
 
@@ -105,16 +105,18 @@ def _facts(trained: TrainedModel, checkpoints: Path) -> dict[str, Any]:
         **{f"{phase}_seconds": round(seconds, 3) for phase, seconds in trained.info["timing"].items()},
         "products_with_an_answer": int(trained.seen.sum()),
         "training": dg.MetadataValue.json({k: v for k, v in trained.info.items() if k != "config"}),
-        "learning_curve": table(curve, limit=40) if curve.num_rows else "does not learn by steps",
+        "learning_curve": table(curve, limit=40) if curve.num_rows else "this model has no learning curve",
         "checkpoints": dg.MetadataValue.path(str(checkpoints)),
     }
 
 
 def _metrics(model: Model) -> dg.AssetsDefinition:
-    @dg.asset(**declared(f"metrics/{model.name}"), check_specs=check_specs(["metrics", model.name], checks.METRICS))
+    @dg.asset(
+        **asset_arguments(f"metrics/{model.name}"), check_specs=check_specs(["metrics", model.name], checks.METRICS)
+    )
     def metrics(
         context: dg.AssetExecutionContext,
-        config: _METRICS,  # type: ignore[valid-type]
+        config: _EvaluationSchema,  # type: ignore[valid-type]
         machine: Machine,
         store: dg.ResourceParam[StoreIOManager],
         trained: TrainedModel,
@@ -123,53 +125,53 @@ def _metrics(model: Model) -> dg.AssetsDefinition:
     ):
         from core.evaluation import evaluate, summary_line
 
-        settings = resolve(context, "evaluation", config)
+        settings = resolve_config(context, "evaluation", config)
         report = StepReport(context, settings)
-        found = evaluate(
+        evaluation = evaluate(
             model, trained, split, graph, settings,
             seed=SEED, threads=machine.thread_count(), progress=report.progress,
         )  # fmt: skip
-        context.log.info(summary_line(found.metrics))
-        guard = resolve(context, "guard")
+        context.log.info(summary_line(evaluation.metrics))
+        guard = resolve_config(context, "guard")
         before = store.last(f"metrics/{model.name}", context.partition_key)
         findings = checks.check_metrics(
-            found.metrics, split, graph, before.metrics if before else None, guard.auc_drop, guard.coverage_drop
+            evaluation.metrics, split, graph, before.metrics if before else None, guard.auc_drop, guard.coverage_drop
         )
-        facts = {"metrics": table(found.metrics, 60), "evaluation": dg.MetadataValue.json(found.info)}
-        return report.output(found, findings, **facts)
+        facts = {"metrics": table(evaluation.metrics, 60), "evaluation": dg.MetadataValue.json(evaluation.info)}
+        return report.output(evaluation, findings, **facts)
 
     return metrics
 
 
 def _neighbours(model: Model) -> dg.AssetsDefinition:
-    @dg.asset(**declared(f"neighbours/{model.name}"))
+    @dg.asset(**asset_arguments(f"neighbours/{model.name}"))
     def neighbours(
         context: dg.AssetExecutionContext,
-        config: _NEIGHBOURS,  # type: ignore[valid-type]
+        config: _NeighboursSchema,  # type: ignore[valid-type]
         machine: Machine,
         trained: TrainedModel,
         pairs: ProductPairs,
     ) -> dg.MaterializeResult[Any]:
         from core.scoring.neighbours import nearest
 
-        settings = resolve(context, "neighbours", config)
+        settings = resolve_config(context, "neighbours", config)
         report = StepReport(context, settings)
         ids = pairs.products["product_id"].combine_chunks()
-        found = nearest(
+        neighbours = nearest(
             model, trained, ids, settings,
             threads=machine.thread_count(), seed=SEED, progress=report.progress,
         )  # fmt: skip
         return report.output(
-            found,
-            rows=found.table.num_rows,
-            search=dg.MetadataValue.json(found.info),
-            head=table(found.table, 10),
+            neighbours,
+            rows=neighbours.table.num_rows,
+            search=dg.MetadataValue.json(neighbours.info),
+            head=table(neighbours.table, 10),
         )
 
     return neighbours
 
 
-@dg.asset(**declared("leaderboard"))
+@dg.asset(**asset_arguments("leaderboard"))
 def leaderboard(context: dg.AssetExecutionContext, **evaluations: Any) -> dg.MaterializeResult[pa.Table]:
     """All models of the category side by side: one long table of category, model, protocol, metric and value."""
     from core.evaluation.leaderboard import leaderboard as combine
@@ -179,5 +181,5 @@ def leaderboard(context: dg.AssetExecutionContext, **evaluations: Any) -> dg.Mat
     timing = {name: evaluations[name].info.get("timing") for name in MODELS}
     long = combine({name: evaluations[name].metrics for name in MODELS}, context.partition_key, timing)
     text = to_markdown(long)
-    context.log.info(f"leaderboard of {context.partition_key}\n{text}")
+    context.log.info(f"Leaderboard of {context.partition_key}:\n{text}")
     return report.output(long, models=len(evaluations), leaderboard=dg.MetadataValue.md(text))

@@ -1,4 +1,4 @@
-"""Stage 5: a two-dimensional map of the products for every model in the registry whose vectors can be laid out."""
+"""Stage 5: a two-dimensional map of the products for each model whose vectors can be laid out."""
 
 from collections.abc import Iterator
 
@@ -7,13 +7,13 @@ import dagster as dg
 from core.interfaces import Model, TrainedModel
 from core.models import MODELS
 from core.projection import Projection, has_map, project, wanted
-from orchestration.assets.declared import declared
-from orchestration.config import form, resolve
+from orchestration.assets.arguments import asset_arguments
+from orchestration.config import config_schema, resolve_config
 from orchestration.metadata import StepReport
 from orchestration.partitions import SEED
 from orchestration.resources import Machine
 
-_FORM = form("projection")
+_SCHEMA = config_schema("projection")
 
 
 def projection_assets() -> list[dg.AssetsDefinition]:
@@ -23,21 +23,21 @@ def projection_assets() -> list[dg.AssetsDefinition]:
 
 def _projection(model: Model) -> dg.AssetsDefinition:
     @dg.asset(
-        **declared(f"projection/{model.name}"),
-        output_required=False,  # a map of every model would double the time of a rebuild: the others yield nothing
+        **asset_arguments(f"projection/{model.name}"),
+        output_required=False,  # maps of all models would double the time of a rebuild, so most models yield none
     )
     def projection(
         context: dg.AssetExecutionContext,
-        config: _FORM,  # type: ignore[valid-type]
+        config: _SCHEMA,  # type: ignore[valid-type]
         machine: Machine,
         trained: TrainedModel,
     ) -> Iterator[dg.MaterializeResult[Projection]]:
-        settings = resolve(context, "projection", config)
+        settings = resolve_config(context, "projection", config)
         if model.name not in wanted(settings):
-            context.log.debug(f"no map of {model.name}: add it to the setting projection.models to have one")
+            context.log.debug(f"No map of {model.name} is made; to have one, add it to the setting projection.models.")
             return
         report = StepReport(context, settings)
-        found = project(trained, settings, threads=machine.thread_count(), seed=SEED, progress=report.progress)
-        yield report.output(found, products=len(found.nodes), products_laid_out=int(found.fitted.sum()))
+        result = project(trained, settings, threads=machine.thread_count(), seed=SEED, progress=report.progress)
+        yield report.output(result, products=len(result.nodes), products_laid_out=int(result.fitted.sum()))
 
     return projection

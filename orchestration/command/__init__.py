@@ -1,1 +1,1 @@
-"""What the ``alsobought`` command does, one module per task."""
+"""The tasks of the ``alsobought`` command, one module for each."""

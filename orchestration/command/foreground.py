@@ -1,101 +1,105 @@
-"""A run in this process, told on the terminal."""
+"""Execute a run in this process and report it on the terminal."""
 
 import contextlib
 import os
 import re
 import sys
 import threading
+import uuid
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 import dagster as dg
-from dagster._core.execution.api import execute_run_iterator
-from dagster._core.utils import make_new_run_id
 
 from core.errors import InputError
-from orchestration import run_queue as turns
-from orchestration.loggers import Failures
+from orchestration.dagster_internals import execute_run_iterator
 from orchestration.pools import make_pool
-from orchestration.run_launcher import this_run
+from orchestration.runs.failures import FailureReporter
+from orchestration.runs.monitoring import tags_of_this_process
+from orchestration.runs.queue import create_run_in_turn
 from orchestration.steps import server as step_server
 
 _STOP_SECONDS = 10.0
-"""What steps have to end by themselves after Ctrl-C: one that computes in compiled code does not hear of it."""
+"""Time that steps have to end by themselves after Ctrl-C. A step in compiled code does not notice it."""
 
 
 @contextlib.contextmanager
 def instance() -> Iterator[dg.DagsterInstance]:
-    """Dagster's instance. Raises InputError: it cannot be opened."""
+    """Open Dagster's instance. Raises InputError if it cannot be opened."""
     with contextlib.ExitStack() as stack:
         try:
             opened = stack.enter_context(dg.DagsterInstance.get())
             opened.get_runs(limit=1)
-        except Exception as error:  # of Dagster, of a database's client, of the system
+        except Exception as error:  # from Dagster, a database's client or the system
             raise InputError(
-                f"Dagster's storage, by dagster.yaml in {os.getenv('DAGSTER_HOME')}, cannot be used: {_why(error)}; "
-                "mend that, or set DAGSTER_HOME to a folder with a dagster.yaml that you may write to"
+                f"Dagster's storage, which dagster.yaml in {os.getenv('DAGSTER_HOME')} names, cannot be used: "
+                f"{_cause(error)}; correct that, or set DAGSTER_HOME to a folder with a dagster.yaml in which you may "
+                "write"
             ) from error
         yield opened
 
 
-def _why(error: BaseException) -> str:
-    """One line of what is behind an error: the setting that is wrong, or what the database's client said."""
+def _cause(error: BaseException) -> str:
+    """The cause of an error in one line: the setting that is wrong, or the message of the database's client."""
     while error.__cause__ is not None:
         error = error.__cause__
-    if found := re.search(
+    if variable := re.search(
         r'the environment variable ("\w+") which is not set', str(error) + str(getattr(error, "errors", ""))
     ):
-        return f"the environment variable {found[1]} is not set"
+        return f"the environment variable {variable[1]} is not set"
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return lines[0].strip().rstrip(".")
 
 
 def run(opened: dg.DagsterInstance, category: str, assets: Iterable[dg.AssetKey]) -> bool:
-    """Run a category's job for these assets when its turn comes; whether all went well.
+    """Run a category's job for these assets as soon as no other run of the category is in progress.
+
+    Returns:
+        Whether the run succeeded.
 
     Raises:
-        KeyboardInterrupt: Ctrl-C; the run is stored as canceled.
+        KeyboardInterrupt: somebody pressed Ctrl-C; the run is stored as canceled.
     """
     make_pool(opened)
     job = dg.reconstructable(rebuild_job)
     definition, selection = job.get_definition(), frozenset(assets)
 
-    def make() -> dg.DagsterRun:
-        run_id = make_new_run_id()
-        made = opened.create_run_for_job(
+    def create_run() -> dg.DagsterRun:
+        run_id = str(uuid.uuid4())
+        dagster_run = opened.create_run_for_job(
             job_def=definition,
             run_id=run_id,
             status=dg.DagsterRunStatus.STARTING,
-            tags={**definition.run_tags, "dagster/partition": category, **this_run(run_id)},
+            tags={**definition.run_tags, "dagster/partition": category, **tags_of_this_process(run_id)},
             run_config={"loggers": {"console": {}}},  # the short lines of orchestration.loggers
             asset_selection=selection,
             job_code_origin=job.get_python_origin(),
         )
-        starting = dg.DagsterEvent(dg.DagsterEventType.RUN_STARTING.value, made.job_name)
-        opened.report_dagster_event(starting, run_id=made.run_id)  # with the time, which the daemon's monitoring reads
-        return made
+        starting = dg.DagsterEvent(dg.DagsterEventType.RUN_STARTING.value, dagster_run.job_name)
+        opened.report_dagster_event(starting, run_id=dagster_run.run_id)  # its time is read by the daemon's monitoring
+        return dagster_run
 
-    made = turns.take(opened, category, make, say)
+    dagster_run = create_run_in_turn(opened, category, create_run, say)
     try:
-        return _execute(opened, job, made)
+        return _execute(opened, job, dagster_run)
     except BaseException:
-        left = opened.get_run_by_id(made.run_id)
-        if left is not None and not left.is_finished:
-            opened.report_run_canceled(left)
+        stored = opened.get_run_by_id(dagster_run.run_id)
+        if stored is not None and not stored.is_finished:
+            opened.report_run_canceled(stored)
         raise
 
 
-def _execute(opened: dg.DagsterInstance, job: Any, made: dg.DagsterRun) -> bool:
-    failures, interrupted, success = Failures(), False, False
+def _execute(opened: dg.DagsterInstance, job: Any, dagster_run: dg.DagsterRun) -> bool:
+    failures, interrupted, success = FailureReporter(), False, False
     killer = threading.Timer(_STOP_SECONDS, step_server.stop)
     try:
-        for event in execute_run_iterator(job, made, opened):
+        for event in execute_run_iterator(job, dagster_run, opened):
             if event.is_engine_event and "received termination signal" in (event.message or "") and not interrupted:
                 interrupted = True
-                opened.report_run_canceling(made)  # else Dagster would call the run failed
+                opened.report_run_canceling(dagster_run)  # otherwise Dagster would report the run as failed
                 killer.start()
             success = success or event.event_type == dg.DagsterEventType.RUN_SUCCESS
-            for text in [] if interrupted else failures.told(event):
+            for text in [] if interrupted else failures.lines(event):
                 say(text)
     finally:
         killer.cancel()
@@ -105,11 +109,11 @@ def _execute(opened: dg.DagsterInstance, job: Any, made: dg.DagsterRun) -> bool:
 
 
 def say(text: str) -> None:
-    """A line for the person at the terminal."""
+    """Print a line for the person at the terminal."""
     print(text, file=sys.stderr, flush=True)
 
 
-def rebuild_job() -> Any:  # named by module and function in each step's process
+def rebuild_job() -> Any:  # each step's process finds it by module and name
     from orchestration.definitions import defs
 
     return defs.resolve_job_def("rebuild")

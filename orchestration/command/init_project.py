@@ -1,4 +1,4 @@
-"""``alsobought init``: the files of a new project folder."""
+"""Write the files of a new project folder, for ``alsobought init``."""
 
 from pathlib import Path
 
@@ -9,10 +9,10 @@ _FOLDER = Path(__file__).resolve().parents[1] / "templates"
 
 
 def init(folder: Path) -> list[str]:
-    """Write the files that a project needs; a file that is there already stays as it is.
+    """Write the files that a project needs. A file that exists already stays as it is.
 
     Args:
-        folder: made if it is not there, with its parents.
+        folder: the project folder; it is created with its parents if it does not exist.
 
     Returns:
         One sentence for each file, and the next command.
@@ -20,18 +20,18 @@ def init(folder: Path) -> list[str]:
     Raises:
         InputError: the folder cannot be written to.
     """
-    said = []
+    lines = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "data" / "raw").mkdir(parents=True, exist_ok=True)
         for name in TEMPLATES:
             text = (_FOLDER / name).read_text(encoding="utf-8")
             try:
-                with (folder / name).open("x", encoding="utf-8") as file:  # fails where there is one
+                with (folder / name).open("x", encoding="utf-8") as file:  # fails if the file exists
                     file.write(text)
-                said.append(f"wrote {folder / name}")
+                lines.append(f"wrote {folder / name}")
             except FileExistsError:
-                said.append(f"kept {folder / name}, which was there already")
+                lines.append(f"kept {folder / name}, which existed already")
     except OSError as error:
-        raise InputError(f"{folder}: the project's files cannot be written ({error}); name another folder") from error
-    return [*said, f"Next: cd {folder} && alsobought demo"]
+        raise InputError(f"the project's files cannot be written to {folder} ({error}); name another folder") from error
+    return [*lines, f"Next: cd {folder} && alsobought demo"]

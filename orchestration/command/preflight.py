@@ -1,6 +1,6 @@
-"""What would end a run in its first steps, looked for before Dagster is loaded.
+"""Checks for what would fail a run in its first steps.
 
-Nothing of Dagster is imported, so that a person hears of it at once.
+This module does not import Dagster, so that a person learns of it at once.
 """
 
 import multiprocessing
@@ -14,14 +14,14 @@ from core.errors import InputError
 
 
 def check_source(category: Category) -> None:
-    """Raises InputError: a source that is a local file is not there. A remote one is not asked."""
+    """Raises InputError if a source that is a local file does not exist. A remote source is not checked."""
     if category.source != "sample":
         source = Source(category.source, category.format, category.products, category.sha256)
         check_local(source, paths.raw_dir())
 
 
 def check_machine() -> None:
-    """Raises InputError: the store's folder cannot be written to, or there is no shared memory for a step's process."""
+    """Raises InputError if the store's folder cannot be written to or steps cannot use shared memory."""
     root = paths.store_root()
     if "://" not in root:
         _check_folder(Path(root), "ALSOBOUGHT_STORE")
@@ -29,8 +29,8 @@ def check_machine() -> None:
         multiprocessing.get_context("forkserver").Lock()
     except OSError as error:
         raise InputError(
-            f"the machine's shared memory, /dev/shm, cannot be used ({error.strerror}), and steps need it to talk to "
-            "their run; free or enlarge it, in a container e.g. with --shm-size=1g"
+            f"the machine's shared memory, /dev/shm, cannot be used ({error.strerror}), but steps need it to "
+            "communicate with their run; free some of it, or make it larger, in a container e.g. with --shm-size=1g"
         ) from error
 
 
@@ -41,5 +41,5 @@ def _check_folder(folder: Path, variable: str) -> None:
             pass
     except OSError as error:
         raise InputError(
-            f"{folder} cannot be written to ({error.strerror}); set {variable} to a folder that can"
+            f"{folder} cannot be written to ({error.strerror}); set {variable} to a folder that can be"
         ) from error

@@ -1,4 +1,4 @@
-"""What a person selects on the command line, as assets."""
+"""The assets that a selection on the command line means."""
 
 import difflib
 import re
@@ -6,31 +6,30 @@ import warnings
 from collections.abc import Iterable
 
 import dagster as dg
-from dagster._core.definitions.asset_selection import DagsterInvalidAssetSelectionError
-from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGraph
 
 from core.errors import InputError
 
-_EXAMPLES = "for example 'embeddings/skipgram+' (that and what follows) or '*leaderboard' (with all it is made of)"
+_EXAMPLES = "for example 'embeddings/skipgram+' (it and what follows) or '*leaderboard' (it and what it is made from)"
 
 
-def selected(graph: BaseAssetGraph, text: str) -> set[dg.AssetKey]:
-    """The assets that a text selects, with those that come out of the same step.
+def select_assets(definitions: dg.Definitions, text: str) -> set[dg.AssetKey]:
+    """The assets that a text selects, and those that the same steps make.
 
     Raises:
-        InputError: it cannot be read, names an asset that is not there, or selects nothing that can be made.
+        InputError: the text cannot be read, names an unknown asset, or selects nothing that can be made.
     """
+    graph = definitions.resolve_asset_graph()
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", dg.BetaWarning)  # says so of all selections but a single name
-            asked = dg.AssetSelection.from_string(text)
-            # The neighbours: the catalogue's assets come out of one reading, none of them can be had alone.
-            found = asked.required_multi_asset_neighbors().resolve(graph) & graph.materializable_asset_keys
-    except (dg.DagsterInvalidSubsetError, DagsterInvalidAssetSelectionError) as error:
+            warnings.simplefilter("ignore", dg.BetaWarning)  # it warns about every selection but a single name
+            selection = dg.AssetSelection.from_string(text)
+            # One step makes all assets of the catalogue, so none of them can be made alone.
+            keys = selection.required_multi_asset_neighbors().resolve(graph) & graph.materializable_asset_keys
+    except dg.DagsterError as error:
         raise InputError(_why(text, _names(graph.materializable_asset_keys))) from error
-    if not found:
+    if not keys:
         raise InputError(f"the selection {text!r} selects no asset that can be made; {_EXAMPLES}")
-    return set(found)
+    return set(keys)
 
 
 def _why(text: str, known: list[str]) -> str:
@@ -41,8 +40,8 @@ def _why(text: str, known: list[str]) -> str:
                 or [name for name in known if word.strip("/").lower() in name][:2]
             )
             hint = f"did you mean {' or '.join(map(repr, close))}? " if close else ""
-            return f"no asset {word!r}; {hint}A selection is written {_EXAMPLES}"
-    return f"the selection {text!r} cannot be read; write it {_EXAMPLES}"
+            return f"there is no asset {word!r}; {hint}Write a selection as {_EXAMPLES}"
+    return f"the selection {text!r} cannot be read; write it as {_EXAMPLES}"
 
 
 def _names(keys: Iterable[dg.AssetKey]) -> list[str]:

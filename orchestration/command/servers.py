@@ -1,4 +1,4 @@
-"""Serving the Dagster UI, its daemon and the explorer together, and stopping all of it."""
+"""Serve the Dagster UI, its daemon and the explorer together, and stop all of them together."""
 
 import contextlib
 import os
@@ -22,26 +22,26 @@ def serve(ui_port: int, explorer_port: int) -> int:
     """Start webserver, daemon and explorer, print their addresses and wait for Ctrl-C or SIGTERM.
 
     Returns:
-        0 after an orderly stop, 1 when a server failed to start or ended by itself.
+        0 after an orderly stop, 1 if a server failed to start or ended by itself.
     """
     ui_port, explorer_port = _free(ui_port), _free(explorer_port)
     logs = paths.home() / ".dagster" / "server-logs"
     logs.mkdir(parents=True, exist_ok=True)
-    # SIGINT too: a shell starts background jobs with it ignored, and children would inherit that.
+    # SIGINT too, because a shell starts background jobs with that signal ignored, and children would inherit that.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _as_interrupt)
-    _make_database()
+    _create_tables()
     children: dict[str, subprocess.Popen[bytes]] = {}
     addresses = {
         "dagster-webserver": f"http://127.0.0.1:{ui_port}",
         "explorer": f"http://127.0.0.1:{explorer_port}",
     }
-    # Unless the UI is known to the world by another address, the explorer links to the one started here.
+    # The explorer links to the UI that is started here, unless people reach the UI under another address.
     environment = {"ALSOBOUGHT_DAGSTER_URL": addresses["dagster-webserver"]} | os.environ
     try:
         for name, command in _commands(ui_port, explorer_port).items():
             with (logs / f"{name}.log").open("wb") as log:
-                # A session of its own: Ctrl-C reaches this process alone, which then stops the children in order.
+                # A session of its own: Ctrl-C reaches only this process, which then stops the children in order.
                 children[name] = subprocess.Popen(
                     command,
                     cwd=paths.home(),
@@ -53,13 +53,13 @@ def serve(ui_port: int, explorer_port: int) -> int:
         health = {"dagster-webserver": "/server_info", "explorer": "/_stcore/health"}
         for name, address in addresses.items():
             if not _answers(address + health[name], children):
-                print(f"{name} did not start; its log is {logs / name}.log", file=sys.stderr)
+                print(f"{name} did not start; see its log, {logs / name}.log", file=sys.stderr)
                 return 1
         print(
             f"\n  Dagster UI  {addresses['dagster-webserver']}\n  Explorer    {addresses['explorer']}\n",
             flush=True,
         )
-        print("Ctrl-C stops everything.", flush=True)
+        print("Press Ctrl-C to stop everything.", flush=True)
         return _watch(children, logs)
     except KeyboardInterrupt:
         return 0
@@ -67,9 +67,12 @@ def serve(ui_port: int, explorer_port: int) -> int:
         _stop(children)
 
 
-def _make_database() -> None:
-    """Make the instance's tables if they are not there: webserver and daemon, started together, would each make them,
-    and Dagster cannot use what comes of it ("alembic_version has more than one head")."""
+def _create_tables() -> None:
+    """Create the instance's tables if they do not exist.
+
+    Otherwise the webserver and the daemon, which start together, would both create them, and Dagster cannot use the
+    result ("alembic_version has more than one head").
+    """
     from orchestration.command import foreground
     from orchestration.pools import make_pool
 
@@ -85,7 +88,7 @@ def _commands(ui_port: int, explorer_port: int) -> dict[str, list[str]]:
     workspace = str(paths.home() / "workspace.yaml")
     app = str(Path(__file__).resolve().parents[2] / "explorer" / "app.py")
     return {
-        # Never the bare `dagster-webserver`: any web page could start runs through its port.
+        # Never `dagster-webserver` itself: any web page could start runs through its port.
         "dagster-webserver": [
             sys.executable, "-m", "orchestration.web.server", "--workspace", workspace, "--port", str(ui_port),
         ],
@@ -93,7 +96,7 @@ def _commands(ui_port: int, explorer_port: int) -> dict[str, list[str]]:
         "explorer": [
             sys.executable, "-m", "streamlit", "run", app, f"--server.port={explorer_port}",
             "--server.address=127.0.0.1", "--server.headless=true", "--browser.gatherUsageStats=false",
-            # As .streamlit/config.toml has it, which is not there where the project's folder is not.
+            # The same values as in .streamlit/config.toml, which is absent outside the project's folder.
             "--server.enableCORS=true", "--server.enableXsrfProtection=true", "--server.enableAgentApi=false",
             *(f"--server.allowedHosts={name}" for name in _without_port([*web_guard.LOCAL, *known])),
         ],
@@ -101,7 +104,7 @@ def _commands(ui_port: int, explorer_port: int) -> dict[str, list[str]]:
 
 
 def _without_port(names: list[str]) -> list[str]:
-    """The hosts as Streamlit compares them: no port, no brackets."""
+    """The hosts as Streamlit compares them, without port and brackets."""
     return [re.sub(r":\d+$", "", name).strip("[]") for name in names]
 
 
@@ -110,14 +113,14 @@ def _as_interrupt(number: int, frame: object) -> None:
 
 
 def _free(port: int) -> int:
-    """``port``, or the next one that nobody listens on."""
+    """``port``, or the next port that no other process uses."""
     for candidate in range(port, port + 100):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             with contextlib.suppress(OSError):
                 probe.bind(("127.0.0.1", candidate))
                 return candidate
-    raise OSError(f"no free port between {port} and {port + 99}")
+    raise OSError(f"all ports from {port} to {port + 99} are in use; choose another with --ui-port or --explorer-port")
 
 
 def _answers(address: str, children: dict[str, subprocess.Popen[bytes]]) -> bool:
@@ -135,7 +138,7 @@ def _watch(children: dict[str, subprocess.Popen[bytes]], logs: Path) -> int:
         for name, child in children.items():
             if child.poll() is not None:
                 print(
-                    f"{name} ended by itself (status {child.returncode}); its log is {logs / name}.log",
+                    f"{name} ended by itself with status {child.returncode}; see its log, {logs / name}.log",
                     file=sys.stderr,
                 )
                 return 1
@@ -143,7 +146,7 @@ def _watch(children: dict[str, subprocess.Popen[bytes]], logs: Path) -> int:
 
 
 def _stop(children: dict[str, subprocess.Popen[bytes]]) -> None:
-    """Ask politely, then kill, each child's whole process group: the UI and the daemon have children too."""
+    """Ask each child's process group to end, then kill what is left: the UI and the daemon have children too."""
     with contextlib.suppress(ValueError):
         signal.signal(signal.SIGINT, signal.SIG_IGN)
     for child in children.values():

@@ -1,4 +1,4 @@
-"""The instance of a team: dagster.yaml with its storage in PostgreSQL."""
+"""The Dagster instance of a team: dagster.yaml with the storage in PostgreSQL."""
 
 from pathlib import Path
 
@@ -7,6 +7,6 @@ FILE = _HERE / "dagster.postgres.yaml"
 
 
 def content() -> str:
-    """dagster.yaml with its first part, ``storage``, replaced."""
+    """The text of dagster.yaml with its first part, ``storage``, replaced."""
     parts = (_HERE.parent.parent / "dagster.yaml").read_text(encoding="utf-8").partition("\n\n")
     return (_HERE / "storage.postgres.yaml").read_text(encoding="utf-8") + parts[2]

@@ -1,4 +1,4 @@
-"""``python -m orchestration.deploy``: write dagster.postgres.yaml anew."""
+"""Write dagster.postgres.yaml again: ``python -m orchestration.deploy``."""
 
 from orchestration.deploy import FILE, content
 

@@ -1,6 +1,6 @@
 """The server that the processes of a run's steps are forked from.
 
-Nothing of Dagster is imported, so that it can be started before Dagster is there.
+This module does not import Dagster, so that the server can be started before Dagster is loaded.
 """
 
 import contextlib
@@ -14,13 +14,13 @@ PRELOAD = ["orchestration.steps.preload"]
 
 
 def start() -> None:
-    """Start it now, to load on one core while this process loads Dagster on another, and return at once.
+    """Start the server and return at once, so that it loads on one core while this process loads Dagster on another.
 
-    Else the executor does so when the run's first step is due. Steps see the environment as it is now.
+    Otherwise the executor starts it when the run's first step is due. Steps see the environment as it is now.
     """
     multiprocessing.get_context("forkserver").set_forkserver_preload(PRELOAD)
-    # A terminal sends Ctrl-C to all of its processes. Steps hear of it from their run, and what is still loading would
-    # answer with a stack trace; so it is started deaf to it, which it keeps.
+    # A terminal sends Ctrl-C to all of its processes. Steps get it from their run, and a server that is still loading
+    # would print a stack trace. So it is started with the signal ignored, and it keeps ignoring it.
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         forkserver.ensure_running()
@@ -29,7 +29,7 @@ def start() -> None:
 
 
 def stop() -> None:
-    """End it and every step with SIGKILL, which artefacts and checkpoints survive."""
+    """End the server and every step with SIGKILL, which artefacts and checkpoints survive."""
     pid = getattr(forkserver._forkserver, "_forkserver_pid", None)
     with contextlib.suppress(psutil.NoSuchProcess):
         family = [psutil.Process(pid)] if pid else []

@@ -1,1 +1,1 @@
-"""Dagster's web server, and the guard in front of it."""
+"""Dagster's webserver, and the guard in front of it."""

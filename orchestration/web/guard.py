@@ -1,13 +1,13 @@
-"""What a web page somewhere else may do with the Dagster UI's port: open the UI by a link, and nothing more.
+"""The guard of the Dagster UI's port: a web page of another origin may open the UI by a link, and nothing more.
 
-Dagster's webserver runs mutations from a GET with a query string and from a form, asks neither where a request comes
-from nor by what name it was called, and has no log-in. So any page that somebody opens could start runs. Here:
+Dagster's webserver runs mutations from a GET with a query string and from a form. It checks neither the origin nor the
+host name of a request, and it has no login. So any page that somebody opens could start runs. This guard requires:
 
-- ``Host`` must be a name that this server is known by; so a foreign name that points here (DNS rebinding) is none.
-- What comes from another origin is refused, except for opening a page. Browsers say so themselves, in ``Origin`` and
-  ``Sec-Fetch-Site``, which no page can change. Websockets are requests like others.
-- What changes something is a POST with JSON, which a page cannot send elsewhere without asking first; GraphQL by GET
-  may only read.
+- ``Host`` is a name of this server. A foreign name that resolves to this machine (DNS rebinding) is refused.
+- A request from another origin only opens a page. Browsers name the origin in ``Origin`` and ``Sec-Fetch-Site``, which
+  no page can change. WebSockets are checked like other requests.
+- A request that changes something is a POST with JSON, which a page cannot send to another origin without a preflight.
+  GraphQL by GET only reads.
 """
 
 import ipaddress
@@ -24,22 +24,22 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from core.errors import InputError
 
 VARIABLE = "ALSOBOUGHT_HOSTS"
-"""Names, separated by commas, by which the servers are called besides localhost: those of a proxy in front of them."""
+"""Environment variable with the servers' host names besides localhost, separated by commas, e.g. those of a proxy."""
 LOCAL = ("localhost", "127.0.0.1", "[::1]")
 
 _AUTHORITY = re.compile(r"(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{1,253})(?::([0-9]{1,5}))?")
 _ORIGIN = re.compile(r"(https?)://(.*)")
 _PORTS = {"http": 80, "https": 443}
-_MOST_QUERY_BYTES = 32 << 20
-_NO_PAGES = {
+_MAX_QUERY_BYTES = 32 << 20
+_DATA_PATHS = {
     "graphql", "logs", "notebook", "dagit", "download_debug", "report_asset_materialization", "report_asset_check",
     "report_asset_observation",
 }  # fmt: skip
-"""First parts of paths that answer with data: not for a link from elsewhere."""
+"""First parts of the paths that return data; a link from another origin must not open them."""
 
 
 class Authority(NamedTuple):
-    """A host's name in lower case, IPv6 addresses in brackets, and its port if one was named."""
+    """A host's name in lower case, with IPv6 addresses in brackets, and its port if there is one."""
 
     name: str
     port: int | None
@@ -53,32 +53,32 @@ class Refusal(NamedTuple):
 
 
 def hosts(listed: str) -> list[str]:
-    """The names in a value of :data:`VARIABLE`, checked, without those of this machine.
+    """The names in a value of :data:`VARIABLE`.
 
     Raises:
-        InputError: an entry is no host name.
+        InputError: an entry is not a host name.
     """
     names = [entry.strip() for entry in listed.split(",") if entry.strip()]
     for name in names:
         if _authority(name) is None:
             raise InputError(
-                f"{VARIABLE}: {name!r} is not a host name; name hosts without scheme and path, e.g. dagster.example.com"
+                f"{VARIABLE}: {name!r} is not a host name; write it without scheme and path, e.g. dagster.example.com"
             )
     return names
 
 
 class WebGuard:
-    """The layer around an ASGI application.
+    """A layer around an ASGI application.
 
     Args:
-        app: what is protected.
-        known: names by which the server may be called besides those of this machine; with a port (``a.example:8443``)
-            only with that one.
+        app: the application to protect.
+        known: host names of the server besides those of this machine. A name with a port (``a.example:8443``) is valid
+            with that port only.
     """
 
     def __init__(self, app: ASGIApp, known: Iterable[str] = ()) -> None:
         self._app = app
-        self._known = {found for name in (*LOCAL, *known) if (found := _authority(name)) is not None}
+        self._known = {authority for name in (*LOCAL, *known) if (authority := _authority(name)) is not None}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -88,11 +88,13 @@ class WebGuard:
         if refusal is None and scope["type"] == "http" and scope["method"] == "POST" and _is_graphql(scope):
             body = await _body(receive)
             refusal = _refused_body(body)
-            receive = _again(body or b"", receive)
+            receive = _replay(body or b"", receive)
         if refusal is None:
             await self._app(scope, receive, _unframed(send) if scope["type"] == "http" else send)
         elif scope["type"] == "websocket":
-            await send({"type": "websocket.close", "code": 1008, "reason": ""})  # before it is open: a plain 403
+            await send(
+                {"type": "websocket.close", "code": 1008, "reason": ""}
+            )  # before it is accepted, so the client sees a 403
         else:
             await PlainTextResponse(refusal.sentence + "\n", refusal.status)(scope, receive, send)
 
@@ -101,14 +103,14 @@ class WebGuard:
         named = headers.getlist("host")
         own = _authority(named[0]) if len(named) == 1 else None
         if own is None:
-            return Refusal(400, "The request has no Host header, or one that is no host name.")
+            return Refusal(400, "The request has no Host header, or one that is not a host name.")
         if own not in self._known and Authority(own.name, None) not in self._known:
-            return Refusal(403, f"This server is not known by that name; {VARIABLE} lists the names it has.")
+            return Refusal(403, f"This server does not have that name; set {VARIABLE} to the names that it has.")
         if _is_foreign(headers, own) and not _opens_a_page(scope, headers):
-            return Refusal(403, "Pages of another origin may not use this server; only a link may open its pages.")
+            return Refusal(403, "A page of another origin may not use this server; it may only link to its pages.")
         if scope["type"] == "http" and scope["method"] not in ("GET", "HEAD", "OPTIONS"):
             if scope["method"] != "POST" or not _is_json(headers):
-                return Refusal(403, "What changes something is asked for by POST with Content-Type: application/json.")
+                return Refusal(403, "Requests that change something must be POST with Content-Type: application/json.")
         elif _is_graphql(scope) and not all(map(_only_reads, QueryParams(scope["query_string"]).getlist("query"))):
             return Refusal(403, "GraphQL by GET may only read; send mutations by POST with application/json.")
         return None
@@ -133,7 +135,7 @@ def _is_foreign(headers: Headers, own: Authority) -> bool:
     for text in headers.getlist("origin"):
         match = _ORIGIN.fullmatch(text)
         origin = _authority(match[2]) if match else None
-        if match is None or origin is None:  # "null" too: a page without an origin of its own
+        if match is None or origin is None:  # "null" too, which a page without an origin sends
             return True
         default = _PORTS[match[1]]
         if (origin.name, origin.port or default) != (own.name, own.port or default):
@@ -142,19 +144,19 @@ def _is_foreign(headers: Headers, own: Authority) -> bool:
 
 
 def _opens_a_page(scope: Scope, headers: Headers) -> bool:
-    """Whether a browser follows a link in a window of its own: what it gets is shown to the user, not to the page."""
+    """Whether a browser follows a link in a window. The user sees the answer; the page with the link cannot read it."""
     return (
         scope["type"] == "http"
         and scope["method"] in ("GET", "HEAD")
         and headers.get("sec-fetch-mode") == "navigate"
         and headers.get("sec-fetch-dest") == "document"
         and "origin" not in headers
-        and not _NO_PAGES.intersection(_parts(scope)[:1])
+        and not _DATA_PATHS.intersection(_parts(scope)[:1])
     )
 
 
 def _parts(scope: Scope) -> list[str]:
-    """The path's parts; white space counts for nothing, because a route's ``$`` lets a line feed pass."""
+    """The path's parts without white space, because the ``$`` of a route also matches before a line feed."""
     return [part.strip().lower() for part in scope["path"].split("/") if part.strip()]
 
 
@@ -168,7 +170,7 @@ def _is_json(headers: Headers) -> bool:
 
 
 def _only_reads(query: str) -> bool:
-    """False also for what cannot be parsed: in doubt it is a mutation."""
+    """Whether a GraphQL query contains no mutation. A text that cannot be parsed counts as one."""
     try:
         operations = [part for part in parse(query).definitions if isinstance(part, OperationDefinitionNode)]
     except (GraphQLError, RecursionError):
@@ -177,12 +179,12 @@ def _only_reads(query: str) -> bool:
 
 
 async def _body(receive: Receive) -> bytes | None:
-    """The request's body, None if it is too long; what a client that went away has sent is none."""
+    """The request's body; None if it is too long."""
     body = bytearray()
     while True:
         message = await receive()
         body += message.get("body", b"")
-        if len(body) > _MOST_QUERY_BYTES:
+        if len(body) > _MAX_QUERY_BYTES:
             return None
         if message["type"] != "http.request" or not message.get("more_body"):
             return bytes(body)
@@ -190,28 +192,28 @@ async def _body(receive: Receive) -> bytes | None:
 
 def _refused_body(body: bytes | None) -> Refusal | None:
     if body is None:
-        return Refusal(413, f"A GraphQL request may have {_MOST_QUERY_BYTES:,} bytes.")
+        return Refusal(413, f"A GraphQL request may have at most {_MAX_QUERY_BYTES:,} bytes.")
     try:
         content: Any = json.loads(body)
     except (ValueError, RecursionError):
-        return Refusal(400, "The request is no JSON.")
+        return Refusal(400, "The request is not valid JSON.")
     if not isinstance(content, dict):
-        return Refusal(403, "A GraphQL request is one JSON object; batches are not taken.")
+        return Refusal(403, "A GraphQL request must be one JSON object; batches are not accepted.")
     return None
 
 
-def _again(body: bytes, receive: Receive) -> Receive:
-    """The request's messages once more: the body, then what really comes."""
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """Receive the request's body once more, then the messages that follow it."""
     waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
-    async def once_more() -> Message:
+    async def replayed() -> Message:
         return waiting.pop() if waiting else await receive()
 
-    return once_more
+    return replayed
 
 
 def _unframed(send: Send) -> Send:
-    """Answers that no other page may show in a frame, under what it has its visitors click on."""
+    """Send answers that no page of another origin can show in a frame, where it could trick people into clicks."""
 
     async def with_header(message: Message) -> None:
         if message["type"] == "http.response.start":

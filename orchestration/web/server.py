@@ -1,13 +1,14 @@
-"""Dagster's webserver behind :class:`orchestration.web.guard.WebGuard`, on this machine's own address.
+"""Serve Dagster's UI behind :class:`orchestration.web.guard.WebGuard`, on this machine's own address only.
 
 ``python -m orchestration.web.server --workspace workspace.yaml --port 3000``. ``dagster-webserver`` and ``dagster dev``
-by themselves have no such layer.
+have no such layer.
 """
 
 import argparse
 import asyncio
 import contextlib
 import os
+import signal
 import sys
 from collections.abc import AsyncIterator
 from typing import Any
@@ -19,7 +20,7 @@ ADDRESS = "127.0.0.1"
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Serve until a signal comes; returns the exit status."""
+    """Serve until a signal arrives; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--workspace", required=True, help="path of workspace.yaml")
     parser.add_argument("--port", type=int, required=True)
@@ -34,19 +35,17 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _serve(workspace: str, port: int, known: list[str]) -> None:
-    # What the command `dagster-webserver` does between its options and uvicorn (dagster_webserver.cli, 1.13).
+    # The same as the command `dagster-webserver` does after reading its options (dagster_webserver.cli, 1.13).
     import dagster as dg
     import uvicorn
-    from dagster._core.workspace.context import WorkspaceProcessContext
-    from dagster._core.workspace.load_target import WorkspaceFileTarget
-    from dagster._utils.interrupts import setup_interrupt_handlers
-    from dagster._utils.log import configure_loggers
     from dagster_webserver.app import create_app_from_workspace_process_context
     from dagster_webserver.cli import DEFAULT_DB_STATEMENT_TIMEOUT, DEFAULT_POOL_MAX_OVERFLOW, DEFAULT_POOL_RECYCLE
     from dagster_webserver.version import __version__
 
+    from orchestration.dagster_internals import WorkspaceFileTarget, WorkspaceProcessContext, configure_loggers
+
     configure_loggers(log_level="INFO")
-    setup_interrupt_handlers()
+    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
     with dg.DagsterInstance.get() as instance:
         instance.optimize_for_webserver(DEFAULT_DB_STATEMENT_TIMEOUT, DEFAULT_POOL_RECYCLE, DEFAULT_POOL_MAX_OVERFLOW)
         target = WorkspaceFileTarget(paths=[workspace])
@@ -57,7 +56,7 @@ def _serve(workspace: str, port: int, known: list[str]) -> None:
 
 @contextlib.asynccontextmanager
 async def _lifespan(app: Any) -> AsyncIterator[None]:
-    with contextlib.suppress(asyncio.CancelledError):  # how uvicorn ends it at Ctrl-C
+    with contextlib.suppress(asyncio.CancelledError):  # uvicorn cancels it at Ctrl-C
         yield
 
 

@@ -9,7 +9,8 @@ import pytest
 from core.changes import Expected, changes
 from core.graph import ProductGraph
 from core.interfaces import TrainedModel
-from core.store.artefacts import Manifest, Store
+from core.store.artefacts import Store
+from core.store.manifest import Manifest
 
 SOURCE = {"source": {"path": "a.csv", "size": 5}}
 EXPECTED = [

@@ -1,6 +1,6 @@
-"""The explorer as a person meets it: a real server, a real Chromium, the hand-made store.
+"""The explorer as people use it: a real server, a real Chromium, the hand-made store.
 
-One server and one browser for the file; each test has a page of its own. Screenshots land in tests/screenshots.
+The tests share one server and one browser; every test has its own page. Screenshots are saved in tests/screenshots.
 """
 
 import contextlib
@@ -29,20 +29,20 @@ def chromium():
 def address(tmp_path_factory, chromium):
     folder = tmp_path_factory.mktemp("browser")
     explorer_fixture.write(folder / "store")
-    with browser.explorer(folder / "store", folder / "streamlit.log") as found:
-        yield found
+    with browser.explorer(folder / "store", folder / "streamlit.log") as server:
+        yield server
 
 
 @pytest.fixture(scope="module")
 def window(chromium, address):
-    """One browser window for all tests, so that it has Streamlit's own scripts behind it."""
+    """One browser window for all tests, so that Streamlit's own scripts are loaded once."""
     with chromium.new_context(viewport={"width": 1440, "height": 1100}, base_url=address) as context:
         yield context
 
 
 @pytest.fixture
 def page(window, address):
-    """A page that remembers what went wrong on it: script errors and requests to other hosts."""
+    """A page that fails the test after script errors or requests to other hosts."""
     page = window.new_page()
     page.set_default_timeout(60_000)
     trouble = []
@@ -59,7 +59,7 @@ def open_page(page, path):
 
 
 def options(page, label):
-    """Open a select box and return its options. A list that is open closes when the page scrolls: then once more."""
+    """Open a select box and return its options; try again if scrolling closed the list."""
     box = page.get_by_label(label)
     box.scroll_into_view_if_needed()
     browser.settled(page)
@@ -102,25 +102,25 @@ def test_search_open_walk_on_and_come_back(page):
 
 
 def grid(page, number=0):
-    """Left upper corner of a list. Lists are drawn on a canvas, so cells are found by their place."""
+    """Upper left corner of a list. Lists are drawn on a canvas, so cells are found by their position."""
     page.wait_for_timeout(500)
-    found = page.locator('[data-testid="stDataFrame"] canvas').nth(2 * number)
-    found.scroll_into_view_if_needed()
-    box = found.bounding_box()
+    canvas = page.locator('[data-testid="stDataFrame"] canvas').nth(2 * number)
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
     return box["x"], box["y"]
 
 
 PRODUCT, WHY, SCORE = 120, 320, 380
-"""Places of columns in a single list, in pixels from its left."""
+"""Positions of columns in a single list, in pixels from its left edge."""
 
 
 def row(number):
-    """Middle of a row, in pixels from the top of a list."""
+    """The middle of a row, in pixels from the top of a list."""
     return 35 * number + 17
 
 
 def listed(model, product=explorer_fixture.WARM, scoring="center_context"):
-    """Ids in the fixture's list of a model, best first."""
+    """Ids in a model's list of the fixture, best first."""
     parts = explorer_fixture.split(explorer_fixture.pairs())
     seen = np.isin(np.arange(explorer_fixture.N), np.r_[parts.train.source, parts.train.target])
     number = list(explorer_fixture.MODELS).index(model)
@@ -172,7 +172,7 @@ def test_why_opens_and_closes(page):
     page.mouse.click(x + WHY, y + row(3))
     page.wait_for_url(f"**why={ids[2]}**")
     dialog = page.get_by_role("dialog")
-    expect(dialog).to_contain_text("beside Gadget 007")
+    expect(dialog).to_contain_text("Next to Gadget 007")
     page.wait_for_timeout(500)
     browser.screenshot(page, "why")
     page.keyboard.press("Escape")
@@ -233,7 +233,7 @@ def test_a_basket_is_filled_shared_and_emptied(page):
 
 @pytest.mark.parametrize("milliseconds", [0, 40])
 def test_a_click_before_the_page_is_drawn_anew_leaves_what_was_added_in_the_basket(page, milliseconds):
-    """The browser then still shows the basket of before, and tells so together with the click."""
+    """The browser still shows the previous basket then, and sends it together with the click."""
     script = """const push = history.pushState.bind(history);
         history.pushState = (...entry) => {
             if (!window.clicked && String(entry[2]).includes("basket=B000000009")) {
@@ -276,7 +276,7 @@ def test_the_download_is_the_list_and_runs_nothing(page, tmp_path):
 
 
 def lists_the_formula(product):
-    """Whether the formula stands among a product's first ten neighbours."""
+    """Whether the formula is among a product's first ten neighbours."""
     return explorer_fixture.FORMULA in listed("skipgram", product)[:10]
 
 
@@ -301,7 +301,7 @@ def test_the_keyboard_reaches_everything(page):
     page.get_by_role("option").first.wait_for()
     page.keyboard.press("Enter")
     page.wait_for_url("**why=**")
-    expect(page.get_by_role("dialog")).to_contain_text("beside Gadget 007")
+    expect(page.get_by_role("dialog")).to_contain_text("Next to Gadget 007")
 
 
 FOCUSED = """() => {
@@ -374,8 +374,10 @@ def test_hostile_text_is_only_text(page):
 
 
 def drawn(page, count):
-    """All charts of a page, each with a drawing: one that failed has none."""
-    charts = page.locator('[data-testid="stVegaLiteChart"]:visible')  # a closed expander holds one that is not
+    """All charts of a page, after each of them has drawn; a chart that failed draws nothing."""
+    charts = page.locator(
+        '[data-testid="stVegaLiteChart"]:visible'
+    )  # a closed expander holds a chart that is not visible
     charts.nth(count - 1).wait_for()
     for i in range(count):
         charts.nth(i).locator("canvas, svg").first.wait_for()
@@ -384,7 +386,7 @@ def drawn(page, count):
 
 def test_evaluation_draws_its_charts_and_filters(page):
     open_page(page, "/evaluation")
-    # Intervals, two curves, thresholds, scores, two learning curves, cost, categories.
+    # Intervals, two curves, thresholds, scores, two learning curves, cost and categories.
     assert drawn(page, 9).count() == 9
     browser.screenshot(page, "evaluation")
     page.get_by_role("radio", name="degree_matched").or_(page.get_by_role("button", name="degree_matched")).click()
@@ -409,21 +411,21 @@ def test_mouse_on_the_map_names_a_product_and_opens_it(page, tmp_path_factory):
     canvas.wait_for()
     page.wait_for_timeout(1500)  # the software renderer draws its first frame
     store = explorer_fixture.write(tmp_path_factory.mktemp("same"))
-    found = store.read("projection/skipgram", "alpha")
+    projection = store.read("projection/skipgram", "alpha")
     ids = explorer_fixture.products()["product_id"].to_pylist()
     box = canvas.bounding_box()
 
-    def place_of(product):
-        x, y = (found.position[found.nodes.tolist().index(ids.index(product))] * _MAP_PIXELS).tolist()
+    def position_of(product):
+        x, y = (projection.position[projection.nodes.tolist().index(ids.index(product))] * _MAP_PIXELS).tolist()
         return box["x"] + box["width"] / 2 + x, box["y"] + box["height"] / 2 - y
 
-    # Names are shown as they are, whatever they look like.
-    page.mouse.move(*place_of(explorer_fixture.SCRIPT))
+    # Names are shown literally, whatever they look like.
+    page.mouse.move(*position_of(explorer_fixture.SCRIPT))
     tooltip = page.locator(".deck-tooltip")
     expect(tooltip).to_contain_text("<script>window.hacked=1</script><b>bold</b>")
     assert tooltip.locator("b, script, img").count() == 0 and page.evaluate("window.hacked") is None
 
-    page.mouse.click(*place_of(explorer_fixture.WARM))
+    page.mouse.click(*position_of(explorer_fixture.WARM))
     page.wait_for_url(f"**product={explorer_fixture.WARM}**")
     browser.settled(page)
     link = page.get_by_test_id("stPageLink-NavLink").first
@@ -437,7 +439,7 @@ def test_mouse_on_the_map_names_a_product_and_opens_it(page, tmp_path_factory):
 
 
 _MAP_PIXELS = 400 * 2**-0.75
-"""Pixels from the map's centre to 1: ``explorer.maps`` draws 400 units, seen at zoom -0.75."""
+"""Pixels from the centre of the map to position 1: a scene of 400 units, seen at zoom -0.75."""
 
 
 def test_the_map_without_a_mouse(page):

@@ -1,9 +1,8 @@
-"""What data can make a browser load: pictures, Markdown and spreadsheets' formulas."""
+"""What data can make a browser load or a page render: pictures and Markdown."""
 
-import io
 import ipaddress
+import re
 
-import pandas as pd
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -11,11 +10,18 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from core.untrusted import hosts
-from explorer import display
-from explorer.texts import plain, web_image
+from core.untrusted.markdown import plain
+from explorer.shared.formatting import web_image
 from orchestration.metadata import table
 from tests import explorer_fixture as fixture
 from tests import explorer_pages
+
+
+@given(st.text(max_size=60))
+def test_plain_leaves_no_active_sign(text):
+    """All ASCII punctuation is escaped by a backslash, so no Markdown construct can start."""
+    rest = re.sub(r"\\[!-/:-@\[-`{-~]", "", plain(text))
+    assert not re.search(r"[!-/:-@\[-`{-~]", rest)
 
 
 @pytest.mark.parametrize(
@@ -120,7 +126,7 @@ def spellings(address):
 
 @given(st.ip_addresses(v=4) | st.sampled_from(["127.0.0.1", "10.0.0.1", "169.254.169.254", "8.8.8.8", "192.168.0.9"]))
 def test_every_spelling_of_an_address_is_judged_alike(address):
-    """The reference is the address itself, written the usual way, by Python's own tables."""
+    """The reference is Python's own tables for the address in its usual form."""
     plainly = ipaddress.IPv4Address(address)
     public = plainly.is_global and not plainly.is_multicast
     for host in spellings(str(address)):
@@ -140,11 +146,11 @@ def test_titles_in_dagsters_tables_stand_for_themselves(title):
     markdown = table(pa.table({"product_id": ["a"], "title": [title]})).md_str
     assert plain(cut) in markdown
     tokens = _RENDER.parse(markdown)
-    kinds = {token.type for token in tokens} | {one.type for token in tokens for one in token.children or ()}
+    kinds = {token.type for token in tokens} | {child.type for token in tokens for child in token.children or ()}
     assert not kinds & {"image", "link_open", "html_inline", "html_block", "code_inline", "strong_open", "em_open"}
     cells = [token.content for token in tokens if token.type == "inline"]
     assert len(cells) == 4 and kinds >= {"table_open"}
-    shown = "".join(one.content for one in tokens[-6].children or ()) if tokens[-6].type == "inline" else None
+    shown = "".join(child.content for child in tokens[-6].children or ()) if tokens[-6].type == "inline" else None
     assert shown is None or shown.replace("\u2060", "") == " ".join(cut.split())
 
 
@@ -154,14 +160,6 @@ def test_an_input_error_in_the_explorer_is_text(tmp_path, monkeypatch):
     wrong.write_text(f'categories: {{alpha: {{source: sample, "{image}": 1}}}}\n')
     monkeypatch.setenv("ALSOBOUGHT_CATEGORIES", str(wrong))
     at = explorer_pages.start(monkeypatch, fixture.write(tmp_path / "full"))
-    [said] = at.sidebar.warning
-    assert "unknown key" in said.value.replace("\\", "") and image not in said.value
-    assert not [t for t in MarkdownIt().parse(said.value) for one in t.children or () if one.type == "image"]
-
-
-@pytest.mark.parametrize("kind", [pa.string(), pa.large_string(), pa.dictionary(pa.int32(), pa.string())])
-def test_no_cell_of_a_csv_is_a_formula(kind):
-    titles = ["=1+1", "+1", "-1", "@x", "\t=1", "ok", None, "a,=1"]
-    lines = display.to_csv(pa.table({"title": pa.array(titles).cast(kind)})).decode()
-    found = pd.read_csv(io.StringIO(lines), keep_default_na=False, skip_blank_lines=False)["title"].tolist()
-    assert found == ["'=1+1", "'+1", "'-1", "'@x", "'\t=1", "ok", "", "a,=1"]
+    [warning] = at.sidebar.warning
+    assert "unknown key" in warning.value.replace("\\", "") and image not in warning.value
+    assert not [t for t in MarkdownIt().parse(warning.value) for child in t.children or () if child.type == "image"]

@@ -14,7 +14,7 @@ from core.models import MODELS
 from core.projection import ProjectionConfig, has_map, wanted
 from core.store import Store
 from core.store.manifest import digest
-from orchestration.config import form
+from orchestration.config import config_schema
 from orchestration.definitions import defs
 from orchestration.resources import TorchDevice
 from tests.pipeline import copied, run
@@ -28,7 +28,7 @@ UNASKED = [f"projection/{name}" for name, m in MODELS.items() if has_map(m) and 
 
 @pytest.fixture(scope="module")
 def built(pipeline, tmp_path_factory):
-    """Both working categories, materialized once; (store, instance, results by category)."""
+    """Store, instance and results by category, after both working categories were materialized once."""
     with copied(pipeline, tmp_path_factory.mktemp("pipeline")) as (folder, instance):
         yield Store(folder / "store"), instance, pipeline.results
 
@@ -80,7 +80,7 @@ def test_every_model_answers_and_stands_on_the_leaderboard(built):
             rows = rows[rows["protocol"] != "time"]
             assert set(rows["scoring"]) == set(model.scorings)
             assert {"published", "degree_matched", "ranking"} <= set(rows["protocol"])
-            # Beta is a bare pairs table: without metadata, content has nothing to list but the training pairs.
+            # Beta is a pairs table without metadata, so the content model can only list training pairs.
             undefined = {"popularity_bias@10"} if (name, category) == ("content_knn", "beta") else set()
             assert set(rows["metric"][rows["value"].isna()]) == undefined
             neighbours = pq.read_table(store.file(f"neighbours/{name}", category, "table")).to_pandas()
@@ -96,14 +96,14 @@ def test_walk_models_beat_popularity_on_degree_matched_negatives(built):
 
 
 def test_side_information_places_cold_products(built):
-    """Where there is metadata, the content model alone answers for products that have no training pair."""
+    """With metadata, the content model is the only one that answers for products without a training pair."""
     long = built[0].read("leaderboard", "alpha").to_pandas()
     rows = long[(long.protocol == "cold_start") & (long.metric == "roc_auc_uniform")]
     best = rows.groupby("model").value.max()
     assert best["content_knn"] > 0.6 and best["rp3beta"] == best["skipgram"] == best["node2vec"] == 0.5
 
 
-def test_one_categorys_trouble_names_the_remedy_and_touches_no_other(built, tmp_path):
+def test_a_category_that_fails_names_the_remedy_and_leaves_the_others_alone(built, tmp_path):
     store, instance, _ = built
     before = store.manifest("raw_products", "alpha")
     result = run(store.root, "missing", instance)
@@ -158,13 +158,13 @@ def test_a_map_of_another_model_is_made_when_asked_for(built):
     assert not result.success and "'popularity' has no map" in text
 
 
-def test_forms_document_every_setting():
-    for name, field in form("walks").model_fields.items():
+def test_the_launchpad_documents_every_setting():
+    for name, field in config_schema("walks").model_fields.items():
         assert "Default" in field.description, name
         assert field.default is None
 
 
-def test_groups_kinds_and_descriptions_are_there_for_every_asset():
+def test_every_asset_has_a_group_kinds_and_a_description():
     graph = defs.resolve_asset_graph()
     keys = graph.materializable_asset_keys
     assert {key.to_user_string() for key in keys} == {*ASSETS, *UNASKED}
@@ -183,7 +183,7 @@ def test_each_category_with_a_cron_has_a_schedule_that_names_its_partition():
     assert schedules["rebuild_beta"].execution_timezone == "Europe/Berlin"
 
 
-def test_a_demanded_device_that_is_not_there_is_a_clear_failure():
+def test_a_required_device_that_is_absent_is_a_clear_failure():
     import torch
 
     assert TorchDevice(device="cpu").resolve() == ("cpu", "demanded")
@@ -200,7 +200,7 @@ def test_a_demanded_device_that_is_not_there_is_a_clear_failure():
         assert str(TorchDevice().resolve()) == "cpu (auto; this machine has no cuda and no mps)"
 
 
-def test_device_and_precision_stand_in_the_metadata(built):
+def test_device_and_precision_are_in_the_metadata(built):
     _, instance, _ = built
     record = instance.get_latest_materialization_event(dg.AssetKey(["embeddings", "skipgram"]))
     facts = record.asset_materialization.metadata
@@ -221,7 +221,7 @@ def test_an_unknown_precision_is_refused_before_training(built):
     assert store.manifest("embeddings/skipgram", "alpha") == before
 
 
-def test_step_tags_of_the_file_stand_on_the_steps_that_train():
+def test_the_steps_that_train_have_the_step_tags_of_the_file():
     jobs = defs.resolve_job_def("rebuild")
     tags = {node.name: node.definition.tags for node in jobs.nodes}
     limits = {"container_config": {"resources": {"limits": {"nvidia.com/gpu": 1}}}}
@@ -247,7 +247,7 @@ WAY_TO_SKIPGRAM += ["transition_matrix", "walks", "embeddings/skipgram"]
 
 
 def rebuild_warm(root, instance):
-    """Rebuild beta up to skipgram with a warm start; the result's facts about its start and the run's log."""
+    """Rebuild beta up to skipgram with a warm start; return the result's facts about its start and the run's log."""
     config = {"ops": {"embeddings__skipgram": {"config": {"warm_start": True}}}}
     keys = [dg.AssetKey(asset.split("/")) for asset in WAY_TO_SKIPGRAM]
     result = run(root, "beta", instance, run_config=config, asset_selection=keys)
@@ -273,18 +273,18 @@ def test_a_rebuild_with_new_products_starts_from_the_last_embeddings(built, tmp_
     assert new == 10 and start["warm"] and start["kept"] == kept == 80 and start["dropped"] == 0
     assert start["from_neighbours"] == after.seen.sum() - kept > 0 and start["fresh"] == 0
     assert any(line.startswith("warm start: 80 products") for line in log)
-    # The products that were there, recognized without their keys: new ids begin with a or z.
+    # The earlier products, recognized without their keys: new ids begin with a or z.
     same = Store(root).read("product_pairs", "beta").products["product_id"].to_pylist()
     rows = [i for i, product in enumerate(same) if product.startswith("p")]
     cosine = (before.center * after.center[rows]).sum(1) / np.linalg.norm(before.center, axis=1)
     assert (cosine / np.linalg.norm(after.center[rows], axis=1)).mean() > 0.9
 
-    # The embeddings are no dependency of themselves.
+    # The embeddings do not depend on themselves.
     graph = defs.resolve_asset_graph()
     key = dg.AssetKey(["embeddings", "skipgram"])
     assert key not in graph.get(key).parent_keys
 
-    # With another split the old vectors may have met what would judge them.
+    # With another split, the old vectors may have been trained on pairs that are now held out.
     config = {"ops": {"pair_split": {"config": {"validation_share": 0.2}}}}
     assert run(root, "beta", instance, run_config=config, asset_selection=[dg.AssetKey("pair_split")]).success
     config = {"ops": {"embeddings__skipgram": {"config": {"warm_start": True}}}}

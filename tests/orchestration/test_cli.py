@@ -25,7 +25,7 @@ NOISE = re.compile(r"deprecat|supersed|warning", re.IGNORECASE)
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    """Environment of a fresh installation: its own instance, store and categories."""
+    """Environment variables of a new project with its own instance, store and categories."""
     folder = tmp_path_factory.mktemp("installation")
     shutil.copy(ROOT / "dagster.yaml", folder)
     shutil.copy(ROOT / "workspace.yaml", folder)
@@ -40,7 +40,7 @@ def place(tmp_path_factory):
 
 
 def command(place, *arguments, timeout=500):
-    """From another folder than the installation's, where nothing may be left."""
+    """Run the command outside the project's folder, where it must leave no file."""
     return subprocess.run(
         [sys.executable, "-m", "orchestration.cli", *arguments],
         env=place,
@@ -67,7 +67,7 @@ def test_materialize_shows_progress_and_no_noise(place, materialized):
     with shipped_instance(home) as instance:
         run = instance.get_runs()[-1]  # the first one
         steps = {stats.step_key for stats in instance.get_run_step_stats(run.run_id)}
-    # Of the maps only the one that is asked for: a step that makes nothing costs a process.
+    # Only the map that the category asks for: a step that makes nothing would still cost a process.
     assert {step for step in steps if step.startswith("projection")} == {"projection__skipgram"}
     assert {"raw_catalog", "leaderboard", *(f"neighbours__{name}" for name in MODELS)} <= steps
     assert not (Path(place["TMPDIR"]) / ".dagster").exists()
@@ -127,12 +127,12 @@ def test_what_a_step_says_of_its_input_is_printed_once_and_without_a_stack(place
     assert not re.search(r"Trace|File \"|InputError", done.stderr), done.stderr
 
 
-def test_a_reader_that_has_enough_is_no_error(place, materialized):
+def test_a_reader_that_closes_the_pipe_is_not_an_error(place, materialized):
     run = subprocess.Popen(
         [sys.executable, "-m", "orchestration.cli", "leaderboard", "alpha"],
         env=place, cwd=place["TMPDIR"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-    run.stdout.close()  # before it writes, and so before the pipe could hold all of it
+    run.stdout.close()  # before the command writes, so the pipe never holds its output
     assert run.stderr.read() == "" and run.wait(60) == 128 + signal.SIGPIPE
 
 
@@ -156,7 +156,7 @@ def test_the_explorer_shows_in_a_browser_what_was_materialized(place, materializ
         browser.screenshot(page, "materialized-evaluation")
         page.goto(f"{address}/map?category=alpha")
         browser.settled(page)
-        page.get_by_test_id("stDeckGlJsonChart").wait_for(timeout=60_000)  # its library comes after the page
+        page.get_by_test_id("stDeckGlJsonChart").wait_for(timeout=60_000)  # its library is loaded after the page
         page.goto(f"{address}/freshness?category=alpha")
         browser.settled(page)
         assert page.get_by_text("Missing:").count() == 0

@@ -1,4 +1,4 @@
-"""Webserver and daemon as a team runs them: what the UI asks of them over GraphQL, and one rebuild made by clicking."""
+"""Webserver and daemon as a team runs them: the UI's requests over GraphQL, and one rebuild started by clicking."""
 
 import contextlib
 import gzip
@@ -23,17 +23,17 @@ from tests.pipeline import shipped_instance, write_pairs
 
 CATALOG = ["raw_products", "raw_relationships", "quarantine"]
 DONE = ("SUCCESS", "FAILURE", "CANCELED")
-SECONDS = 300.0  # of patience with a busy machine; no test waits that long for a success
+SECONDS = 300.0  # limit for a busy machine; no test waits that long for a success
 
 
 class Servers:
-    """A fresh installation with its webserver and its daemon."""
+    """A new project with its webserver and its daemon."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.port = folder, browser.free_port()
         for path in ("dagster.yaml", "workspace.yaml", "tests/categories.yaml"):
             shutil.copy(ROOT / path, folder)
-        # The suite's instance looks for killed runs more often than a team's needs to.
+        # The tests' instance looks for killed runs more often than a team's needs to.
         settings = (
             (folder / "dagster.yaml").read_text().replace("poll_interval_seconds: 15", "poll_interval_seconds: 2")
         )
@@ -67,7 +67,7 @@ class Servers:
         self.children[-1].wait()
 
     def start_daemon(self) -> None:
-        """Start another one; the family of the killed one is ended with the others."""
+        """Start another daemon; the killed one's children are ended with the others."""
         self.children.append(self._start("dagster-daemon"))
 
     def _answers(self) -> bool:
@@ -77,7 +77,7 @@ class Servers:
             return False
 
     def ask(self, query: str, **variables):
-        """The data that the webserver answers a GraphQL query with."""
+        """The data in the webserver's answer to a GraphQL query."""
         request = urllib.request.Request(
             f"http://127.0.0.1:{self.port}/graphql",
             json.dumps({"query": query, "variables": variables}).encode(),
@@ -92,13 +92,13 @@ class Servers:
         return found["data"]
 
     def launch(self, category: str, **config) -> str:
-        """Materialize one category's catalogue, as the launchpad does; the run's id."""
+        """Materialize one category's catalogue, as the launchpad does; return the run's id."""
         answer = self.try_to_launch(category, CATALOG, {"raw_catalog": {"config": config}} if config else {})
         assert answer["__typename"] == "LaunchRunSuccess", answer
         return answer["run"]["runId"]
 
     def try_to_launch(self, category: str, assets: list[str], steps: dict) -> dict:
-        """What the webserver answers to the launchpad's button."""
+        """The webserver's answer to the launchpad's button."""
         return self.ask(
             """mutation Launch($params: ExecutionParams!) { launchPipelineExecution(executionParams: $params) {
             __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message }
@@ -112,7 +112,7 @@ class Servers:
         )["launchPipelineExecution"]
 
     def backfill(self, assets: list[str], partitions: list[str]) -> dict[str, dict]:
-        """Materialize several categories, as the UI's dialog does, to the end; the run of each."""
+        """Materialize several categories, as the UI's dialog does, and wait; return the run of each."""
         answer = self.ask(
             """mutation Backfill($params: LaunchBackfillParams!) { launchPartitionBackfill(backfillParams: $params) {
             __typename ... on LaunchBackfillSuccess { backfillId } ... on PythonError { message } } }""",
@@ -146,15 +146,15 @@ class Servers:
         until(lambda: self.status(run) in DONE, f"the end of run {run}")
         return self.status(run)
 
-    def under_way(self, run: str) -> None:
-        """Wait until a step of the run works."""
+    def first_step_started(self, run: str) -> None:
+        """Wait until a step of the run has started."""
         query = """query($id: ID!) { runOrError(runId: $id) { ... on Run { stepStats { status } } } }"""
         until(lambda: self.ask(query, id=run)["runOrError"]["stepStats"], f"the first step of {run}")
 
     def stop(self) -> None:
         for number in (signal.SIGINT, signal.SIGKILL):
             for child in self.children:
-                with contextlib.suppress(ProcessLookupError):  # a process that is gone may have left children
+                with contextlib.suppress(ProcessLookupError):  # a process that is gone may still have children
                     os.killpg(child.pid, number)
             for child in self.children:
                 try:
@@ -176,7 +176,7 @@ def selector(assets: list[str], name: str = "jobName") -> dict:
 def until(happened, what: str) -> None:
     deadline = time.monotonic() + SECONDS
     while not happened():
-        assert time.monotonic() < deadline, f"waited in vain for {what}"
+        assert time.monotonic() < deadline, f"did not happen in time: {what}"
         time.sleep(0.3)
 
 
@@ -195,7 +195,7 @@ def test_a_backfill_of_all_categories_and_a_failed_one_executed_again(servers):
     assert ended["missing"]["status"] == "FAILURE"
     good = {category: ended[category] for category in ("alpha", "beta")}
     assert {run["status"] for run in good.values()} == {"SUCCESS"}
-    # Side by side, not one after the other.
+    # Both ran at the same time.
     assert max(run["startTime"] for run in good.values()) < min(run["endTime"] for run in good.values())
     for category, run in good.items():
         for asset in made:
@@ -244,7 +244,7 @@ def test_the_launchpad_refuses_a_bad_value_before_there_is_a_run(servers, values
     text = json.dumps(answer.get("errors") or answer.get("message"))
     assert answer["__typename"] == ("RunConfigValidationInvalid" if while_typing else "PythonError"), answer
     assert sentence in text and runs() == before
-    # What the editor asks at every key.
+    # The editor's request at every key press.
     checked = servers.ask(
         """query Check($selector: PipelineSelector!, $values: RunConfigData!) {
         isPipelineConfigValid(pipeline: $selector, runConfigData: $values, mode: "default") { __typename } }""",
@@ -257,7 +257,7 @@ def test_the_launchpad_refuses_a_bad_value_before_there_is_a_run(servers, values
 def test_a_run_is_cancelled_and_one_that_was_killed_is_noticed(servers):
     endless = {"products": 500_000, "pairs_per_product": 20}
     run = servers.launch("alpha", sample=endless)
-    servers.under_way(run)
+    servers.first_step_started(run)
     before = servers.store.manifest("raw_products", "alpha")
     answer = servers.ask("""mutation Cancel($id: String!) { terminateRun(runId: $id) { __typename } }""", id=run)[
         "terminateRun"
@@ -266,12 +266,12 @@ def test_a_run_is_cancelled_and_one_that_was_killed_is_noticed(servers):
     assert servers.ended(run) == "CANCELED"
 
     run = servers.launch("alpha", sample=endless)
-    servers.under_way(run)
+    servers.first_step_started(run)
     with shipped_instance(servers.folder) as instance:
         records = instance.all_logs(run, of_type=dg.DagsterEventType.ENGINE_EVENT)
         [started] = [r for r in records if r.message and "Started process for run" in r.dagster_event.message]
         os.kill(int(started.dagster_event.engine_event_data.metadata["pid"].value), signal.SIGKILL)
-    assert servers.ended(run) == "FAILURE"  # else this run would be the one that the queue admits, for ever
+    assert servers.ended(run) == "FAILURE"  # otherwise this run would occupy the queue for ever
     assert servers.store.manifest("raw_products", "alpha") == before
     assert servers.ended(servers.launch("alpha")) == "SUCCESS"
 
@@ -282,13 +282,13 @@ def test_a_daemon_that_was_killed_during_a_rebuild_loses_nothing(servers):
         return servers.ask(query)["instance"]["daemonHealth"]["allDaemonStatuses"]
 
     running = servers.launch("alpha", sample={"products": 40_000})
-    servers.under_way(running)
+    servers.first_step_started(running)
     waiting = servers.launch("alpha", guard={"allow_shrink": True})
     servers.kill_daemon()
     killed = time.time()
     assert servers.status(waiting) in ("QUEUED", "NOT_STARTED")
     servers.start_daemon()
-    assert servers.ended(running) == "SUCCESS"  # the run is a process of its own
+    assert servers.ended(running) == "SUCCESS"  # the run has its own process
     assert servers.ended(waiting) == "SUCCESS"
     assert servers.store.manifest("raw_products", "alpha").info["run_id"] == waiting
     until(lambda: all(one["lastHeartbeatTime"] > killed for one in daemons() if one["required"]), "every daemon")

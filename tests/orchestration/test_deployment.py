@@ -22,7 +22,7 @@ from tests.pipeline import shipped_instance, write_pairs
 
 @pytest.fixture(scope="module")
 def bucket(tmp_path_factory):
-    """The address of a bucket on moto's server, a process of its own; credentials are in the environment."""
+    """The address of a bucket on moto's server, which is another process; the credentials are in the environment."""
     monkeypatch, tmp_path = pytest.MonkeyPatch(), tmp_path_factory.mktemp("bucket")
     pytest.importorskip("moto", reason="the extra 'dev' installs it")
     port = free_port()
@@ -65,7 +65,7 @@ def test_a_bucket_serves_whole_artefacts_and_a_failed_write_leaves_the_earlier_o
     assert store.categories("x") == ["c"]
     np.testing.assert_array_equal(store.read("x", "c"), [[0, 1, 2], [3, 4, 5]])
 
-    # The manifest is put in one request, after all files: nothing in between is ever current.
+    # The manifest is written in one request after all files, so no intermediate state is ever current.
     seen = []
     plain = UPath.write_bytes
 
@@ -83,7 +83,7 @@ def test_a_bucket_serves_whole_artefacts_and_a_failed_write_leaves_the_earlier_o
     assert manifest == first and len(names) == 3  # the manifest, the first version, the second one's files
     np.testing.assert_array_equal(Store(bucket).read("x", "c"), [[0, 1, 2], [3, 4, 5]])
 
-    # Another process writes: this one must see it, though fsspec would keep listings for ever.
+    # Another process writes. This one must see it, although fsspec would cache listings for ever.
     program = f"import numpy, core.store; core.store.Store({bucket!r}).write('x', 'd', numpy.ones(1))"
     subprocess.run([sys.executable, "-c", program], check=True, timeout=120)
     assert store.categories("x") == ["c", "d"]

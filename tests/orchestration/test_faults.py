@@ -1,4 +1,4 @@
-"""Faults: kill -9, a full disk, an unreadable source; the next rebuild continues and nothing half-written is served."""
+"""Faults: kill -9, a full disk, an unreadable source. The next rebuild continues and no partial artefact is served."""
 
 import contextlib
 import os
@@ -8,14 +8,12 @@ import subprocess
 import sys
 
 import dagster as dg
-import psutil
 import pytest
 
 from core.store import Store
-from orchestration import run_launcher as workers
 from tests.conftest import ROOT
 from tests.faults import ROUND_SECONDS, Installation, disturb, kill, kill_all, steps, wait_for
-from tests.pipeline import local_instance, shipped_instance
+from tests.pipeline import shipped_instance
 
 SELECT = "*embeddings/skipgram"
 
@@ -28,7 +26,7 @@ def place(tmp_path_factory):
 def test_every_kind_of_kill_leaves_whole_artefacts_and_the_next_rebuild_uses_what_was_learned(place):
     checkpoint = place.folder / "data" / "checkpoints" / "alpha" / "skipgram" / "checkpoint.npz"
 
-    # A power cut in the middle of the first training: what came before is whole, the training is resumed.
+    # A power cut in the middle of the first training: earlier artefacts are whole, and training resumes.
     run = place.start(SELECT)
     wait_for(run, checkpoint.exists)
     assert kill(run, "machine", random.Random(0)) == "machine", (place.folder / "run.log").read_text()[-3000:]
@@ -39,8 +37,8 @@ def test_every_kind_of_kill_leaves_whole_artefacts_and_the_next_rebuild_uses_wha
     assert place.store.read("embeddings/skipgram", "alpha").info["resumed_after_epoch"] > 0
     assert not checkpoint.exists()
 
-    # The run's own process alone: its steps end with it, else they would store what they made over what the next run
-    # has made. And one step: the run says so and ends. The step is one that cannot end before it is killed.
+    # First only the run's own process: its steps end with it, otherwise they could overwrite what the next run makes.
+    # Then one step: the run reports it and ends. That step cannot end before it is killed.
     whole = place.categories["alpha"]
     endless = whole | {"settings": whole["settings"] | {"sample": {"products": 500_000, "pairs_per_product": 20}}}
     place.write_categories({"alpha": endless})
@@ -63,12 +61,12 @@ def test_every_kind_of_kill_leaves_whole_artefacts_and_the_next_rebuild_uses_wha
     assert place.lost(before, reference) == []
     with shipped_instance(place.folder) as instance:
         assert len(instance.get_runs()) == 5
-        under_way = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING])
-        assert instance.get_runs(under_way) == []
+        in_progress = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING])
+        assert instance.get_runs(in_progress) == []
         assert instance.event_log_storage.get_concurrency_run_ids() == set()
 
 
-def test_two_who_write_the_same_and_are_killed_leave_all_as_it_was(place):
+def test_two_killed_writers_of_the_same_artefacts_lose_nothing(place):
     if "walks" not in place.manifests():
         place.complete("*walks")
     before, reference = place.manifests(), place.digests()
@@ -80,7 +78,7 @@ def test_two_who_write_the_same_and_are_killed_leave_all_as_it_was(place):
 
 
 def test_what_is_lost_is_noticed(place):
-    """The check that the others rely on: by contents, not by times or names."""
+    """The other tests rely on this check, which compares contents, not times or names."""
     if "walks" not in place.manifests():
         place.complete("*walks")
     before, reference = place.manifests(), place.digests()
@@ -113,7 +111,7 @@ import resource, signal, sys
 from core.store import Store
 store = Store(sys.argv[1])
 value = store.read("product_pairs", "alpha")
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # then a write beyond the limit fails as one on a full disk does
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # then a write beyond the limit fails like one on a full disk
 resource.setrlimit(resource.RLIMIT_FSIZE, (4_000, resource.RLIM_INFINITY))
 store.write("product_pairs", "alpha", value)
 """
@@ -121,7 +119,7 @@ store.write("product_pairs", "alpha", value)
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert done.returncode == 1 and "File too large" in done.stderr, done.stderr
     assert place.manifests() == before and place.lost(before, reference) == []
-    assert sorted(path.name for path in folder.iterdir()) == versions  # and it left nothing that takes up room
+    assert sorted(path.name for path in folder.iterdir()) == versions  # and no file is left that takes up space
 
 
 def test_a_disk_that_fills_up_during_a_run_fails_it_by_name_and_the_next_run_with_room_goes_on(
@@ -138,7 +136,7 @@ def test_a_disk_that_fills_up_during_a_run_fails_it_by_name_and_the_next_run_wit
         folder = place.store.folder("product_pairs", "alpha")
         versions = {path.name for path in folder.iterdir()}
         space = os.statvfs(disk)
-        # Room for the catalogue's 50 kB, not for the pairs' 65.
+        # Space for the catalogue's 50 kB, but not for the pairs' 65 kB.
         (disk / "ballast").write_bytes(bytes(space.f_bavail * space.f_frsize - 80_000))
         run = place.start("*product_pairs")
         assert run.wait(ROUND_SECONDS) == 1
@@ -153,7 +151,7 @@ def test_a_disk_that_fills_up_during_a_run_fails_it_by_name_and_the_next_run_wit
 
 @contextlib.contextmanager
 def mounted(folder, size):
-    """A disk of its own, so small that it can be filled."""
+    """A separate disk that is small enough to be filled."""
     folder.mkdir()
     done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "none", folder], capture_output=True)
     if done.returncode:
@@ -179,29 +177,3 @@ def test_an_unreadable_source_fails_by_name_and_leaves_the_earlier_version(place
         (place.folder / "categories.yaml").write_text(whole)
     assert "broken.json.gz" in (place.folder / "run.log").read_text()
     assert place.manifests() == before and place.lost(before, reference) == []
-
-
-def test_only_a_run_whose_process_is_gone_is_dead(tmp_path):
-    @dg.op
-    def nothing():
-        pass
-
-    @dg.job
-    def idle():
-        nothing()
-
-    with local_instance(tmp_path) as instance:
-        gone = psutil.Popen(["true"])
-        gone.wait()
-        runs = {}
-        for name, (pid, tags) in {
-            "alive": (os.getpid(), workers.here()),
-            "gone": (gone.pid, workers.here()),
-            "elsewhere": (gone.pid, {workers.HOST_TAG: "another machine"}),
-        }.items():
-            run = instance.create_run_for_job(idle, status=dg.DagsterRunStatus.STARTED, tags=tags)
-            instance.report_engine_event("started", run, dg._core.events.EngineEventData.in_process(pid))
-            runs[name] = run.run_id
-        assert workers.end_dead_runs(instance) == [runs["gone"]]
-        assert instance.get_run_by_id(runs["gone"]).status == dg.DagsterRunStatus.FAILURE
-        assert instance.get_run_by_id(runs["alive"]).status == dg.DagsterRunStatus.STARTED

@@ -1,4 +1,4 @@
-"""Rebuilds in a real Dagster instance: what a tick requests or skips, what shows as out of date, what is refused."""
+"""Rebuilds in a real Dagster instance: requested and skipped runs, stale assets, and refused values."""
 
 import dataclasses
 import functools
@@ -23,11 +23,10 @@ from dagster._utils.tags import TagConcurrencyLimitsCounter
 from core.errors import InputError
 from core.models import MODELS
 from core.store import Store
-from orchestration import alerts, sensors, under_way
-from orchestration import run_launcher as workers
-from orchestration.assets import inputs
+from orchestration import alerts, observations, sensors
 from orchestration.definitions import build_defs
 from orchestration.partitions import CATEGORIES
+from orchestration.runs import monitoring, requests
 from tests.conftest import ROOT
 from tests.pipeline import copied, run, shipped_instance
 
@@ -36,14 +35,14 @@ RAW = [dg.AssetKey(name) for name in ("raw_products", "raw_relationships", "quar
 
 @pytest.fixture(scope="module")
 def built(pipeline, tmp_path_factory):
-    """(folder of store and sources, instance)."""
+    """The folder of the store and the sources, and the instance."""
     with copied(pipeline, tmp_path_factory.mktemp("rebuilds")) as found:
         yield found
 
 
 @pytest.fixture
 def source(built):
-    """The source file, put back as it was, with its time, and told to Dagster as such."""
+    """The source file; it is restored afterwards with its time, and Dagster is told."""
     path = built[0] / "tiny.csv"
     text, stat = path.read_bytes(), path.stat()
     yield path
@@ -54,17 +53,17 @@ def source(built):
 
 @pytest.fixture
 def changed_settings(built, monkeypatch):
-    """Changes beta's settings as an edited categories.yaml would, and puts them back in Dagster too."""
+    """Changes beta's settings like an edited categories.yaml, and restores them afterwards, in Dagster too."""
 
     def change(section, **values):
         before = CATEGORIES["beta"]
         own = {**before.settings, section: {**before.settings.get(section, {}), **values}}
         monkeypatch.setitem(CATEGORIES, "beta", dataclasses.replace(before, settings=own))
-        inputs.report_settings(built[1])
+        observations.report_settings(built[1])
 
     yield change
     monkeypatch.undo()
-    inputs.report_settings(built[1])
+    observations.report_settings(built[1])
 
 
 @functools.cache
@@ -73,9 +72,10 @@ def repository():
 
 
 def tick(built, name, kind="schedule"):
-    """What a tick yields, evaluated as the daemon has it evaluated: a run request, or the sentence of a skip.
+    """The result of a tick, evaluated the way the daemon does it: a run request, or the reason for skipping.
 
-    Of a sensor the second of two: what changed must have stood still since the first, see the test of a growing file.
+    For a sensor it is the second of two ticks: a change must have lasted since the first one, see the test of a
+    growing file.
     """
     if kind == "schedule":
         return yielded(evaluated(built, name, kind))
@@ -112,7 +112,7 @@ def stale(built):
 
 
 def followers(*models):
-    """What is made of a model's embeddings, the models built of it included."""
+    """All assets that are made from a model's embeddings, including models built on it."""
     names = [name for name in MODELS if name in models or set(models) & set(MODELS[name].models)]
     found = {f"{stage}/{name}" for name in names for stage in ("embeddings", "metrics", "neighbours")}
     return found | {"leaderboard"} | ({"projection/skipgram"} if "skipgram" in names else set())
@@ -121,7 +121,7 @@ def followers(*models):
 def test_after_a_rebuild_nothing_is_out_of_date_and_a_tick_skips_with_a_sentence(built):
     assert stale(built) == set()
     found = tick(built, "rebuild_beta")
-    assert "beta: nothing changed" in found and "same source" in found
+    assert "beta: nothing changed" in found and "nothing is missing" in found
 
 
 @pytest.mark.parametrize("model", ["skipgram", "rp3beta"])
@@ -171,7 +171,7 @@ def test_a_lost_artefact_is_made_again_with_what_follows(built):
 
 
 def test_a_changed_source_is_seen_by_sensor_and_schedule_and_asked_for_once(built, source):
-    assert "as it was" in tick(built, "source_beta", "sensor")
+    assert "has not changed since it was read" in tick(built, "source_beta", "sensor")
     source.write_bytes(source.read_bytes() + b"p1,p2,0.5\n")
     request = tick(built, "source_beta", "sensor")
     assert request.partition_key == "beta" and request.run_key
@@ -184,24 +184,24 @@ def test_a_changed_source_is_seen_by_sensor_and_schedule_and_asked_for_once(buil
     assert tick(built, "source_beta", "sensor").run_key != request.run_key
 
 
-def test_a_file_that_grows_is_left_alone_until_it_stands_still(built, source):
-    """An upload that takes longer than the sensor's interval: a rebuild would read a part of it."""
+def test_a_growing_file_is_left_alone_until_it_stays_the_same(built, source):
+    """During an upload that takes longer than the sensor's interval, a rebuild would read a part of the file."""
     found, cursor = [], evaluated(built, "source_beta", "sensor").cursor
     for _ in range(4):
         source.write_bytes(source.read_bytes() + b"p1,p2,0.5\n")
         at = evaluated(built, "source_beta", "sensor", cursor)
         found.append(yielded(at))
         cursor = at.cursor
-    assert all("stood still" in one for one in found)
+    assert all("stayed the same" in one for one in found)
     os.utime(source, ns=(1, 1))  # the same size, another time
     at = evaluated(built, "source_beta", "sensor", cursor)
-    assert "stood still" in yielded(at)
+    assert "stayed the same" in yielded(at)
     assert yielded(evaluated(built, "source_beta", "sensor", at.cursor)).partition_key == "beta"
 
 
-def test_a_source_that_tells_nothing_of_itself_is_read_at_every_tick(built, monkeypatch):
+def test_a_source_without_a_state_is_read_at_every_tick(built, monkeypatch):
     """A server may send neither date nor size nor checksum; "the same source" would then be a guess."""
-    monkeypatch.setattr(inputs, "source_state", lambda category: None)
+    monkeypatch.setattr(observations, "source_state", lambda category: None)
     request = tick(built, "rebuild_beta")
     assert {"raw_products", "raw_relationships", "quarantine"} <= asked(request)
     assert "source" in request.tags["alsobought/why"]
@@ -225,16 +225,16 @@ def test_a_touched_source_with_the_same_content_remakes_the_catalogue_and_nothin
     assert Store(folder / "store").manifest("product_pairs", "beta") == before
 
 
-def test_sensors_are_off_but_the_one_that_reports_settings(built):
+def test_only_the_sensor_that_reports_settings_is_on(built):
     running = {s.name for s in repository().sensor_defs if s.default_status == dg.DefaultSensorStatus.RUNNING}
     assert running == {"settings_reported"}
-    assert {s.name for s in sensors.sensors} == {
+    assert {s.name for s in sensors.SENSORS} == {
         "source_beta", "source_missing", "settings_reported", "failure_webhook"
     }  # fmt: skip
 
 
-def test_values_of_the_launchpad_stand_on_what_they_made_until_it_is_made_again(built):
-    """Other values than the file's: that model is out of date, by its settings, and no other is."""
+def test_an_asset_made_with_launchpad_values_is_stale_until_it_is_made_again(built):
+    """A model made with other values than those of the file is out of date, and no other model is."""
     folder, instance = built
     key = dg.AssetKey(["embeddings", "rp3beta"])
     config = {"ops": {"embeddings__rp3beta": {"config": {"beta": 0.9}}}}
@@ -252,7 +252,7 @@ def test_values_of_the_launchpad_stand_on_what_they_made_until_it_is_made_again(
         ({"min_learning_rate": 5.0}, "min_learning_rate: 5.0 is above learning_rate"),
     ],
 )
-def test_a_contradiction_of_a_late_step_stops_the_run_before_its_first_step_works(built, values, sentence):
+def test_a_contradiction_in_a_late_step_fails_the_run_in_its_first_step(built, values, sentence):
     folder, instance = built
     before = Store(folder / "store").manifest("raw_products", "beta")
     config = {"ops": {"embeddings__skipgram": {"config": values}}}
@@ -267,7 +267,7 @@ def test_a_contradiction_of_a_late_step_stops_the_run_before_its_first_step_work
     assert Store(folder / "store").manifest("raw_products", "beta") == before
 
 
-def test_a_failing_blocking_check_leaves_what_was_there_current(built, monkeypatch):
+def test_a_failing_blocking_check_leaves_the_earlier_value_current(built, monkeypatch):
     folder, instance = built
     store = Store(folder / "store")
     before = store.manifest("embeddings/rp3beta", "beta"), store.manifest("product_pairs", "beta")
@@ -300,7 +300,7 @@ def test_every_check_is_evaluated_by_the_step_that_makes_the_value(pipeline):
         assert all(one.passed for one in found if one.check_name == "no_drop")
 
 
-def test_a_category_that_shrank_is_refused_unless_told(built, source, changed_settings):
+def test_a_category_that_shrank_is_refused_unless_allowed(built, source, changed_settings):
     folder, instance = built
     changed_settings("guard", from_rows=100)
     store = Store(folder / "store")
@@ -334,14 +334,14 @@ def test_a_tick_during_a_rebuild_names_it_and_asks_for_nothing_twice(built, sour
     result = run(folder / "store", "beta", instance)
     assert not result.success and len(during) == 5
     for skipped in during[:2]:
-        assert f"beta: run {result.run_id}" in skipped and "is under way" in skipped
+        assert f"beta: run {result.run_id}" in skipped and "is in progress" in skipped
     requested = during[2:]
     assert [request.partition_key for request in requested] == ["beta"] * 3  # other settings, then another source
-    assert len({request.tags[under_way.MAKES] for request in requested}) == 2
-    assert isinstance(tick(built, "rebuild_beta"), dg.RunRequest)  # once it has failed, nothing makes it
+    assert len({request.tags[requests.DIGEST_TAG] for request in requested}) == 2
+    assert isinstance(tick(built, "rebuild_beta"), dg.RunRequest)  # after that run has failed, no run makes it
 
 
-def test_only_a_run_that_will_make_as_much_of_the_same_holds_a_tick_back(built, source):
+def test_a_tick_skips_only_for_a_run_that_makes_at_least_the_same(built, source):
     instance = built[1]
     source.write_bytes(source.read_bytes() + b"p1,p3,0.5\n")
     request = tick(built, "rebuild_beta")
@@ -353,20 +353,20 @@ def test_only_a_run_that_will_make_as_much_of_the_same_holds_a_tick_back(built, 
     started, queued = dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.QUEUED
     with_values = {"ops": {"walks": {"config": {"walk_length": 5}}}}
     for held, status, facts in [
-        (True, queued, {}),  # it reads source and settings when it starts, and these are the present ones
+        (True, queued, {}),  # it will read the source and settings that are in force when it starts
         (True, queued, {"asset_selection": frozenset(request.asset_selection)}),
         (False, queued, {"asset_selection": some}),
         (False, queued, {"tags": own, "run_config": with_values}),
         (True, started, {"tags": own}),
         (False, started, {}),
-        (False, started, {"tags": own | {under_way.MAKES: "another"}}),
+        (False, started, {"tags": own | {requests.DIGEST_TAG: "another"}}),
         (False, dg.DagsterRunStatus.FAILURE, {"tags": own}),
-        (False, started, {"tags": own | workers.here()}),
+        (False, started, {"tags": own | monitoring.host_tags()}),
     ]:
         tags = facts.get("tags", {}) | {"dagster/partition": "beta"}
         facts = facts | {"tags": tags, "status": status, "remote_job_origin": origin}
         other = create_run_for_test(instance, "rebuild", **facts)
-        if workers.HOST_TAG in tags:
+        if monitoring.HOST_TAG in tags:
             instance.report_engine_event("started", other, EngineEventData.in_process(gone.pid))
         found = [tick(built, "rebuild_beta"), tick(built, "source_beta", "sensor")]
         instance.delete_run(other.run_id)
@@ -375,7 +375,7 @@ def test_only_a_run_that_will_make_as_much_of_the_same_holds_a_tick_back(built, 
 
 
 def test_rebuilds_of_one_category_wait_for_each_other_and_others_run_beside_them(tmp_path):
-    """The shipped dagster.yaml, and the counter by which the daemon chooses among the runs in its queue."""
+    """The shipped dagster.yaml, with the counter that the daemon uses to choose among queued runs."""
     (tmp_path / "dagster.yaml").write_text((ROOT / "dagster.yaml").read_text())
     with shipped_instance(tmp_path) as instance:
         limits = instance.get_concurrency_config().run_queue_config
@@ -389,7 +389,7 @@ def test_rebuilds_of_one_category_wait_for_each_other_and_others_run_beside_them
             if not counter.is_blocked(waiting):
                 counter.update_counters_with_launched_item(waiting)
                 started.append(place)
-        # And with one that a terminal has under way: it never was in the queue, and counts all the same.
+        # A terminal's run in progress counts too, although it was never in the queue.
         status, tags = dg.DagsterRunStatus.STARTED, {"dagster/partition": "beta"}
         terminal = create_run_for_test(instance, "rebuild", status=status, tags=tags)
         counter = TagConcurrencyLimitsCounter(limits.tag_concurrency_limits, [terminal])

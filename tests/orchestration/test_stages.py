@@ -1,4 +1,4 @@
-"""The table of stages: Dagster's assets, what is out of date and the explorer's Freshness page say the same."""
+"""The table of stages: Dagster's assets, the stale assets and the explorer's Freshness page agree with it."""
 
 import dataclasses
 
@@ -20,7 +20,7 @@ SAMPLE = Category("c", "C", source="sample")
 
 
 def stored(assets):
-    """Manifests of a category of which everything is as it would be made now."""
+    """Manifests of a category in which every asset is fresh."""
     return {
         asset.asset: Manifest(
             asset.asset, "c", "v", "table", {}, 1.0,
@@ -44,7 +44,7 @@ def with_info(manifest, **info):
     return dataclasses.replace(manifest, info=manifest.info | info)
 
 
-def test_every_asset_stands_after_what_it_is_made_from():
+def test_every_asset_comes_after_its_inputs():
     seen = set()
     for name, stage in stages().items():
         assert set(stage.inputs.values()) <= seen, name
@@ -89,7 +89,7 @@ def test_settings_are_those_of_the_source_that_a_category_has():
     assert stages()["product_graph"].settings(SAMPLE) is None
 
 
-def test_what_is_as_it_would_be_made_now_is_fresh():
+def test_an_unchanged_asset_is_fresh():
     assets = expected(SAMPLE)
     assert {state.state for state in states(assets, stored(assets).get)} == {FRESH}
 
@@ -110,7 +110,7 @@ def test_a_change_makes_everything_that_follows_out_of_date():
     assert {state.state for state in states(assets, {}.get)} == {MISSING}
 
 
-def test_an_input_made_again_with_the_same_content_calls_for_nothing():
+def test_an_input_made_again_with_the_same_content_changes_nothing():
     assets = expected(SAMPLE)
     manifests = stored(assets)
     manifests["product_graph"] = dataclasses.replace(manifests["product_graph"], version="w", created=9e9)
@@ -133,7 +133,7 @@ def test_changed_settings_are_named():
     assert by_name(assets, manifests)["walks"].sentence == "out of date: settings changed: walk_length 8 → 10"
 
 
-def test_a_damaged_manifest_is_told_and_made_again():
+def test_a_damaged_manifest_is_reported_and_made_again():
     assets = expected(SAMPLE)
     manifests = stored(assets)
 
@@ -166,7 +166,7 @@ def category():
 def test_the_explorer_and_the_schedule_give_one_answer(data, category):
     """A manifest with an old code version of ``pair_split`` was up to date for one and out of date for the other."""
     from explorer import data as explorer_data
-    from orchestration.staleness import outdated
+    from orchestration.staleness import stale_assets
 
     assets = expected(category)
     manifests = stored(assets)
@@ -181,7 +181,7 @@ def test_the_explorer_and_the_schedule_give_one_answer(data, category):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(explorer_data, "store", lambda: Stored("/nowhere"))
         shown, problem = explorer_data.asset_states(category.name)
-    asked = outdated(category, Stored("/nowhere"), None)
+    asked = stale_assets(category, Stored("/nowhere"), None)
     assert problem is None
     assert [s.asset for s in shown if s.state != FRESH] == [key.to_user_string() for key in asked.assets]
     assert {s.asset: s.reason for s in shown if s.reason} == asked.reasons

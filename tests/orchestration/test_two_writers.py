@@ -1,4 +1,4 @@
-"""Several who write the same artefact: a slow one loses nothing, a dead one leaves nothing, an unwanted one neither."""
+"""Several writers of one artefact: a slow one loses nothing, and a dead or unwanted one leaves nothing behind."""
 
 import json
 import subprocess
@@ -65,7 +65,7 @@ def test_a_slow_writers_version_stays_however_old_and_becomes_current(tmp_path, 
     try:
         assert slow.stdout.readline() == "indptr.npy\n"  # one of three files is there
         (theirs,) = versions(tmp_path / "x" / "c")
-        for number in range(4):  # it looks abandoned to each of these
+        for number in range(4):  # each of these takes it for abandoned
             store.write("x", "c", np.arange(number))
         assert theirs in versions(tmp_path / "x" / "c")
         slow.stdin.write("\n\n\n")
@@ -100,7 +100,7 @@ def test_what_a_dead_writer_left_goes_with_the_next_write(tmp_path, everything_i
         (None, False),
     ],
 )
-def test_a_writer_nobody_here_can_know_about_has_a_day(tmp_path, lease, stays):
+def test_a_writer_on_an_unknown_machine_has_a_day(tmp_path, lease, stays):
     def version(hours):
         return time.strftime("%Y%m%dT%H%M%S", time.gmtime(time.time() - hours * 3600)) + "-0123abcd"
 
@@ -182,7 +182,7 @@ LOOP = textwrap.dedent(
 )
 
 
-def test_of_two_that_write_at_once_the_last_wins_and_what_is_named_is_whole(tmp_path):
+def test_of_two_writers_at_once_the_last_wins_and_the_named_version_is_whole(tmp_path):
     writers = [start(LOOP, tmp_path, first) for first in (0, 1000)]
     for writer in writers:
         assert writer.stdout.readline() == "ready\n"
@@ -200,7 +200,7 @@ def test_of_two_that_write_at_once_the_last_wins_and_what_is_named_is_whole(tmp_
         assert writer.returncode == 0
     manifest = check_artefact(store.folder("x", "c"), "x", "c")
     assert float(store.read("x", "c")[0]) in (39.0, 1039.0) and len(seen) > 3
-    for version in versions(tmp_path / "x" / "c"):  # the one before is whole too
+    for version in versions(tmp_path / "x" / "c"):  # the previous version is whole too
         (entry,) = files(manifest.fields)
         assert VERSION_NAME.fullmatch(version)
         assert (tmp_path / "x" / "c" / version / entry["file"]).stat().st_size == entry["bytes"]
@@ -220,7 +220,7 @@ def test_what_is_no_longer_wanted_is_not_stored(tmp_path, root):
 
     with pytest.raises(InputError, match="the run that made it is over"):
         write_artefact(folder, "x", "c", np.arange(4), still_wanted=unwanted)
-    assert asked == [[leases.LEASE, "value.npy"]]  # at the very end, when all is written
+    assert asked == [[leases.LEASE, "value.npy"]]  # at the very end, after everything is written
     assert store.manifest("x", "c") == before and versions(folder) == {before.version}
     write_artefact(folder, "x", "c", np.arange(4), still_wanted=lambda: True)
     assert store.read("x", "c").tolist() == [0, 1, 2, 3]
@@ -245,7 +245,7 @@ def test_the_step_of_a_run_that_is_over_stores_nothing(tmp_path, end):
 
     @dg.asset(partitions_def=BY_CATEGORY, io_manager_key="store")
     def made(context: dg.AssetExecutionContext) -> np.ndarray:
-        if over:  # somebody gives the run up while its step works on
+        if over:  # somebody ends the run while its step continues
             getattr(context.instance, end)(context.run)
         return np.arange(4 if over else 3)
 

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
+from core.catalog.formats import AUTO, format_names
 from core.catalog.lines import file_sha256
 from core.catalog.sources.download import download, remote_stamp
 from core.catalog.sources.remote import Limits, Stamp
@@ -16,7 +17,6 @@ from core.errors import InputError
 from core.progress import Progress, silent
 from core.untrusted.urls import scrubbed, shown
 
-FORMATS = ("auto", "mcauley", "pairs")
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 
 
@@ -27,25 +27,24 @@ class Source:
     Attributes:
         path: a local path (relative ones are relative to RAW_DIR), ``file://``, ``http(s)://`` or any URL for which
             fsspec has a file system (``s3://``, ``gs://``, ``memory://``).
-        format: "mcauley" (Amazon metadata, 2014 and 2018 form, told apart line by line), "pairs" (a CSV or Parquet
-            table of pairs) or "auto" (told from the file's content).
-        products: an optional products table (CSV or Parquet, path or URL as above) beside a pairs table.
+        format: name of one of ``core.catalog.formats.FORMATS``, or "auto": then the file's content decides.
+        products: an optional table of products (path or URL as above) beside a table of pairs.
         sha256: checksum of the file at ``path``, 64 hex digits.
 
     Raises:
-        InputError: a format or checksum that cannot be one.
+        InputError: the path is empty, or there is no such format or checksum.
     """
 
     path: str
-    format: str = "auto"
+    format: str = AUTO
     products: str | None = None
     sha256: str | None = None
 
     def __post_init__(self) -> None:
         if not self.path.strip():
             raise InputError("categories.yaml: a source has no path; name a file or a URL")
-        if self.format not in FORMATS:
-            known = ", ".join(FORMATS)
+        if self.format not in format_names():
+            known = ", ".join(format_names())
             raise InputError(f"categories.yaml: {shown(self.path)}: format {self.format!r} is not one of {known}")
         if self.sha256 is not None and not _SHA256.fullmatch(self.sha256):
             raise InputError(f"categories.yaml: {shown(self.path)}: sha256 {self.sha256!r} is not 64 hex digits")

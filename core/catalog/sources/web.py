@@ -1,6 +1,7 @@
 """Files behind http and https: where a request may go, with which credentials, and what the answers mean."""
 
 import contextlib
+import functools
 import http.client
 import re
 import socket
@@ -194,37 +195,46 @@ class _Arriving:
         self._closed()
 
 
-def _connection(base: Any, web: Web, deadline: float | None, checked: bool) -> Any:
-    """The connection class ``base``, closed at the deadline, and with addresses checked before it connects."""
+class _Connection(http.client.HTTPConnection):
+    """A connection that is closed at a deadline, and checks addresses before it connects.
 
-    class Connection(base):
-        def __init__(self, *arguments: Any, **options: Any) -> None:
-            super().__init__(*arguments, **options)
-            if checked:
-                self._create_connection = connect
+    Args:
+        web: the file that it is for.
+        deadline: moment of ``time.monotonic``, or None.
+        checked: whether addresses are checked.
+    """
 
-        def connect(self) -> None:
-            super().connect()
-            if deadline is not None:
-                web.close_at(deadline, self.sock)
+    def __init__(self, *arguments: Any, web: Web, deadline: float | None, checked: bool, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._web = web
+        self._deadline = deadline
+        if checked:
+            self._create_connection = self._connect_checked
 
-    def connect(address: tuple[str, int], timeout: float, _source: Any = None) -> socket.socket:
+    def connect(self) -> None:
+        super().connect()
+        if self._deadline is not None:
+            self._web.close_at(self._deadline, self.sock)
+
+    def _connect_checked(self, address: tuple[str, int], timeout: float, _source: Any = None) -> socket.socket:
         host, port = address
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        web.admit(host, max(hosts.reach(str(where[0])) for *_, where in found))
+        addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        self._web.admit(host, max(hosts.reach(str(where[0])) for *_, where in addresses))
         error: OSError | None = None
-        for family, kind, protocol, _, where in found:
-            made = socket.socket(family, kind, protocol)
+        for family, kind, protocol, _, where in addresses:
+            connection = socket.socket(family, kind, protocol)
             try:
-                made.settimeout(timeout)
-                made.connect(where)
-                return made
+                connection.settimeout(timeout)
+                connection.connect(where)
+                return connection
             except OSError as refused:
-                made.close()
+                connection.close()
                 error = refused
         raise error or OSError(f"{host} has no address")
 
-    return Connection
+
+class _SecureConnection(_Connection, http.client.HTTPSConnection):
+    """The same over https."""
 
 
 class _Door(urllib.request.AbstractHTTPHandler):
@@ -235,19 +245,20 @@ class _Door(urllib.request.AbstractHTTPHandler):
         self._web = web
         self._deadline = deadline
 
-    def _open(self, base: Any, request: urllib.request.Request, **options: Any) -> Any:
+    def _open(self, kind: type[_Connection], request: urllib.request.Request, **options: Any) -> Any:
         proxied = request.has_proxy() or getattr(request, "_tunnel_host", None) is not None
         if proxied:
             host = urlsplit(request.full_url).hostname or ""
             address = hosts.spelled_address(host)
             if address is not None or not hosts.is_public(host):
                 self._web.admit(host, Reach.PRIVATE if address is None else hosts.reach(address))
-        return self.do_open(_connection(base, self._web, self._deadline, not proxied), request, **options)
+        connection = functools.partial(kind, web=self._web, deadline=self._deadline, checked=not proxied)
+        return self.do_open(connection, request, **options)
 
 
 class _Plain(_Door, urllib.request.HTTPHandler):
     def http_open(self, req: urllib.request.Request) -> Any:
-        return self._open(http.client.HTTPConnection, req)
+        return self._open(_Connection, req)
 
 
 class _Secure(_Door, urllib.request.HTTPSHandler):
@@ -255,7 +266,7 @@ class _Secure(_Door, urllib.request.HTTPSHandler):
         super().__init__(web, deadline, context=ssl.create_default_context())
 
     def https_open(self, req: urllib.request.Request) -> Any:
-        return self._open(http.client.HTTPSConnection, req, context=self._context)  # type: ignore[attr-defined]
+        return self._open(_SecureConnection, req, context=self._context)  # type: ignore[attr-defined]
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):

@@ -228,7 +228,7 @@ def test_what_cannot_be_read_is_named_with_the_remedy(tmp_path, kind, form):
 
 def test_a_format_that_the_file_does_not_have(tmp_path):
     with pytest.raises(
-        InputError, match=r"is JSON, one object a line; a pairs table is CSV or Parquet.*format: mcauley"
+        InputError, match=r"is JSON or Python literals.*`format: pairs` means pairs of products: a table"
     ):
         read(tmp_path, b"{'asin': 'A'}\n", "pairs")
     for content in (CSV, parquet(product1=["A"], product2=["B"])):

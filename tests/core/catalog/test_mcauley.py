@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from core.catalog import PRODUCTS, QUARANTINE, RELATIONSHIPS, Source, clean, lines, read_catalog, tables
+from core.catalog import PRODUCTS, QUARANTINE, RELATIONSHIPS, Source, clean, lines, quarantine, read_catalog, tables
 from core.catalog.clean import (
     clean_brand,
     clean_categories,
@@ -238,7 +238,7 @@ def test_too_many_bad_lines_name_file_line_reason_share_and_remedy(tmp_path):
 
 
 def test_a_file_that_is_mostly_useless_is_given_up_early(tmp_path, monkeypatch):
-    monkeypatch.setattr(tables, "_HOPELESS", 100)
+    monkeypatch.setattr(quarantine, "_HOPELESS", 100)
     reviews = b"{'asin': 'A', 'reviewText': 'nice'}\n" * 1000
     with pytest.raises(InputError, match=r"of no use.*appeared before"):
         read(tmp_path, reviews, max_bad_share=0.01)

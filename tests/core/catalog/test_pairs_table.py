@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.catalog import RELATIONSHIPS, Source, containers, pairs_table, read_catalog, tables
+from core.catalog import RELATIONSHIPS, Source, containers, pairs_table, quarantine, read_catalog
 from core.errors import InputError
 
 
@@ -222,7 +222,7 @@ def test_the_bad_share_counts_for_pairs_too(tmp_path):
 
 
 def test_a_table_of_rubbish_is_given_up_early(tmp_path, monkeypatch):
-    monkeypatch.setattr(tables, "_HOPELESS", 100)
+    monkeypatch.setattr(quarantine, "_HOPELESS", 100)
     monkeypatch.setattr(containers, "_READ_BYTES", 100)
     with pytest.raises(InputError, match="of no use"):
         read(tmp_path, "product1,product2\n" + "A,\n" * 1000, max_bad_share=0.01)
@@ -304,5 +304,5 @@ def test_products_count_in_the_fingerprint(tmp_path):
 
 
 def test_products_beside_amazon_metadata_are_refused(tmp_path):
-    with pytest.raises(InputError, match="goes with a pairs table only"):
+    with pytest.raises(InputError, match="takes no table of products beside it"):
         read(tmp_path, "{'asin': 'A'}\n", "product_id\nA\n")

@@ -290,12 +290,12 @@ def test_a_dataclass_with_other_fields_than_its_own_is_refused(tmp_path):
 
 def test_one_damaged_manifest_has_its_asset_rebuilt_with_what_follows(tmp_path):
     from orchestration.partitions import CATEGORIES
-    from orchestration.staleness import outdated
+    from orchestration.staleness import stale_assets
 
     store = Store(tmp_path)
     store.write("product_graph", "alpha", VALUES["graph"])
     (tmp_path / "product_graph" / "alpha" / MANIFEST).write_bytes(b"[]")
-    found = outdated(CATEGORIES["alpha"], store, None)
+    found = stale_assets(CATEGORIES["alpha"], store, None)
     assert found.reasons["product_graph"] == DAMAGED_MANIFEST and found.reasons["walks"] == "was never made"
     assert {"product_graph", "transition_matrix"} <= {key.to_user_string() for key in found.assets}
 

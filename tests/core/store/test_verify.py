@@ -12,8 +12,8 @@ from core.store.manifest import MANIFEST
 from core.store.verify import verify
 from orchestration import cli
 from orchestration.definitions import defs
+from orchestration.jobs import compare_sums
 from orchestration.resources import StoreIOManager
-from orchestration.verification import compare_sums
 
 
 @pytest.fixture(params=["folder", "bucket"])

@@ -1,0 +1,1 @@
+"""The page Evaluation: how good each model is."""

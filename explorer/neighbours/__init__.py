@@ -1,0 +1,1 @@
+"""The page Neighbours: a product and what each model puts beside it."""

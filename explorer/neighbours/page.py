@@ -1,0 +1,60 @@
+"""Find a product and see its neighbours according to each model."""
+
+import streamlit as st
+
+from core.untrusted.markdown import plain
+from explorer.neighbours import actions, list_view, model_lists, product_view, readers, why_view
+from explorer.shared import components, query_params, store_reader
+from explorer.shared.formatting import shorten
+
+category = st.session_state["category"].name
+st.title("Neighbours", anchor=False)
+
+index = store_reader.read_product_index(category)
+if index is None or not len(index):
+    components.show_missing("products", category)
+    st.stop()
+
+product_view.search_box(index)
+product_id = query_params.get_value("product")
+if product_id is None:
+    product_id = str(index.product(int(index.find("", 1).nodes[0]))["product_id"])
+    # The address names the product, so that it can be shared and the back button returns to it.
+    query_params.set_value("category", category)
+    query_params.set_value("product", product_id)
+    st.caption("Starting with the most popular product.")
+node = index.node(product_id)
+if node is None:
+    st.warning(
+        f"There is no product {plain(shorten(product_id, 60))} in this category. Search for another above.",
+        icon=":material/search_off:",
+    )
+    st.stop()
+
+product_view.show_trail(index, category, product_id)
+product, pairs = index.product(node), readers.read_known_pairs(category)
+product_view.show_product(index, product, pairs.partners(node) if pairs else None, int(index.popularity[node]))
+basket = product_view.edit_basket(index)
+
+available = store_reader.models_with("neighbours", category)
+if not available:
+    components.show_missing("neighbours", category)
+    st.stop()
+models, of, view, k = list_view.choose_lists(available)
+if not models:
+    st.info("Choose at least one model.", icon=":material/checklist:")
+    st.stop()
+if of == actions.FOR_BASKET and not basket:
+    st.info("The basket is empty. Open a product and add it.", icon=":material/shopping_cart:")
+    st.stop()
+
+sources = basket if of == actions.FOR_BASKET else [product_id]
+nodes = index.nodes(sources).tolist()
+known = pairs.partners_of_any(nodes) if pairs else None
+question = model_lists.Question(category, tuple(sources), of == actions.FOR_BASKET, view, k)
+list_view.show_lists(index, question, model_lists.read_model_lists(models, question, index, pairs, known), known)
+
+asked_about = query_params.get_value("why")
+neighbour = index.node(asked_about) if asked_about else None
+if neighbour is not None:
+    why_view.show_why(index, pairs, nodes, neighbour)

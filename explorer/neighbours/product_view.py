@@ -1,0 +1,206 @@
+"""The product on the neighbours page: search, trail, card and basket.
+
+Text from data reaches the page only through plain-text elements or ``core.untrusted.markdown.plain``.
+"""
+
+from typing import Any
+
+import streamlit as st
+
+from core.untrusted.markdown import plain
+from explorer.neighbours import actions
+from explorer.neighbours.breadcrumbs import extend_trail
+from explorer.neighbours.known_pairs import Partners
+from explorer.shared import product_names, query_params
+from explorer.shared.formatting import counted, shorten, web_image
+from explorer.shared.product_index import ProductIndex
+
+_HITS = 50
+_HEADING = 160
+_CRUMB = 28
+_IMAGE_PIXELS = 150
+
+
+def search_box(index: ProductIndex) -> None:
+    """The search box and its hits; choosing a hit opens the product."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        query = st.text_input(
+            "Search by title, brand or id",
+            key="search",
+            type="search",
+            live="300ms",
+            placeholder="Search products",
+            persist_state="session",
+        )
+        hits = index.find(query, _HITS)
+        labels = {
+            str(index.product(node)["product_id"]): product_names.product_label(index, node)
+            for node in hits.nodes.tolist()
+        }
+        bound = "more than " if hits.more else ""
+        heading = (
+            f"{bound}{counted(hits.total, 'product')} found"
+            if query.strip()
+            else f"The most popular of {hits.total:,} products"
+        )
+        st.selectbox(
+            heading,
+            list(labels),
+            index=None,
+            key="hit",
+            format_func=lambda product_id: labels.get(product_id, product_id),
+            on_change=actions.product_chosen,
+            args=("hit",),
+            placeholder="Nothing matches" if not labels else "Choose a product",
+            disabled=not labels,
+        )
+    if hits.total > len(labels) and query.strip():
+        st.caption(f"Only the best {len(labels)} are listed. Add a word to narrow the search.")
+
+
+def show_trail(index: ProductIndex, category: str, product_id: str) -> None:
+    """The trail of products, each a link back. The session holds the trail; the address names only its last product."""
+    trail_category, trail = st.session_state.get("trail", (category, ()))
+    trail = extend_trail(trail if trail_category == category else (), product_id)
+    st.session_state["trail"] = (category, trail)
+    if len(trail) < 2:
+        return
+    with st.container(horizontal=True, vertical_alignment="center", gap="xxsmall", key="trail row"):
+        for position, crumb in enumerate(trail):
+            node = index.node(crumb)
+            label = shorten(product_names.product_name(index.product(node)) if node is not None else crumb, _CRUMB)
+            if position == len(trail) - 1:
+                st.markdown(f"**{plain(label)}**", width="content")
+                break
+            st.button(
+                plain(label),
+                key=f"crumb {position}",
+                type="tertiary",
+                help=f"Back to {plain(crumb)}",
+                on_click=actions.open_product,
+                args=(crumb,),
+            )
+            st.caption("›", width="content")
+
+
+def show_product(index: ProductIndex, product: dict[str, Any], known: Partners | None, pairs: int) -> None:
+    """What is known about the product itself, and the button that adds it to the basket."""
+    title = str(product["title"] or "")
+    path = product_names.category_path(product)
+    image = web_image(product["image_url"]) if _images_allowed(index) else None
+    with st.container(border=True), st.container(horizontal=True, gap="medium"):
+        if image:
+            st.image(
+                image, width=_IMAGE_PIXELS, alt=f"Picture of {shorten(product_names.product_name(product), _HEADING)}"
+            )
+        with st.container(width="stretch"):
+            st.subheader(plain(shorten(product_names.product_name(product), _HEADING)), anchor=False)
+            if path:
+                st.caption(plain(shorten(path, 200)))
+            with st.container(horizontal=True, vertical_alignment="center"):
+                for text, icon, color, help_text in _badges(product, known):
+                    st.badge(text, icon=icon, color=color, help=help_text)
+                st.space("stretch")
+                _basket_button(str(product["product_id"]))
+            facts = [
+                ("Id", str(product["product_id"])),
+                ("Brand", shorten(str(product["brand"] or "–"), 80)),
+                ("Price", "–" if product["price"] is None else f"{product['price']:,.2f}"),
+                ("Sales rank", "–" if product["sales_rank"] is None else f"{product['sales_rank']:,}"),
+                ("Degree", f"{pairs:,}"),
+                ("In training", "–" if known is None else f"{len(known.train):,}"),
+                ("Held out", "–" if known is None else f"{len(known.held_out):,}"),
+            ]
+            with st.container(horizontal=True, gap="medium"):
+                for fact, value in facts:
+                    with st.container(width="content", gap=None):
+                        st.caption(fact)
+                        st.text(value)
+            if len(title) > _HEADING:
+                with st.expander("Full title"):
+                    st.text(title)
+
+
+def _images_allowed(index: ProductIndex) -> bool:
+    """Whether pictures may be loaded: only if the data has their addresses, and never because a link says so."""
+    if index.table["image_url"].null_count == len(index):
+        return False
+    return st.sidebar.toggle(
+        "Product images",
+        key="images",
+        persist_state="session",
+        help="Pictures are loaded by your browser from the addresses in the data.",
+    )
+
+
+def _basket_button(product_id: str) -> None:
+    basket = query_params.get_values("basket")
+    in_basket = product_id in basket
+    st.button(
+        "Take out of the basket" if in_basket else "Add to basket",
+        key="basket button",
+        icon=":material/remove_shopping_cart:" if in_basket else ":material/add_shopping_cart:",
+        on_click=actions.toggle_basket,
+        args=(product_id,),
+        disabled=not in_basket and len(basket) >= actions.MAX_IN_BASKET,
+    )
+
+
+def _badges(product: dict[str, Any], known: Partners | None) -> list[tuple[str, str, Any, str]]:
+    badges: list[tuple[str, str, Any, str]] = []
+    if not product["has_metadata"]:
+        badges.append(("Only listed by others", ":material/link:", "gray", "The source has no line for this product."))
+    if known is None:
+        badges.append(
+            ("Split unknown", ":material/sync:", "gray", "The split and the graph are missing or being rebuilt.")
+        )
+    elif known.cold:
+        badges.append(
+            (
+                "Held out cold",
+                ":material/ac_unit:",
+                "blue",
+                "All its pairs were held out, so no model saw it in training.",
+            )
+        )
+    elif len(known.train):
+        badges.append(("Seen in training", ":material/check:", "green", "Models could learn from its pairs."))
+    else:
+        badges.append(
+            ("Not seen in training", ":material/visibility_off:", "orange", "It has no pair in the training graph.")
+        )
+    return badges
+
+
+def edit_basket(index: ProductIndex) -> list[str]:
+    """Show the basket and let people remove products from it.
+
+    Returns:
+        ids of the products in the basket; unknown products are left out.
+    """
+    given = query_params.get_values("basket")[: actions.MAX_IN_BASKET]
+    kept = [product_id for product_id in given if index.node(product_id) is not None]
+    if len(kept) < len(given):
+        st.caption(f"{counted(len(given) - len(kept), 'product')} of the basket in the address could not be found.")
+    if not kept:
+        return []
+    labels = dict(
+        zip(kept, (product_names.product_label(index, node) for node in index.nodes(kept).tolist()), strict=True)
+    )
+    # Every basket is a widget of its own, and only removals count. A click before the page is drawn again also sends
+    # what the browser still shows, which lacks a product that was just added.
+    key = f"basket items {' '.join(kept)}"
+
+    def changed() -> None:
+        actions.remove_from_basket(set(kept).difference(st.session_state[key]))
+
+    st.multiselect(
+        f"Basket ({len(kept)})",
+        kept,
+        default=kept,
+        key=key,
+        format_func=lambda product_id: shorten(labels[product_id], 60),
+        on_change=changed,
+        placeholder="Empty",
+    )
+    return kept

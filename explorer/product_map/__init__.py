@@ -1,0 +1,1 @@
+"""The page Map: all products of a model on one map."""

@@ -1,0 +1,72 @@
+"""Components that several pages share: category picker, charts, links, and what is shown instead of missing data."""
+
+from collections.abc import Sequence
+
+import altair as alt
+import streamlit as st
+
+from explorer.shared import query_params, store_reader
+from explorer.shared.dagster_links import materialize_command
+from explorer.shared.figure import Figure
+from explorer.shared.formatting import error_text
+
+
+def pick_category() -> store_reader.CategoryEntry | None:
+    """Show the category picker in the sidebar; returns the chosen category, or None if there are no categories."""
+    entries, problem = store_reader.list_categories()
+    if problem:
+        st.sidebar.warning(error_text(problem), icon=":material/warning:")
+    if not entries:
+        st.info("There are no categories. Add one to categories.yaml.", icon=":material/category:")
+        return None
+    by_name = {entry.name: entry for entry in entries}
+    selected = query_params.get_value("category")
+    if selected is not None and selected not in by_name:
+        st.sidebar.warning("The address names a category that does not exist.", icon=":material/link_off:")
+    if selected not in by_name:
+        selected = next((e.name for e in entries if e.ready), entries[0].name)
+    st.session_state["category choice"] = selected
+
+    def changed() -> None:
+        query_params.set_value("category", st.session_state["category choice"])
+        query_params.set_value("product", None)
+        query_params.set_value("why", None)
+        query_params.set_values("basket", [])
+
+    st.sidebar.selectbox(
+        "Category",
+        list(by_name),
+        key="category choice",
+        format_func=lambda name: by_name[name].title + ("" if by_name[name].ready else " (nothing yet)"),
+        on_change=changed,
+    )
+    return by_name[st.session_state["category choice"]]
+
+
+def show_missing(what: str, category: str) -> None:
+    """Say that something is not materialized and how to materialize it.
+
+    Args:
+        what: name of what is missing, in the plural.
+        category: partition key.
+    """
+    st.info(
+        f"There are no {what} for this category yet. Materialize it, then come back:", icon=":material/inventory_2:"
+    )
+    st.code(materialize_command(category), language="bash")
+
+
+def show_figure(figure: Figure | None, missing: str = "Nothing was measured.") -> None:
+    """Show a chart with its description, or the text ``missing`` if there is no chart."""
+    if figure is None:
+        st.caption(missing)
+    else:
+        chart: alt.Chart | alt.LayerChart = figure.chart
+        st.altair_chart(chart, alt=figure.text)
+        st.caption(figure.text)
+
+
+def link_to_neighbours(category: str, product_id: str, models: Sequence[str] = ()) -> None:
+    """Show a link to the page Neighbours with a product and models chosen."""
+    query = [("category", category), ("product", product_id), *(("models", name) for name in models)]
+    st.page_link("neighbours/page.py", label="Open in Neighbours", icon=":material/hub:", query_params=query)

@@ -1,0 +1,34 @@
+"""Names of products, including those without a title."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from explorer.shared.formatting import counted, shorten
+from explorer.shared.product_index import ProductIndex
+
+PATH_SIGN = " › "
+_LABEL = 100
+
+
+def product_name(product: Mapping[str, Any]) -> str:
+    """The title, or else what distinguishes the product: its brand or last category, and its id."""
+    title = " ".join(str(product["title"] or "").split())
+    if title:
+        return title
+    distinguishing = [str(part) for part in (product["brand"], *reversed(product["categories"] or [])) if part]
+    return " · ".join([*distinguishing[:1], str(product["product_id"])])
+
+
+def category_path(product: Mapping[str, Any]) -> str:
+    """All categories of a product in one line, broadest first."""
+    return PATH_SIGN.join(str(part) for part in product["categories"] or [] if part)
+
+
+def product_label(index: ProductIndex, node: int) -> str:
+    """One line that distinguishes a product: name, brand, id and number of pairs."""
+    product = index.product(node)
+    name, brand, product_id = product_name(product), str(product["brand"] or ""), str(product["product_id"])
+    parts = [shorten(name, _LABEL)]
+    parts += [shorten(brand, 40)] if brand and brand.casefold() not in name.casefold() else []
+    parts += [product_id] if product["title"] else []
+    return " · ".join([*parts, counted(int(index.popularity[node]), "pair")])

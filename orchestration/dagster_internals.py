@@ -1,0 +1,67 @@
+"""Every private name of Dagster that this project uses, each with the reason why no public one does.
+
+The behaviour behind each name is tested. A new minor version of Dagster may move or change any of them, so
+pyproject.toml allows only the version with which those tests pass.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+# The launchpad: a number with bounds that is checked before there is a run. Dagster's public config types have no
+# bounds, and a check of pydantic's runs only inside the step.
+from dagster._config.config_type import ConfigScalar as ConfigScalar
+from dagster._config.config_type import ConfigScalarKind as ConfigScalarKind
+from dagster._config.errors import PostProcessingError as PostProcessingError
+
+# A run in this terminal: `dagster.execute_job` creates the run itself, so it could neither wait for its turn nor carry
+# the tags of its process from the start, and it returns only at the end instead of event by event.
+from dagster._core.execution.api import execute_run_iterator as execute_run_iterator
+
+# The run launcher: `dagster.DefaultRunLauncher` is public, but not the types of the methods that a subclass overrides.
+from dagster._core.launcher import CheckRunHealthResult as CheckRunHealthResult
+from dagster._core.launcher import LaunchRunContext as LaunchRunContext
+from dagster._core.launcher import WorkerStatus as WorkerStatus
+
+# The instance's files: Dagster reads a relative `base_dir` from the current folder. Only a subclass of its own storage
+# can read it from DAGSTER_HOME.
+from dagster._core.storage.local_compute_log_manager import LocalComputeLogManager as LocalComputeLogManager
+from dagster._core.storage.root import LocalArtifactStorage as LocalArtifactStorage
+
+# The webserver behind our own guard: the command `dagster-webserver` offers no way to wrap its application.
+from dagster._core.workspace.context import WorkspaceProcessContext as WorkspaceProcessContext
+from dagster._core.workspace.load_target import WorkspaceFileTarget as WorkspaceFileTarget
+
+# An argument of `from_config_value`, by which an instance makes the classes that dagster.yaml names.
+from dagster._serdes import ConfigurableClassData as ConfigurableClassData
+
+# What the events of a failed step hold; the events are public, the type of their errors is not.
+from dagster._utils.error import SerializableErrorInfo as SerializableErrorInfo
+
+# The webserver's log: the command `dagster-webserver` configures it before it serves.
+from dagster._utils.log import configure_loggers as configure_loggers
+
+if TYPE_CHECKING:
+    from dagster._core.storage.sqlite_storage import DagsterSqliteStorage as DagsterSqliteStorage
+
+
+def __getattr__(name: str) -> Any:
+    # It imports SQLAlchemy and Alembic, which takes more than a second. A code location does not need them.
+    if name == "DagsterSqliteStorage":
+        from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
+
+        return DagsterSqliteStorage
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def look_up_input_version(step: Any, key: dg.AssetKey) -> None:
+    """Have a running step take the data version that an input has now.
+
+    Dagster looks the versions up when the step starts, and has no public way to replace one afterwards.
+
+    Args:
+        step: ``context.step_context`` of an IO manager's context.
+        key: the input's asset.
+    """
+    step.wipe_input_asset_version_info(key)
+    step.maybe_fetch_and_get_input_asset_version_info(key)

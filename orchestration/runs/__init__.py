@@ -1,0 +1,1 @@
+"""How runs are requested, queued and monitored, and how their failures are described."""

@@ -1,0 +1,34 @@
+"""Selections on the command line."""
+
+import pytest
+
+from core.errors import InputError
+from orchestration.command.selection import select_assets
+from orchestration.definitions import defs
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("embeddings/skipgrm", "there is no asset 'embeddings/skipgrm'; did you mean 'embeddings/skipgram' or"),
+        ("*leaderbord", "there is no asset 'leaderbord'; did you mean 'leaderboard'?"),
+        ("Walks+", "did you mean 'walks'"),
+        ("qqqq", "no asset 'qqqq'; Write a selection as"),
+        ("walks or leaderbord", "no asset 'leaderbord'"),
+        ("walks(", "cannot be read"),
+        ("", "cannot be read"),
+        ("++", "cannot be read"),
+        ("group:nope", "selects no asset that can be made"),
+        ("source", "selects no asset that can be made"),
+    ],
+)
+def test_a_wrong_selection_is_a_sentence_with_two_examples(text, sentence):
+    with pytest.raises(InputError) as error:
+        select_assets(defs, text)
+    found = str(error.value)
+    assert sentence in found and "'embeddings/skipgram+'" in found and "'*leaderboard'" in found and "\n" not in found
+
+
+def test_a_selection_takes_what_comes_out_of_the_same_step():
+    found = {key.to_user_string() for key in select_assets(defs, "raw_products")}
+    assert found == {"raw_products", "raw_relationships", "quarantine"}
