@@ -9,12 +9,14 @@ grows with the pairs that are found and not with the meetings, of which there ar
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numba import njit
 
 from core.progress import Progress, silent
 
+_compiled: Any = njit(nogil=True, cache=True)
 _BUFFER = 1 << 22
 """Pairs that a thread finds before it hands them over (48 MB)."""
 _PARTS = 64
@@ -118,7 +120,7 @@ def _pairs_of_rows(
             yield source[:used].copy(), target[:used].copy(), weight[:used].copy(), count[:used].copy()
 
 
-@njit(nogil=True, cache=True)
+@_compiled
 def _count_rows(
     row, last, by_product, starts, product, low, high, skip_low, skip_high, line_weight, min_count,
     sums, counts, touched, source, target, weight, count,
