@@ -20,7 +20,7 @@ export RAW_DIR ?= data/raw
 export DAGSTER_DISABLE_TELEMETRY := yes
 export NO_MKDOCS_2_WARNING := 1
 
-.PHONY: help demo test faults bench bench-large lint format materialize leaderboard ui lock docs docs-build clean
+.PHONY: help demo test test-fast faults bench bench-large lint format materialize leaderboard ui lock docs docs-build clean
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -47,6 +47,10 @@ test: $(TESTS)  ## lint, type-check and run the whole test suite
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/pytest -n 2
+
+test-fast: $(TESTS)  ## for the inner loop: the tests that start no server, run or browser and train no model
+	@$(BIN)/pytest -n 2 -m "not slow and not browser" --durations=5 --durations-min=2 \
+		--ignore=tests/orchestration --ignore=tests/core/models --ignore=tests/core/training
 
 faults: $(TESTS)  ## [KILLS=50]: kill rebuilds at random points with SIGKILL; says how many survived and how many lost
 	@$(BIN)/python -m tests.faults --kills $(KILLS)

@@ -52,7 +52,7 @@ def _file_of(table: Any, name: str, folder: Path) -> str:
 
 
 def _arrow(table: Any, name: str) -> pa.Table:
-    """Any table as Arrow's. Raises InputError for what is none."""
+    """Any table as Arrow's. Raises InputError for anything else."""
     try:
         if isinstance(table, pa.Table):
             return table
@@ -101,7 +101,7 @@ def id_texts(ids: Any) -> list[str]:
 
 
 def two_columns(pairs: Any) -> tuple[list[Any], list[Any]]:
-    """The two ids of every pair of a table or an iterable. Raises InputError for what are no pairs."""
+    """The two ids of every pair of a table or an iterable. Raises InputError for anything else."""
     if isinstance(pairs, pa.Table) or hasattr(pairs, "__arrow_c_stream__") or hasattr(pairs, "iloc"):
         table = _arrow(pairs, "pairs")
         named = {"product1", "product2"} <= set(table.column_names)

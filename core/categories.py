@@ -85,41 +85,41 @@ class Categories(dict[str, Category]):
         if name in self.refused:
             raise InputError(self.refused[name])
         close = difflib.get_close_matches(name, self, 1)
-        hint = f"did you mean {close[0]!r}?" if close else f"known are {_some(self)}"
+        hint = f"did you mean {close[0]!r}?" if close else f"known are {_listed(self)}"
         raise InputError(f"there is no category {name!r} in {self.path}; {hint}")
 
 
 def load_categories(path: Path) -> Categories:
     """Read and check categories.yaml.
 
-    An entry that cannot be used is left out and stands in ``refused``; the others are not its business.
+    An entry that cannot be used is left out and listed in ``refused``; the others are not affected.
 
     Raises:
-        InputError: the file as a whole cannot be used, or none of its entries; names the file and the remedy.
+        InputError: the file as a whole, or every entry of it, cannot be used; names file and remedy.
     """
-    found = Categories(path)
+    categories = Categories(path)
     node = _part(path, "categories")
     listed = list(strict_yaml.entries(node) or ())
     if not listed:
         if node is not None:
-            _value(f"{path}: categories", node)  # says it if that is not even YAML
+            _value(f"{path}: categories", node)  # raises if that is not valid YAML
         raise InputError(f"{path}: expected a mapping 'categories:' with at least one entry")
     lines: dict[str, int] = {}
     for key, entry in listed:
         name, where = key.value, f"{path}: categories.{key.value[:64]}"
         try:
             if name in lines:
-                found.pop(name, None)
+                categories.pop(name, None)
                 raise InputError(
                     f"{where}: stands twice, in lines {lines[name]} and {strict_yaml.line(key)}; rename one"
                 )
             lines[name] = strict_yaml.line(key)
-            found[name] = _category(where, name, _value(where, entry))
+            categories[name] = _category(where, name, _value(where, entry))
         except InputError as error:
-            found.refused[name] = str(error)
-    if not found:
-        raise InputError(" ".join(found.refused.values()))
-    return found
+            categories.refused[name] = str(error)
+    if not categories:
+        raise InputError(" ".join(categories.refused.values()))
+    return categories
 
 
 def load_step_tags(path: Path) -> dict[str, dict[str, Any]]:
@@ -151,7 +151,7 @@ def check_name(name: str, where: str) -> None:
 
 
 def _part(path: Path, name: str) -> yaml.Node | None:
-    """What the file says under a name; None if nothing."""
+    """The part of the file under a top-level name; None if there is no such part."""
     try:
         document = strict_yaml.read(path)
     except FileNotFoundError as error:
@@ -159,12 +159,12 @@ def _part(path: Path, name: str) -> yaml.Node | None:
             f"{path} does not exist; run from the project folder, make one with `alsobought init FOLDER`, or set "
             "ALSOBOUGHT_CATEGORIES"
         ) from error
-    found = [value for key, value in strict_yaml.entries(document) or () if key.value == name]
-    if len(found) > 1:
+    values = [value for key, value in strict_yaml.entries(document) or () if key.value == name]
+    if len(values) > 1:
         raise InputError(
-            f"{path}: '{name}:' stands twice, the second time in line {strict_yaml.line(found[1])}; join them"
+            f"{path}: '{name}:' stands twice, the second time in line {strict_yaml.line(values[1])}; merge them"
         )
-    return found[0] if found else None
+    return values[0] if values else None
 
 
 def _value(where: str, node: yaml.Node) -> Any:
@@ -194,7 +194,7 @@ def _category(where: str, name: str, entry: Any) -> Category:
     if "source" not in given:
         raise InputError(f"{where}: needs at least 'source: PATH or URL'")
     for key in ("source", "products"):
-        _check_place(f"{where}.{key}", given.get(key, "sample"))
+        _check_location(f"{where}.{key}", given.get(key, "sample"))
     _check_texts(where, given)
     given["settings"] = overrides = _checked_settings(where, given.get("settings", {}))
     category = Category(**{"title": name.replace("_", " ").title(), **given, "name": name})
@@ -203,13 +203,13 @@ def _category(where: str, name: str, entry: Any) -> Category:
     return category
 
 
-def _check_place(where: str, place: str) -> None:
-    if not place.strip():
+def _check_location(where: str, location: str) -> None:
+    if not location.strip():
         raise InputError(f"{where}: is empty; name a file or a URL")
-    if not place.isprintable():
-        raise InputError(f"{where}: holds a line end or another character that no path or URL has")
+    if not location.isprintable():
+        raise InputError(f"{where}: holds a line break or another character that no path or URL has")
     try:
-        urlsplit(place).port  # noqa: B018 (the check is that it can be read)
+        urlsplit(location).port  # noqa: B018 (the check is that it can be read)
     except ValueError:
         raise InputError(f"{where}: is not a URL that can be read: its host or port is wrong") from None
 
@@ -252,9 +252,9 @@ def _checked_settings(where: str, overrides: Any) -> dict[str, dict[str, Any]]:
     return overrides
 
 
-def _some(names: Iterable[str], most: int = 20) -> str:
-    listed = list(names)
-    return ", ".join(listed[:most]) + (f" and {len(listed) - most} more" if len(listed) > most else "")
+def _listed(names: Iterable[str], most: int = 20) -> str:
+    every = list(names)
+    return ", ".join(every[:most]) + (f" and {len(every) - most} more" if len(every) > most else "")
 
 
 def _short(value: Any) -> str:

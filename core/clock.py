@@ -1,4 +1,4 @@
-"""Where the time of a training goes: every moment belongs to one phase, so that the phases' sum is the whole."""
+"""Where the time of a training goes: every moment belongs to one phase, so that the phases add up to the whole."""
 
 import contextlib
 import threading
@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from typing import Any
 
 PHASES = ("training", "probing", "setup", "compilation")
-"""Gradient steps (or whatever else learns), rows of the learning curve, all that is neither, compiling kernels."""
+"""Gradient steps (or whatever else learns), rows of the learning curve, everything else, and compiling kernels."""
 
 
 class Clock:
-    """Runs from its making on, in the phase ``setup`` unless it is told otherwise."""
+    """A stopwatch that runs from its creation, in the phase ``setup`` unless it is told otherwise."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -22,7 +22,7 @@ class Clock:
 
     @contextlib.contextmanager
     def phase(self, name: str) -> Iterator[None]:
-        """Count what happens inside for a phase, one of :data:`PHASES`; phases may be nested, the inner one counts."""
+        """Count the time inside for a phase, one of :data:`PHASES`; where phases are nested, the inner one counts."""
         before = self._switch(name)
         try:
             yield
@@ -31,7 +31,7 @@ class Clock:
 
     @contextlib.contextmanager
     def compilation(self) -> Iterator[None]:
-        """Count all that Numba compiles inside, in whichever thread, for the phase ``compilation``."""
+        """Count the time in which Numba compiles inside, in any thread, for the phase ``compilation``."""
         from numba.core import event
 
         clock = self
@@ -51,7 +51,7 @@ class Clock:
             yield
 
     def seconds(self) -> dict[str, float]:
-        """Phase → seconds until now; their sum is the time since the clock was made."""
+        """Phase → seconds until now; their sum is the time since the clock was created."""
         self._switch(self._phase)
         return dict(self._seconds)
 

@@ -54,7 +54,7 @@ def likely_clash(paired: pa.Array, known: pa.Array) -> Clash:
     """Find the change that makes most of the ids meet.
 
     Args:
-        paired: string ``[n]``, ids of products that have pairs and no metadata; at least one.
+        paired: string ``[n]``, ids of products that have pairs but no metadata; at least one.
         known: string ``[m]``, ids of products that have metadata and no pairs.
     """
     if not len(known):

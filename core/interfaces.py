@@ -1,4 +1,4 @@
-"""What every model has in common: its registry entry, what it is given, what it returns and how it scores."""
+"""What all models share: the registry entry, the inputs, the trained result and the scorer."""
 
 import dataclasses
 import importlib
@@ -19,7 +19,7 @@ CENTER_CENTER = "center_center"
 CENTER_CONTEXT = "center_context"
 """cos(center[i], context[j]) + cos(center[j], context[i]): "goes with" (complements)."""
 NATIVE = "native"
-"""The model's own pair score: of baselines and rankers without vectors, or a plain inner product of vectors."""
+"""The model's own score of a pair: that of a baseline or ranker without vectors, or the inner product of vectors."""
 
 LEARNING_CURVE = pa.schema(
     [
@@ -34,41 +34,41 @@ LEARNING_CURVE = pa.schema(
 )
 
 PRECISIONS = {"float32": "highest", "tf32": "high", "bf16": "medium"}
-"""How exactly torch may multiply float32 matrices: our name → that of ``torch.set_float32_matmul_precision``."""
+"""How exactly torch multiplies float32 matrices: our name → the value for ``torch.set_float32_matmul_precision``."""
 
 
 class Probe(Protocol):
-    """ROC-AUC of a fixed sample of validation pairs, one row of a learning curve; only measures, never trains.
+    """Measures the ROC-AUC on a fixed sample of validation pairs for a row of a learning curve; it never trains.
 
     Attributes:
-        nodes: int64 ``[m]``, ascending: the products of the sample, whose vectors it wants to see.
+        nodes: int64 ``[m]``, ascending: the products of the sample. The probe needs only their vectors.
     """
 
     nodes: np.ndarray
 
     def __call__(self, center: np.ndarray, context: np.ndarray | None, cosine: bool = True) -> float:
-        """The number for half-trained vectors.
+        """The ROC-AUC of half-trained vectors.
 
         Args:
             center: float32 ``[m, dim]``: the rows of :attr:`nodes`.
             context: the same shape, or None for a model without context vectors.
-            cosine: whether vectors are compared by their cosine, or else by their inner product.
+            cosine: True compares vectors by their cosine, False by their inner product.
         """
         ...
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a model may learn from: the training part only. A model gets those its entry names, the rest is None.
+    """What a model may learn from: the training part only. A model gets the fields its entry names; the rest is None.
 
     Attributes:
-        n_nodes: number of products of the category, those that stand in no walk and no pair included.
-        products: node-aligned metadata, row i describes node i (columns of ``core.pairs.PRODUCT_COLUMNS``).
+        n_nodes: number of products of the category, including those that occur in no walk and no pair.
+        products: node-aligned metadata: row i describes node i (columns of ``core.pairs.PRODUCT_COLUMNS``).
         graph: the graph of the training pairs.
-        transition: float64 CSR, its transition matrix.
+        transition: float64 CSR: the transition matrix of the graph.
         walks: int32 ``[n_walks, walk_length]`` node ids, padded with -1 after a dead end.
-        node2vec_walks: the same shape, second-order.
-        models: registry name → what other models learned from the same training part.
+        node2vec_walks: second-order walks of the same shape.
+        models: registry name → what that model learned from the same training part.
     """
 
     n_nodes: int
@@ -82,20 +82,21 @@ class Inputs:
 
 @dataclass(frozen=True)
 class TrainContext:
-    """Circumstances of a training run that are no hyperparameters.
+    """Circumstances of a training run that are not hyperparameters.
 
     Attributes:
         seed: seed of all randomness.
         threads: CPU threads to use.
         device: torch device name ("cpu", "cuda", "cuda:0", "mps").
-        precision: of matrix products on it, a key of :data:`PRECISIONS`; the compiled back end always has float32.
+        precision: precision of matrix products on the device, a key of :data:`PRECISIONS`; the compiled back end
+            always uses float32.
         progress: progress callback.
         probe: learning-curve probe, or None.
-        checkpoints: folder in which an interrupted training leaves and finds its checkpoints, or None.
-        keys: uint64 ``[n_nodes]``: which product each node is, see ``PairSplit.keys``; None if unknown.
-        previous: what the model learned last, from which a warm start goes on; None if there is nothing.
-        version: the model's; what another version learned is not taken up.
-        clock: knows how the time is divided among training, probing, set-up and compilation.
+        checkpoints: folder in which an interrupted training leaves its checkpoints and finds them again, or None.
+        keys: uint64 ``[n_nodes]``: identifies the product of each node (see ``PairSplit.keys``); None if unknown.
+        previous: what the model learned last time, from which a warm start continues; None if there is nothing.
+        version: version of the model; what another version learned is not reused.
+        clock: records how the time is divided among training, probing, set-up and compilation.
     """
 
     seed: int = 42
@@ -117,18 +118,18 @@ class TrainedModel:
 
     Attributes:
         model: registry name.
-        seen: bool ``[n_nodes]``: the model has something to say about the node (it stood in the training data).
+        seen: bool ``[n_nodes]``: the model knows something about the node, because it is in the training data.
         center: float32 ``[n_nodes, dim]`` or None; rows of unseen nodes are zero unless the model has a fallback.
         context: float32 ``[n_nodes, dim]`` or None.
-        matrices: sparse matrices of models without vectors, by name; the entry's scorer knows them.
-        arrays: other arrays by name, of models that need such.
-        parts: registry name → what a model learned that this one is built of.
-        learning_curve: table of schema ``LEARNING_CURVE`` (empty for models that do not learn by steps).
-        info: JSON-able facts: at least ``config``, ``device`` and the model's ``version``; for trained models
-            ``seconds`` (of training, those before an interruption included) and ``examples_per_second``; for models
+        matrices: sparse matrices by name, for models without vectors; the entry's scorer knows what they mean.
+        arrays: other arrays by name, for models that need them.
+        parts: registry name → what that model learned, for models that are built of others.
+        learning_curve: table of schema ``LEARNING_CURVE`` (empty for models that are not trained in steps).
+        info: JSON-serializable facts: at least ``config``, ``device`` and the model's ``version``; for trained models
+            ``seconds`` (of training, including those before an interruption) and ``examples_per_second``; for models
             that learn from walks ``found_pairs``, whether there was anything to learn from; ``timing``: a
             phase of ``core.clock.PHASES`` → seconds, whose sum is the time that the whole call took.
-        keys: the ``keys`` of the training's context: by them the rows are found again when nodes are numbered anew.
+        keys: the ``keys`` of the training's context, by which the rows are found again when nodes are renumbered.
     """
 
     model: str
@@ -144,10 +145,10 @@ class TrainedModel:
 
 
 class Scorer(Protocol):
-    """One way to score pairs of one model; the interface that evaluation and neighbours see.
+    """One way to score pairs with a model; the interface that evaluation and neighbours use.
 
     Attributes:
-        seen: bool ``[n_nodes]``: nodes the model can place. Scores of other nodes are meaningless.
+        seen: bool ``[n_nodes]``: nodes that the model can score. Scores of other nodes are meaningless.
     """
 
     seen: np.ndarray
@@ -159,41 +160,42 @@ class Scorer(Protocol):
     def top_k(
         self, sources: np.ndarray, k: int, progress: Progress = silent, mask: sp.csr_matrix | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """The k best seen nodes for each source, never the source itself, best first.
+        """The k best seen nodes for each source, best first, without the source itself.
 
         Args:
             sources: int32 ``[s]`` node ids.
             k: list length.
+            progress: progress callback.
             mask: CSR ``[s, n_nodes]``; its stored entries are left out of the lists (training pairs in ranking).
 
         Returns:
-            int32 ids and float32 scores, both ``[s, k]``; missing places hold -1 and -inf. Nodes that a sparse
-            model gives no score at all (zero) are missing. Ties are broken by the smaller node id.
+            int32 ids and float32 scores, both ``[s, k]``; missing entries hold -1 and -inf. Nodes to which a sparse
+            model gives no score (zero) are missing. Ties go to the smaller node id.
         """
         ...
 
 
 @dataclass(frozen=True)
 class Model:
-    """A registry entry; assets, metrics, neighbours and the explorer's columns all follow from it.
+    """A registry entry, from which assets, metrics, neighbours and the explorer's columns follow.
 
     Attributes:
         name: asset-safe name.
-        description: one sentence a user reads in the UI.
+        description: one sentence that users read in the UI.
         train: ``module:function`` with signature ``(Inputs, config, TrainContext) -> TrainedModel``; a string, so
             that listing the models imports no heavy library.
         config: ``module:class`` of its settings, a dataclass of ``core.settings.setting`` fields.
         inputs: names of the ``Inputs`` fields it needs.
+        scorings: the ways in which it scores pairs; the first is its default.
+        scorer: ``module:function`` with signature ``(TrainedModel, scoring, threads) -> Scorer``; the default is the
+            scorer of models with vectors.
         models: registry names of the models it is built of; it is given what they learned.
-        scorings: the forms in which it scores pairs; the first is its default.
-        scorer: ``module:function`` with signature ``(TrainedModel, scoring, threads) -> Scorer``; by default that of
-            models with vectors.
         gpu: whether training can use a torch device.
         fallback: how a pair with an unseen product is scored: ``median`` of its scores of seen pairs (the
             article's rule) or ``own`` (the model has a real answer, e.g. degree 0 or side information).
-        learns: whether it trains by steps, so that a learning curve is measured with a probe.
-        article: whether its default settings are the article's; else they are what measurement recommends.
-        version: raised whenever its results change; Dagster then shows what was trained before as out of date.
+        learns: whether it trains in steps, so that a learning curve is measured with a probe.
+        article: whether its default settings are the article's; otherwise measurements chose them.
+        version: raised whenever its results change; Dagster then shows earlier results as out of date.
         kinds: extra kinds shown in the Dagster UI.
     """
 
@@ -214,7 +216,8 @@ class Model:
 
     @property
     def config_class(self) -> type:
-        return import_target(self.config)
+        config_class: type = import_target(self.config)
+        return config_class
 
     def fit(
         self, inputs: Inputs, config: Any, context: TrainContext | None = None, clock: Clock | None = None
@@ -222,10 +225,10 @@ class Model:
         """Train the model.
 
         Args:
-            inputs: what the entry names.
+            inputs: the inputs that the entry names.
             config: an instance of :attr:`config_class`.
-            context: circumstances.
-            clock: one that runs already, whose time so far counts as well; by default it starts with this call.
+            context: circumstances of the run.
+            clock: a running clock, whose time so far counts as well; by default a new clock starts with this call.
         """
         clock = clock or Clock()
         context = dataclasses.replace(context or TrainContext(), version=self.version, clock=clock)
@@ -237,6 +240,6 @@ class Model:
 
 
 def import_target(target: str) -> Any:
-    """What ``module:name`` names; imports the module."""
+    """The object that ``module:name`` names; imports the module."""
     module, _, name = target.partition(":")
     return getattr(importlib.import_module(module), name)

@@ -1,4 +1,4 @@
-"""Where this installation keeps its things, from environment variables with sensible defaults.
+"""Where this installation keeps its files, from environment variables with sensible defaults.
 
 Everything is relative to ``ALSOBOUGHT_HOME``, by default the current directory.
 """

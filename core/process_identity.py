@@ -1,6 +1,6 @@
-"""Which process this is, so that another one can tell later whether it still lives.
+"""The identity of a process, so that another process can tell later whether it is still alive.
 
-The host's name is no part of it: names change, and containers share them. Nor is the time of day: clocks are set.
+The host's name is not part of it: names change, and containers share them. Nor is the time of day: clocks are adjusted.
 """
 
 import functools
@@ -34,7 +34,7 @@ def this_process() -> dict[str, Any]:
 
 
 def identity_of(pid: int) -> dict[str, Any] | None:
-    """The identity of a process of this machine, or None if there is none of this number.
+    """The identity of a process of this machine, or None if no process has this number.
 
     Returns:
         ``machine``, ``boot`` (id of the machine's current boot; empty where the system has none), ``pids`` (the space
@@ -46,7 +46,7 @@ def identity_of(pid: int) -> dict[str, Any] | None:
 
 
 def is_alive(identity: Mapping[str, Any]) -> bool | None:
-    """Whether the process lives; None where this process cannot know, as of one on another machine.
+    """Whether the process is alive; None if this process cannot know, e.g. because it is on another machine.
 
     Args:
         identity: what :func:`this_process` gave, perhaps read back from a file; anything else gives None.
@@ -58,7 +58,7 @@ def is_alive(identity: Mapping[str, Any]) -> bool | None:
     if any(not isinstance(identity.get(name), str) for name in here):
         return None
     if here["boot"] and identity["boot"] and identity["boot"] != here["boot"]:
-        # The same machine was started anew since, unless the two are containers with an image's machine id in common.
+        # The same machine was restarted since, unless the two are containers with an image's machine id in common.
         same = identity["machine"] == here["machine"] and identity["pids"] == here["pids"] == _INITIAL_PIDS
         return False if same else None
     if identity["pids"] != here["pids"] or identity["machine"] != here["machine"]:
@@ -76,7 +76,7 @@ def _place() -> dict[str, str]:
 
 
 def _started(pid: int) -> float | None:
-    """When a living process of this number started; None if there is none, or it is a zombie.
+    """When a living process of this number started; None if there is no such process, or it is a zombie.
 
     On Linux in clock ticks since the boot, which no setting of the clock moves; elsewhere in seconds since the epoch.
     """

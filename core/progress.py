@@ -1,4 +1,4 @@
-"""How long work reports on itself."""
+"""How long-running work reports its progress."""
 
 import time
 from collections.abc import Callable
@@ -45,7 +45,7 @@ class ProgressLine:
     def describe(stage: str, done: int, total: int, unit: str, seconds: float, advanced: int) -> str:
         """One line: stage, share done, rate and time left (seconds are wall time spent on ``advanced`` units)."""
         rate = advanced / seconds if seconds > 0 else 0.0
-        if done >= total > 0 and advanced <= 0:  # the first word of this stage is that it is done
+        if done >= total > 0 and advanced <= 0:  # the first report of this stage says that it has finished
             return f"{stage}: {total:,} {unit}"
         speed = f"{rate:,.0f}" if rate >= 10 else f"{rate:.2g}"
         if total <= 0:

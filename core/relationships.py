@@ -59,17 +59,17 @@ def unify_names(codes: AnyArray, names: Iterable[str]) -> tuple[Int64Array, list
     Returns:
         int64 ``[m]`` positions in the names returned, which are distinct.
     """
-    place: dict[str, int] = {}
-    found: list[str] = []
+    positions: dict[str, int] = {}
+    unified: list[str] = []
     lookup = []
     for name in names:
         known = known_name(name)
         key = plain_name(known or name) or name  # a name of nothing but blanks and dashes is still a name
-        if key not in place:
-            place[key] = len(found)
-            found.append(known or name)
-        lookup.append(place[key])
-    return np.array(lookup, np.int64)[codes] if lookup else codes.astype(np.int64), found
+        if key not in positions:
+            positions[key] = len(unified)
+            unified.append(known or name)
+        lookup.append(positions[key])
+    return np.array(lookup, np.int64)[codes] if lookup else codes.astype(np.int64), unified
 
 
 def repeats_add(relationships: pa.Table) -> bool:
@@ -93,7 +93,7 @@ def relationship_counts(relationships: pa.Table) -> dict[str, int]:
 
 
 def unknown_counts(relationships: pa.Table) -> dict[str, int]:
-    """Number of rows by those names that are none of :data:`KINDS`, the most frequent first."""
+    """Number of rows by name, for the names that are not in :data:`KINDS`, the most frequent first."""
     counts = {
         name: n for name, n in relationship_counts(relationships).items() if name != UNNAMED and not known_name(name)
     }

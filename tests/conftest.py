@@ -26,6 +26,23 @@ def pytest_unconfigure(config):
     shutil.rmtree(HOME, ignore_errors=True)
 
 
+# What takes longest starts first, else one process works on long after the other has ended: the files that start
+# servers, runs and browsers, in the order of their folders, and the files of core last.
+FOLDERS = ("tests/orchestration", "tests/explorer", "tests", "tests/core")
+PIPELINE = ("test_assets.py", "test_cli.py", "test_rebuilds.py")
+"""Files of tests/orchestration whose tests look at what the fixture ``pipeline`` materialized, or go on from it."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items):
+    def rank(item):
+        folders = [folder.relative_to(ROOT).as_posix() for folder in item.path.parents if ROOT in folder.parents]
+        first = next(folder for folder in folders if folder in FOLDERS)
+        return FOLDERS.index(first), item.path.name not in PIPELINE
+
+    items.sort(key=rank)
+
+
 def pytest_xdist_make_scheduler(config, log):
     """A file's tests go to one process, in their order; those of the materialized pipeline too, so that it is made
     once. xdist's own groups do the same, but not beside pytest 9.2."""
@@ -34,11 +51,7 @@ def pytest_xdist_make_scheduler(config, log):
     class ByFile(LoadFileScheduling):
         def _split_scope(self, nodeid):
             file = super()._split_scope(nodeid)
-            return (
-                "pipeline"
-                if file in ("tests/orchestration/test_assets.py", "tests/orchestration/test_rebuilds.py")
-                else file
-            )
+            return "pipeline" if file in [f"{FOLDERS[0]}/{name}" for name in PIPELINE] else file
 
     config.option.loadscopereorder = False  # it puts the files with most tests first, which are the quickest
     return ByFile(config, log)
@@ -57,4 +70,4 @@ def pipeline(tmp_path_factory):
     """Both working categories of tests/categories.yaml, materialized once; modules work on copies of it."""
     from tests.pipeline import build
 
-    return build(tmp_path_factory.mktemp("materialized"))
+    return build(tmp_path_factory.mktemp("materialized"), tmp_path_factory.mktemp("elsewhere"))

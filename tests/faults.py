@@ -15,13 +15,16 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+import dagster as dg
 import psutil
 import yaml
 
 from core.store import Store
-from core.store.manifest import Manifest, files
+from core.store.manifest import Manifest, file_entries
 from core.store.verify import verify
+from orchestration.definitions import defs
 from tests.conftest import ROOT
+from tests.pipeline import run as run_here
 
 LEAVES = ["neighbours/skipgram", "metrics/skipgram", "neighbours/matrix_factorization", "metrics/rp3beta"]
 """The assets that a round rebuilds, with everything that they are made from."""
@@ -77,6 +80,18 @@ class Installation:
             status = f"none within {ROUND_SECONDS:.0f} s"
         assert status == 0, f"rebuild ended with {status}: {(self.folder / 'run.log').read_text()[-3000:]}"
 
+    def prepare(self, asset: str) -> None:
+        """Make what is missing of an asset and of what it is made from, in this process and without the instance."""
+        graph = defs.resolve_asset_graph()
+        above = dg.AssetSelection.assets(asset).upstream().required_multi_asset_neighbors().resolve(graph)
+        there = self.manifests()
+        wanted = [key for key in above & graph.materializable_asset_keys if key.to_user_string() not in there]
+        if not wanted:
+            return
+        with dg.DagsterInstance.ephemeral() as instance:
+            result = run_here(Path(self.store.root), "alpha", instance, asset_selection=wanted)
+        assert result.success, [e.message for e in result.all_events if e.is_failure]
+
     def manifests(self) -> dict[str, Manifest]:
         """Asset → manifest of every materialized asset, without damaged ones."""
         found = {asset: self.store.earlier(asset, category) for asset, category in self.store.artefacts("alpha")}
@@ -90,7 +105,7 @@ class Installation:
             if manifest := self.store.earlier(asset, "alpha"):
                 digest = hashlib.sha256()
                 with contextlib.suppress(FileNotFoundError):
-                    for name in sorted(entry["file"] for entry in files(manifest.fields)):
+                    for name in sorted(entry["file"] for entry in file_entries(manifest.fields)):
                         digest.update(name.encode() + (folder / manifest.version / name).read_bytes())
                     found[asset] = digest.hexdigest()
         return found

@@ -176,7 +176,7 @@ def test_the_format_of_the_example_is_read_and_recognised(wanted, tmp_path, monk
     assert list(zip(*columns, strict=True)) == [("B001", "B002", 12.0), ("B003", "B001", 0.5)]
     assert catalog.quarantine["line"].to_pylist() == [3, 4, 5]
     assert catalog.quarantine["reason"].to_pylist() == [
-        "product id is no string but NoneType",
+        "product id is not text but NoneType",
         "is not an object",
         "times is not a positive number",
     ]
@@ -247,7 +247,7 @@ def test_the_model_of_the_example_learns_what_it_says(monkeypatch):
     module = ModuleType("core.models.common_neighbours")
     monkeypatch.setitem(sys.modules, module.__name__, module)
     exec(example("class CommonNeighboursConfig"), module.__dict__)
-    model = eval(example("inputs=("), {"Model": interfaces.Model, "NATIVE": interfaces.NATIVE})
+    model = eval(example('name="common_neighbours"'), {"Model": interfaces.Model, "NATIVE": interfaces.NATIVE})
     reference = nx.gnm_random_graph(30, 80, seed=1)
     source, target = (np.array(ends, dtype=np.int32) for ends in zip(*reference.edges, strict=True))
     graph = build_graph(30, source, target, np.ones(len(source), dtype=np.float32))

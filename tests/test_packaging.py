@@ -19,6 +19,7 @@ from core.categories import load_categories
 from orchestration.command.init_project import TEMPLATES
 from tests.conftest import ROOT
 
+pytestmark = pytest.mark.slow
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 ROOMS = ("core", "orchestration", "explorer")

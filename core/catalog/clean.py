@@ -2,7 +2,7 @@
 
 Crawled catalogues hold leftovers of the pages they were taken from: tags, scripts, ``by`` and line ends before a
 brand, and many spellings of "nothing". A tag is removed and what it encloses stays; a text that is nothing but
-leftovers, or that holds script or style rules, is no text. ``<`` alone is no tag: ``Hot <3`` and ``A < B`` stay.
+leftovers, or that holds script or style rules, is dropped. ``<`` alone is not a tag: ``Hot <3`` and ``A < B`` stay.
 
 The work on a value grows linearly with its length, whatever it holds.
 """
@@ -25,12 +25,12 @@ LEFTOVER = "leftover"
 CLEANED = "cleaned"
 """Fault: markup was removed from it."""
 PLACEHOLDER = "placeholder"
-"""Fault: a word for "there is none"."""
+"""Fault: a word that only says that there is no value."""
 CUT = "cut"
 """Fault: longer than :data:`MAX_CHARACTERS`."""
 
 Note = Callable[[str, Any], None]
-"""Is told the fault of a value and the value."""
+"""Called with the fault of a value and the value."""
 
 MAX_CHARACTERS = 10_000
 """Longest text that is kept of a field; what is longer is cut."""
@@ -53,7 +53,7 @@ _MAX_RANK = 2**62
 
 
 def _ignore(fault: str, value: Any) -> None:
-    """Nobody wants to know."""
+    """The default: notes nothing."""
 
 
 def _present(value: Any) -> bool:
@@ -206,17 +206,17 @@ def _clean_brand(value: str) -> tuple[str | None, str | None]:
 
 def price_number(value: Any, note: Note = _ignore) -> Number:
     """The price that a number or a text (``core.catalog.numbers.read_price``) says; none unless finite and >= 0."""
-    found = NO_NUMBER
+    price = NO_NUMBER
     if type(value) is str:
-        found = read_price(value)
-        if found.usual is not None and not all(v is None or v <= _MAX_FLOAT32 for v in found[:2]):
-            found = NO_NUMBER
+        price = read_price(value)
+        if price.usual is not None and not all(v is None or v <= _MAX_FLOAT32 for v in price[:2]):
+            price = NO_NUMBER
     elif (type(value) is float or type(value) is int) and 0 <= value <= _MAX_FLOAT32:
         # Written so that NaN fails too, and before a huge int becomes a float.
-        found = Number(float(value), float(value))
-    if found.usual is None:
+        price = Number(float(value), float(value))
+    if price.usual is None:
         _note_unread(value, note)
-    return found
+    return price
 
 
 def clean_price(value: Any, note: Note = _ignore) -> float | None:
@@ -236,10 +236,10 @@ def rank_numbers(value: Any, note: Note = _ignore) -> list[Number]:
     items: Any = [value]
     if type(value) is list or type(value) is dict:
         items = value.values() if type(value) is dict else value
-    found = [rank for item in items if (rank := _rank(item)) is not NO_NUMBER]
-    if not found:
+    ranks = [rank for item in items if (rank := _rank(item)) is not NO_NUMBER]
+    if not ranks:
         _note_unread(value, note)
-    return found
+    return ranks
 
 
 def _rank(value: Any) -> Number:
@@ -297,7 +297,7 @@ _LIST_ITEM = re.compile(r"""'(?:[^'\\]|\\.)*+'|"(?:[^"\\]|\\.)*+"|None\b|null\b|
 
 
 def list_in(text: str) -> list[str] | None:
-    """The texts of a list that was written out as text, nested or not; None if it is no such list.
+    """The texts of a list that was written out as text, nested or not; None if it is not such a list.
 
     Items are taken one by one, because what NumPy writes (``['a' 'b']``) is one joined text in Python.
     """

@@ -1,7 +1,7 @@
 """The content of a file as UTF-8 text, whatever it is packed in and however its text is encoded.
 
-An archive that is cut short or whose checksum is wrong is refused whole: what is left of it looks like a complete file
-to everything that follows.
+An archive that is cut short or whose checksum is wrong is refused whole: the part that is left looks like a
+complete file to everything that follows.
 """
 
 import bz2
@@ -76,7 +76,7 @@ class _Decoder(Protocol):
     def unused_data(self) -> bytes: ...
 
 
-class Content:
+class UnpackedFile:
     """The unpacked content of a file.
 
     Attributes, complete once :meth:`chunks` is exhausted:
@@ -299,7 +299,7 @@ def _streams(chunks: Iterator[bytes], new: Callable[[], _Decoder], kind: str) ->
         raise DamageError("cut off", f"the {kind} data has no end")
 
 
-class _Reader:
+class _ByteStream:
     """An iterator of bytes as the file object that Arrow asks for."""
 
     closed = False
@@ -325,7 +325,7 @@ class _Reader:
 
 
 def _zstandard(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    source: Any = pa.PythonFile(_Reader(chunks), mode="r")
+    source: Any = pa.PythonFile(_ByteStream(chunks), mode="r")
     stream = pa.CompressedInputStream(source, "zstd")
     while True:
         try:
@@ -368,7 +368,7 @@ def _unmarked(start: bytes) -> str | None:
 
 
 def _utf8(chunks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
-    """UTF-8 of other Unicode; what is no character there comes out as what is none in UTF-8, for the readers to see."""
+    """UTF-8 of other Unicode; invalid characters come out as invalid UTF-8, for the readers to see."""
     decoder = codecs.getincrementaldecoder(encoding)("surrogatepass")
     try:
         for chunk in chunks:

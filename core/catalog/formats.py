@@ -14,8 +14,8 @@ from core.orders.form import OrdersForm
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from core.catalog.file_kind import SourceFile
     from core.catalog.quarantine import FileReport
-    from core.catalog.recognise import SourceFile
     from core.progress import Progress
 
 AUTO = "auto"

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from core.catalog.containers import Content, DamageError
+from core.catalog.containers import DamageError, UnpackedFile
 from core.progress import Progress, silent
 
 MAX_LINE_BYTES = 16 << 20
@@ -32,7 +32,7 @@ class LineBlocks:
 
     def __init__(self, path: Path, progress: Progress = silent, stage: str = "read") -> None:
         self.faults: list[Fault] = []
-        self._content = Content(path, progress, stage)
+        self._content = UnpackedFile(path, progress, stage)
         self.size = self._content.size
 
     @property

@@ -4,9 +4,9 @@ How it is fast: nearly every Python dict literal becomes the same value in JSON 
 msgspec can do the work (as quick as orjson, and integers of any size stay exact). Why that is safe: the exchange maps
 every string of the literal to one JSON string with the same content and leaves everything outside strings alone.
 Whatever Python reads differently outside strings (prefixes, triple quotes, comments, implicit concatenation,
-``1_000``, ``0x10``, ``None``) is no JSON, so msgspec refuses it and the line takes the slow road. What JSON accepts and
-Python does not (``null``, ``true``, ``false``) is found by looking at the leaves of the result. The slow road checks
-the tokens first, so that ``ast.literal_eval`` only ever sees plain data of bounded depth and length.
+``1_000``, ``0x10``, ``None``) is not JSON, so msgspec refuses it and the line takes the slow road. What JSON accepts
+and Python does not (``null``, ``true``, ``false``) is found by looking at the leaves of the result. The slow road
+checks the tokens first, so that ``ast.literal_eval`` only ever sees plain data of bounded depth and length.
 """
 
 import ast
@@ -24,14 +24,15 @@ MAX_SLOW_CHARACTERS = 4 << 20
 """Longest line the slow road takes: ``ast`` needs some hundred bytes for every token."""
 MAX_SLOW_TOKENS = 500_000
 MAX_HUGE_NUMBERS = 1_000
-"""Most whole numbers beyond 2^60 in a line of the slow road: as keys of one dict they can be made to collide."""
+"""Maximum number of whole numbers beyond 2^60 in a line of the slow road: as keys of a dict they can be made to
+collide."""
 _HUGE_DIGITS = 16  # of the shortest of them, in any base
 
 _decode = msgspec.json.Decoder().decode
 
 
 class LiteralError(ValueError):
-    """The text is no JSON and no Python literal of plain data; the message says why."""
+    """The text is neither JSON nor a Python literal of plain data; the message says why."""
 
 
 def parse_literal(line: bytes) -> Any:
@@ -59,7 +60,7 @@ def parse_literal(line: bytes) -> Any:
 
 
 def _has_json_words(value: Any) -> bool:
-    """Whether there is a null, true or false among the leaves: JSON, and no Python."""
+    """Whether there is a null, true or false among the leaves, which makes the text JSON and not Python."""
     for child in value.values() if type(value) is dict else value if type(value) is list else (value,):
         kind = type(child)
         if kind is str or kind is int or kind is float:
@@ -120,7 +121,7 @@ def _requoted(line: bytes) -> bytes:
     return text.replace(_APOSTROPHE, b"'").replace(_QUOTE, b'\\"') if escaped else text
 
 
-# Possessive, so that text which is no token is given up where it stops being one instead of being tried anew from
+# Possessive, so that text that is not a token is given up where it stops being one, instead of being tried again from
 # each of its characters.
 _TOKEN = re.compile(
     r"""(?P<space>\s++)

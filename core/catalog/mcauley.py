@@ -1,9 +1,9 @@
-"""Amazon metadata as McAuley's group publishes it, one product a line, into the catalogue's tables.
+"""Reads Amazon metadata as McAuley's group publishes it, one product a line, into the catalogue's tables.
 
-The article uses ``also_bought``, ``also_viewed`` and ``bought_together``; ``buy_after_viewing`` is no part of it and
-is ignored, like any other name under ``related``; how many lines had such a list is counted. A line goes to quarantine
-whole if it has no usable ``asin`` or if one of its lists is broken, because half a product's relationships would bias
-its neighbours unnoticed. Any other field of a wrong type becomes null: a product without a price is still a product.
+The article uses ``also_bought``, ``also_viewed`` and ``bought_together``. Any other list, such as
+``buy_after_viewing``, is ignored; the lines that have one are counted. A line goes to quarantine whole if it has no
+usable ``asin`` or if one of its lists is broken, because half of a product's relationships would bias its neighbours
+unnoticed. Any other field of a wrong type becomes null: a product without a price is still a product.
 
 A product that comes again adds what the first line of it did not have: fields that were missing, categories, and
 listings (``core.catalog.tables``).
@@ -13,12 +13,12 @@ from collections import Counter
 from typing import Any
 
 from core.catalog import clean, formats
-from core.catalog.columns import shown_columns
+from core.catalog.column_names import shown_columns
+from core.catalog.file_kind import ARROW, TEXT, SourceFile, check_json, is_json
 from core.catalog.formats import Contents
 from core.catalog.lines import LineBlocks
 from core.catalog.literals import LiteralError, parse_literal
 from core.catalog.quarantine import FileReport
-from core.catalog.recognise import ARROW, TEXT, SourceFile, check_json, is_json
 from core.catalog.records import likely_names
 from core.catalog.tables import BadRecordError, IdList, ListedPairs, ProductRows, check_id, check_ids
 from core.progress import Progress
@@ -121,7 +121,7 @@ class McAuleyReader:
     def _add(self, record: Any) -> bool:
         """Add a product, or to a product; False if it was there already."""
         if type(record) is not dict:
-            raise BadRecordError(f"no dict but {type(record).__name__}")
+            raise BadRecordError(f"not a dict but a {type(record).__name__}")
         if "asin" not in record:
             raise BadRecordError("no asin")
         asin = check_id(record["asin"])
@@ -134,7 +134,7 @@ class McAuleyReader:
         related = record.get("related")
         if related is not None and related == related:
             if type(related) is not dict:
-                raise BadRecordError(f"related is no dict but {type(related).__name__}")
+                raise BadRecordError(f"related is not a dict but a {type(related).__name__}")
             for name, value in related.items():
                 kind = names[name]
                 self._take(str(name)[:100] if kind is None else kind, name, value, lists, ignored)
@@ -161,7 +161,7 @@ class McAuleyReader:
 
     @staticmethod
     def _take(kind: int | str, name: str, value: Any, lists: list[tuple[int, IdList]], ignored: list[str]) -> None:
-        """Add a list to ``lists``, or its name to ``ignored`` if it is none of ``KINDS``."""
+        """Add a list to ``lists``, or its name to ``ignored`` if it is not one of ``KINDS``."""
         if type(kind) is int:
             if (listed := _ids(name, value)) is not None:
                 lists.append((kind, listed))
@@ -176,15 +176,15 @@ def _described(file: SourceFile) -> str:
 
 
 def _ids(name: str, listed: Any) -> IdList | None:
-    """The ids of a list; None where there is none."""
+    """The ids of a list; None if there is no list."""
     if type(listed) is str:
         listed = clean.list_in(listed) or listed
-    if not listed and listed in (None, "", []):  # no list is no error
+    if not listed and listed in (None, "", []):  # a missing list is not an error
         return None
     if type(listed) is float and listed != listed:  # pandas' way to say so
         return None
     if type(listed) is not list:
-        raise BadRecordError(f"{name} is no list but {type(listed).__name__}")
+        raise BadRecordError(f"{name} is not a list but a {type(listed).__name__}")
     try:
         return check_ids(listed)
     except BadRecordError as error:

@@ -4,7 +4,7 @@ A text is read twice: with the point as the decimal mark (``12.99``, ``1,299.00`
 ``1.299,00``). Most texts make sense in one of the two, or mean the same in both. Where both make sense and differ
 (``1,299`` is 1299 or 1.299), the column decides, once and from all of its values: each text that makes sense in only
 one way is a vote. Without votes, a mark that no currency would need for its cents (``€ 1.299``) is taken for one of
-thousands; and if nothing tells, the point is the decimal mark, as in every program's output.
+thousands; and if nothing decides, the point is the decimal mark, as in every program's output.
 
 Marks of thousands may also be blanks (of any width) and apostrophes; Indian groups (``1,23,456``) are read too.
 """
@@ -80,7 +80,7 @@ class Number(NamedTuple):
 
     @property
     def usual(self) -> float | None:
-        """The meaning in a column that does not tell: the point is the decimal mark wherever that makes sense."""
+        """The meaning in a column that does not decide: the point is the decimal mark wherever that makes sense."""
         return self.comma if self.point is None else self.point
 
 
@@ -251,10 +251,10 @@ class TextNumbers:
             text: string ``[n]``, trimmed, without nulls.
 
         Returns:
-            float64 ``[n]``, NaN for what is no number (spelled-out "nan" and "inf" too), and int8 ``[n]`` for
+            float64 ``[n]``, NaN for what is not a number (spelled-out "nan" and "inf" too), and int8 ``[n]`` for
             :meth:`decided`: 1 or -1 where the value is 1,000 times larger or smaller if the comma is the decimal mark.
         """
-        encoded = text.dictionary_encode()  # there are few different ones, of counts above all
+        encoded = text.dictionary_encode()  # there are few distinct texts, above all where they are counts
         codes, texts = encoded.indices.to_numpy(), encoded.dictionary
         plain = pc.match_substring_regex(texts, _PLAIN)
         values = _array(pc.if_else(plain, texts, "nan").cast(pa.float64())).copy()

@@ -9,12 +9,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from core.catalog import columns
+from core.catalog import column_names
 from core.catalog.containers import UnreadableError
+from core.catalog.file_kind import SourceFile
 from core.catalog.formats import Contents, SourceOptions
 from core.catalog.numbers import TextNumbers
 from core.catalog.quarantine import FileReport
-from core.catalog.recognise import SourceFile
 from core.catalog.tables import refuse_float_ids, shared_codes
 from core.catalog.tabular import (
     Batch,
@@ -56,14 +56,14 @@ _DAY_MS = 86_400_000
 
 def recognise(file: SourceFile) -> bool:
     """Whether a file is a table of order lines."""
-    return has_columns(file, columns.OrderColumns({}))
+    return has_columns(file, column_names.OrderColumns({}))
 
 
 class OrdersReader(TableReader):
     """Fills a table of order lines (a :class:`core.catalog.formats.Reader`)."""
 
     def __init__(self, options: SourceOptions) -> None:
-        super().__init__(columns.OrderColumns(options.columns), "read orders", _BATCH_ROWS)
+        super().__init__(column_names.OrderColumns(options.columns), "read orders", _BATCH_ROWS)
         self._form = options.orders
         self._times = TimeReader(self._form.time_format, self._form.time_zone)
         self._numbers = TextNumbers()

@@ -1,8 +1,8 @@
-"""A team's own table of product pairs into the catalogue's relationships table.
+"""Reads a team's own table of product pairs into the catalogue's relationships table.
 
 Ids are text: whole numbers of a Parquet file are written out, floats are refused, as nobody means ``12.0``. Everything
 works on whole columns, as there may be tens of millions of rows. A row that pairs a product with itself says nothing
-and is counted apart: a self join has one for every product.
+and is counted separately: a self join has one for every product.
 """
 
 import itertools
@@ -11,12 +11,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from core.catalog import columns
+from core.catalog import column_names
 from core.catalog.containers import UnreadableError
+from core.catalog.file_kind import SourceFile
 from core.catalog.formats import Contents
 from core.catalog.numbers import TextNumbers
 from core.catalog.quarantine import FileReport
-from core.catalog.recognise import SourceFile
 from core.catalog.tables import refuse_float_ids, relationships_table, shared_codes
 from core.catalog.tabular import (
     Batch,
@@ -39,14 +39,14 @@ _BATCH_ROWS = 1 << 18
 
 def recognise(file: SourceFile) -> bool:
     """Whether a file is a table of pairs."""
-    return has_columns(file, columns.PAIRS)
+    return has_columns(file, column_names.PAIRS_TABLE)
 
 
 class PairsReader(TableReader):
     """Fills the relationships table from a table of pairs (a :class:`core.catalog.formats.Reader`)."""
 
     def __init__(self) -> None:
-        super().__init__(columns.PAIRS, "read pairs", _BATCH_ROWS)
+        super().__init__(column_names.PAIRS_TABLE, "read pairs", _BATCH_ROWS)
         self._self_pairs = 0
         self._ids: list[pa.DictionaryArray] = []  # of each batch: all of product1, then all of product2
         self._relationships: list[pa.DictionaryArray] = []
@@ -149,7 +149,7 @@ def _checked_ids(columns: list[pa.Array], labels: tuple[str, str]) -> tuple[_Rea
 
 
 def _text(column: pa.Array, reasons: _Reasons, label: str) -> pa.Array:
-    """Trimmed text, empty for null; bytes that are no UTF-8 are noted in ``reasons`` and come out as empty."""
+    """Trimmed text, empty for null; bytes that are not UTF-8 are noted in ``reasons`` and come out as empty."""
     text, invalid = as_utf8(column)
     if invalid is not None:
         reasons.append((invalid, f"{label} is not valid UTF-8"))
@@ -157,10 +157,10 @@ def _text(column: pa.Array, reasons: _Reasons, label: str) -> pa.Array:
 
 
 def _numbers(column: pa.Array, numbers: TextNumbers, reasons: _Reasons) -> tuple[Float32Array, Int8Array]:
-    """float32 weights and int8 doubts (see ``TextNumbers``); rows whose weight is none are noted in ``reasons``."""
+    """float32 weights and int8 doubts (see ``TextNumbers``); rows without a usable weight are noted in ``reasons``."""
     if pa.types.is_string(column.type) or pa.types.is_binary(column.type):
         values, doubts = numbers.read(_text(column, reasons, "weight"))
-        reasons.append((np.isnan(values), "weight is no number"))
+        reasons.append((np.isnan(values), "weight is not a number"))
     else:
         reasons.append((mask_of(column.is_null()), "weight is missing"))
         values = column.cast(pa.float64()).fill_null(np.nan).to_numpy(zero_copy_only=False)

@@ -1,4 +1,4 @@
-"""A team's own table of products into the catalogue's products table."""
+"""Reads a team's own table of products into the catalogue's products table."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from core.catalog import columns
+from core.catalog import column_names
 from core.catalog.clean import split_categories
 from core.catalog.formats import Contents
 from core.catalog.quarantine import FileReport
@@ -20,7 +20,7 @@ class ProductsReader(TableReader):
     """Fills the products table from a team's own table of products (a :class:`core.catalog.formats.Reader`)."""
 
     def __init__(self, mapped: Mapping[str, str] | None = None) -> None:
-        super().__init__(columns.ProductColumns(mapped or {}), "read products", _BATCH_ROWS)
+        super().__init__(column_names.ProductColumns(mapped or {}), "read products", _BATCH_ROWS)
         self._products = ProductRows()
         self._seen: set[str] = set()
 

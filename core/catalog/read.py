@@ -1,4 +1,4 @@
-"""A source of any supported form into a catalogue: the one entry point of the package."""
+"""Reads a source of any supported form into a catalogue: the one entry point of the package."""
 
 import hashlib
 import os
@@ -13,12 +13,12 @@ from typing import Any
 import pyarrow as pa
 
 from core.catalog.containers import UnreadableError
+from core.catalog.file_kind import SourceFile, look_at
 from core.catalog.formats import AUTO, FORMATS, Contents, Format, Reader, SourceOptions, choose
 from core.catalog.orders_table import CUSTOMER_KEY
 from core.catalog.parsed_files import ParsedFiles
 from core.catalog.products_table import ProductsReader
 from core.catalog.quarantine import FileReport, Quarantine
-from core.catalog.recognise import SourceFile, look_at
 from core.catalog.sources.remote import Limits
 from core.catalog.sources.source import Source, fetch, fetch_file, is_several, local_files
 from core.catalog.tables import PRODUCTS, RELATIONSHIPS, Catalog
@@ -198,11 +198,11 @@ def _empty(info: dict[str, Any]) -> InputError:
 
 @contextmanager
 def _named(name: str) -> Iterator[None]:
-    """Give the errors about a file's content its name."""
+    """Add the file's name to errors about its content."""
     try:
         yield
     except UnreadableError as error:
         raise InputError(f"{name}: {error}") from error
-    except (pa.ArrowException, UnicodeDecodeError) as error:  # what no reader foresaw of what a file may hold
+    except (pa.ArrowException, UnicodeDecodeError) as error:  # content that no reader foresaw
         said = " ".join(str(error).split())[:200]
-        raise InputError(f"{name}: the file cannot be read as a table ({said}); write it anew") from error
+        raise InputError(f"{name}: the file cannot be read as a table ({said}); export it again") from error

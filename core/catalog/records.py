@@ -10,7 +10,7 @@ the cell must end too. Any other ``"`` is a character like all others. A record 
   inch mark, say) is far likelier than a text that happens to look like records.
 
 Where one of these fails, the first line alone is bad and reading goes on with the next line: a stray quote costs the
-line it stands in. Lines that are empty or hold only blanks are no records.
+line it stands in. Lines that are empty or hold only blanks are not records.
 
 How it is fast: a block in which no record can span lines, because all its quotes stand where they should, is parsed by
 Arrow; all else is taken line by line. Both give the same records, wherever the blocks are cut.
@@ -55,7 +55,7 @@ class Layout(NamedTuple):
 
 
 class Broken(NamedTuple):
-    """A line that is no record: its 1-based number, why, and what stands there."""
+    """A line that is not a record: its 1-based number, the reason, and its text."""
 
     line: int
     reason: str
@@ -83,7 +83,7 @@ def find_layout(head: bytes, fits: Callable[[list[str]], object | None], edges: 
     """The layout of a text that begins with ``head``; None if no line at its start is a header that ``fits``.
 
     Before the header there may be blank lines, lines that begin with ``#`` and Excel's ``sep=;``. Where the first other
-    line is no header, the last ``#`` line may be it.
+    line is not a header, the last ``#`` line may be it.
 
     Args:
         head: the beginning of the text.
@@ -171,7 +171,7 @@ def read_records(blocks: Iterable[bytes], layout: Layout, wanted: Mapping[str, i
 
 
 def _blank(layout: Layout) -> bytes:
-    """The characters of a line that is no record."""
+    """The characters that a blank line may hold."""
     return b" " if layout.delimiter == b"\t" else b" \t"
 
 

@@ -87,10 +87,10 @@ def check_id(value: Any) -> str:
     """The product id without surrounding white space.
 
     Raises:
-        BadRecordError: it is no string, empty, longer than :data:`MAX_ID_BYTES` or not printable.
+        BadRecordError: the value is not a string, or is empty, longer than :data:`MAX_ID_BYTES` or not printable.
     """
     if type(value) is not str:
-        raise BadRecordError(f"product id is no string but {type(value).__name__}")
+        raise BadRecordError(f"product id is not text but {type(value).__name__}")
     text = value.strip()
     if not text:
         raise BadRecordError("product id is empty")
@@ -125,8 +125,8 @@ _EXPONENT = r"^[0-9]+[eE][0-9]+$"
 def refuse_float_ids(ids: pa.Array, columns: str) -> None:
     """Refuse columns of ids that a program wrote as floating-point numbers: what they were before cannot be known.
 
-    All ids decide together. ``1000.0`` and ``1.2E+05`` are refused where they are at least as many as the ids that are
-    no numbers; ``1E5``, which may be a real id, where such ids are half of all.
+    All ids decide together. ``1000.0`` and ``1.2E+05`` are refused where they are at least as many as the ids that
+    are not numbers; ``1E5``, which may be a real id, where such ids are half of all.
 
     Args:
         ids: string ``[n]``, distinct.
@@ -183,7 +183,7 @@ class ProductRows:
         image_url: Any,
         repeated: bool = False,
     ) -> None:
-        """Add a row of a product; all but ``product_id`` are raw values, None where there is none.
+        """Add a row of a product; all but ``product_id`` are raw values, or None if missing.
 
         Args:
             repeated: whether the product was added before.

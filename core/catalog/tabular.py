@@ -11,12 +11,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from core.catalog import columns
-from core.catalog.columns import Needs
+from core.catalog import column_names
+from core.catalog.column_names import Needs
 from core.catalog.containers import UnreadableError
+from core.catalog.file_kind import PARQUET, TEXT, SourceFile, check_json, is_json
 from core.catalog.lines import LineBlocks, file_sha256
 from core.catalog.quarantine import FileReport
-from core.catalog.recognise import PARQUET, TEXT, SourceFile, check_json, is_json
 from core.catalog.records import Broken, Layout, Records, find_layout, likely_names, read_records
 from core.catalog.tables import MAX_ID_BYTES
 from core.progress import Progress
@@ -34,7 +34,7 @@ class Batch:
         columns: arrays ``[n]`` by documented name; binary from a text file, of any type from others.
         lines: int64 ``[n]``, 1-based line (of a text file, the header counts) or row of each.
         spans: int64 ``[n]``, over how many lines each goes.
-        broken: lines that are no rows.
+        broken: lines that are not rows.
     """
 
     columns: dict[str, pa.Array]
@@ -52,7 +52,7 @@ class TableFile:
         fingerprint: SHA-256 of the file, complete once :meth:`batches` is exhausted.
 
     Raises:
-        UnreadableError: this is no such table.
+        UnreadableError: the file is not such a table.
     """
 
     def __init__(self, file: SourceFile, needs: Needs, progress: Progress, stage: str, batch_rows: int) -> None:
@@ -65,9 +65,9 @@ class TableFile:
             names = self._layout.names
         else:
             self._file, names = _open(file.path, file.kind)
-        self._found = needs.columns(names)
-        self.read = {role: names[position].strip() for role, position in self._found.items()}
-        self.unread = columns.unread(names, self._found)
+        self._positions = needs.columns(names)
+        self.read = {role: names[position].strip() for role, position in self._positions.items()}
+        self.unread = column_names.unread(names, self._positions)
 
     def batches(self) -> Iterator[Batch]:
         """All rows, in order.
@@ -82,10 +82,10 @@ class TableFile:
         reader = LineBlocks(self._path, self._progress, self._stage)
         held: list[Records] = []
         rows = size = 0
-        for found in read_records(reader.blocks(), self._layout, self._found):
-            held.append(found)
-            rows += len(found.lines) + len(found.broken)
-            size += sum(column.nbytes for column in found.columns.values())
+        for records in read_records(reader.blocks(), self._layout, self._positions):
+            held.append(records)
+            rows += len(records.lines) + len(records.broken)
+            size += sum(column.nbytes for column in records.columns.values())
             if rows >= self._batch_rows or size >= _BATCH_BYTES:
                 yield _together(held)
                 held, rows, size = [], 0, 0
@@ -94,7 +94,7 @@ class TableFile:
         if reader.faults:
             none = np.empty(0, np.int64)
             faults = [Broken(line, reason, _bytes(excerpt)) for line, reason, excerpt in reader.faults]
-            yield Batch({role: pa.array([], pa.binary()) for role in self._found}, none, none, faults)
+            yield Batch({role: pa.array([], pa.binary()) for role in self._positions}, none, none, faults)
         self.fingerprint = reader.fingerprint
 
     def _row_batches(self) -> Iterator[Batch]:
@@ -103,15 +103,15 @@ class TableFile:
             for rows in self._rows():
                 lines = np.arange(done + 1, done + 1 + len(rows))
                 done += len(rows)
-                found = {role: _plain(rows.column(i)) for i, role in enumerate(self._found)}
-                yield Batch(found, lines, np.ones_like(lines))
+                by_role = {role: _plain(rows.column(i)) for i, role in enumerate(self._positions)}
+                yield Batch(by_role, lines, np.ones_like(lines))
         except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             raise _broken(self._kind, error) from error
         self.fingerprint = file_sha256(self._path)
 
     def _rows(self) -> Iterator[pa.RecordBatch]:
-        """Batches with just the wanted columns, in the order of ``_found``."""
-        wanted = list(self._found.values())
+        """Batches with just the wanted columns, in the order of ``_positions``."""
+        wanted = list(self._positions.values())
         if self._kind == PARQUET:
             names = [self._file.schema_arrow.names[i] for i in wanted]
             done, total = 0, self._file.metadata.num_rows
@@ -131,7 +131,7 @@ class TableFile:
 def has_columns(file: SourceFile, needs: Needs) -> bool:
     """Whether a file is a table with the needed columns."""
     if file.kind == TEXT:
-        return find_layout(file.head, needs.find, edges=needs is columns.PAIRS) is not None
+        return find_layout(file.head, needs.find, edges=needs is column_names.PAIRS_TABLE) is not None
     return needs.find(_open(file.path, file.kind)[1]) is not None
 
 
@@ -175,7 +175,7 @@ def _together(parts: list[Records]) -> Batch:
 
 
 def _layout(head: bytes, needs: Needs) -> Layout:
-    layout = find_layout(head, needs.find, edges=needs is columns.PAIRS)
+    layout = find_layout(head, needs.find, edges=needs is column_names.PAIRS_TABLE)
     if layout is not None:
         return layout
     if is_json(head):
@@ -187,7 +187,7 @@ def _layout(head: bytes, needs: Needs) -> Layout:
     if not head.strip():
         raise UnreadableError(f"the file is empty; a {needs.what} needs the columns {', '.join(needs.needed)}")
     if len(head) >= _FEW_BYTES and b"\n" not in head:
-        raise UnreadableError(f"its first line is longer than {_FEW_BYTES:,} bytes, so this is no table")
+        raise UnreadableError(f"its first line is longer than {_FEW_BYTES:,} bytes, so this is not a table")
     raise needs.missing(likely_names(head))
 
 
@@ -205,7 +205,7 @@ def _open(path: Path, kind: str) -> tuple[Any, list[str]]:
 
 def _broken(kind: str, error: Exception) -> UnreadableError:
     said = " ".join(str(error).split())[:200]
-    return UnreadableError(f"broken {kind.title()} file ({said}); write it anew")
+    return UnreadableError(f"broken {kind.title()} file ({said}); export it again")
 
 
 def _plain(column: pa.Array) -> pa.Array:
@@ -256,9 +256,9 @@ def id_text(column: pa.Array, label: str) -> pa.Array:
 
 
 def as_utf8(column: pa.Array) -> tuple[pa.Array, BoolArray | None]:
-    """Text as strings, and where it is no UTF-8 (bool ``[n]``, None for nowhere); there the text is empty.
+    """Text as strings, and where it is not UTF-8 (bool ``[n]``, None for nowhere); there the text is empty.
 
-    Empty too where there is none.
+    Nulls come out as empty text too.
     """
     invalid = None
     if pa.types.is_binary(column.type):
@@ -279,7 +279,7 @@ def _decoded(value: bytes | None) -> str | None:
 
 
 def id_faults(texts: pa.Array) -> Iterable[tuple[BoolArray, str]]:
-    """What makes a text unfit as a product id: masks (bool ``[n]``) with their reasons, the first that holds counts."""
+    """Masks (bool ``[n]``) of texts unfit as product ids, with the reasons; the first that applies counts."""
     yield mask_of(pc.equal(texts, "")), "is missing"
     yield mask_of(pc.invert(pc.utf8_is_printable(texts))), "has unprintable characters"
     yield mask_of(pc.greater(pc.binary_length(texts), MAX_ID_BYTES)), f"is longer than {MAX_ID_BYTES:,} bytes"

@@ -1,7 +1,7 @@
-"""The registry: one entry per model, and nothing else.
+"""The registry, with one entry per model.
 
-Adding a model means writing its module beside this one and adding its entry here; assets, settings, metrics, neighbours
-and the explorer follow. Entries hold import paths, not functions, so that this module stays light.
+To add a model, write its module in this package and add its entry here; settings, assets, metrics, neighbours and the
+explorer follow. Entries hold import paths instead of functions, so that this module stays light to import.
 """
 
 from core.interfaces import CENTER_CENTER, CENTER_CONTEXT, NATIVE, Model
@@ -9,7 +9,7 @@ from core.interfaces import CENTER_CENTER, CENTER_CONTEXT, NATIVE, Model
 _ENTRIES = (
     Model(
         name="popularity",
-        description="Product of the two degrees: what popularity alone achieves, the floor for every model.",
+        description="Product of the two degrees: what popularity alone achieves, and the floor for every model.",
         train="core.models.baselines:train_popularity",
         config="core.models.baselines:PopularityConfig",
         inputs=("graph",),
@@ -20,7 +20,7 @@ _ENTRIES = (
     ),
     Model(
         name="adamic_adar",
-        description="Common neighbours, each counted 1 / log(degree) (Adamic and Adar, 2003).",
+        description="Number of common neighbours, each counted as 1 / log(degree) (Adamic and Adar, 2003).",
         train="core.models.baselines:train_adamic_adar",
         config="core.models.baselines:AdamicAdarConfig",
         inputs=("graph",),
@@ -31,7 +31,7 @@ _ENTRIES = (
     ),
     Model(
         name="rp3beta",
-        description="Three steps of a random walk, popular targets held back (RP3beta; Paudel et al., 2016).",
+        description="Three steps of a random walk, with popular targets damped (RP3beta; Paudel et al., 2016).",
         train="core.models.rp3beta:train",
         config="core.models.rp3beta:RP3BetaConfig",
         inputs=("graph",),
@@ -41,7 +41,7 @@ _ENTRIES = (
     ),
     Model(
         name="personalized_pagerank",
-        description="Where a walk that restarts at a product spends its time (personalized PageRank).",
+        description="Time that a walk with restarts at a product spends at each of the others (personalized PageRank).",
         train="core.models.pagerank:train",
         config="core.models.pagerank:PageRankConfig",
         inputs=("graph",),
@@ -51,7 +51,7 @@ _ENTRIES = (
     ),
     Model(
         name="cooccurrence",
-        description="Cosine of how often two products stand near each other on the walks, without any learning.",
+        description="Cosine of how often two products are near each other on the walks, without any learning.",
         train="core.models.cooccurrence.train:train",
         config="core.models.cooccurrence.config:CooccurrenceConfig",
         inputs=("walks",),
@@ -61,7 +61,7 @@ _ENTRIES = (
     ),
     Model(
         name="content_knn",
-        description="What products of the same brand and categories go with; places products that have no pair yet.",
+        description="Partners of products with the same brand and categories; also scores products without pairs.",
         train="core.models.content_knn.train:train",
         config="core.models.content_knn.config:ContentConfig",
         inputs=("products", "graph"),
@@ -72,7 +72,7 @@ _ENTRIES = (
     ),
     Model(
         name="gensim_word2vec",
-        description="word2vec on the walks with gensim, CBOW as in the article.",
+        description="Word2vec on the walks with gensim; CBOW as in the article.",
         train="core.models.gensim_word2vec.train:train",
         config="core.models.gensim_word2vec.config:GensimConfig",
         inputs=("walks",),
@@ -109,7 +109,7 @@ _ENTRIES = (
     ),
     Model(
         name="skipgram_side_info_weighted",
-        description="The same with learned weights for every product (EGES; Wang et al., 2018).",
+        description="Skip-gram with side information and learned weights for every product (EGES; Wang et al., 2018).",
         train="core.models.side_info.train:train_weighted",
         config="core.models.side_info.config:WeightedSideInfoConfig",
         inputs=("walks", "graph", "products"),
@@ -122,7 +122,7 @@ _ENTRIES = (
     ),
     Model(
         name="node2vec",
-        description="The same skip-gram on second-order walks that tend to stay near (node2vec).",
+        description="Skip-gram on second-order walks that tend to stay near their start (node2vec).",
         train="core.models.skipgram.train:train_node2vec",
         config="core.models.skipgram.config:SkipGramConfig",
         inputs=("node2vec_walks",),
@@ -134,7 +134,7 @@ _ENTRIES = (
     ),
     Model(
         name="matrix_factorization",
-        description="One vector per product, whose inner products are fitted to the training pairs.",
+        description="One vector per product; the inner products are fitted to the training pairs.",
         train="core.models.matrix_factorization.train:train",
         config="core.models.matrix_factorization.config:PairsFactorizationConfig",
         inputs=("graph",),
@@ -160,7 +160,7 @@ _ENTRIES = (
     ),
     Model(
         name="matrix_factorization_sequences",
-        description="Matrix factorization on products that stand near each other on the walks.",
+        description="Matrix factorization on products that are near each other on the walks.",
         train="core.models.matrix_factorization.train:train_sequences",
         config="core.models.matrix_factorization.config:SequencesFactorizationConfig",
         inputs=("walks",),
@@ -172,7 +172,7 @@ _ENTRIES = (
     ),
     Model(
         name="blend",
-        description="Candidates and scores of several models, paths and metadata, ranked by small networks: the best.",
+        description="The best model: networks rank candidates by the scores of several models, paths and metadata.",
         train="core.models.blend.train:train",
         config="core.models.blend.config:BlendConfig",
         inputs=("products", "graph", "walks"),

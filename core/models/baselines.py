@@ -1,4 +1,4 @@
-"""Models that learn nothing: popularity and Adamic-Adar, the floor every trained model has to clear."""
+"""Models that learn nothing: popularity and Adamic-Adar, which every trained model has to beat."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,8 @@ class PopularityConfig:
 
     smoothing: float = setting(
         1.0,
-        "added to every degree, so that a pair with an unseen product still ranks by the other one; 0 = bare degrees",
+        "Number added to every degree, so that a pair with an unseen product is scored by the other product; 0 adds "
+        "nothing.",
         ge=0.0,
         le=1_000.0,
     )
@@ -30,8 +31,8 @@ class AdamicAdarConfig:
 def train_popularity(inputs: Inputs, config: PopularityConfig, context: TrainContext) -> TrainedModel:
     """Score of a pair = (degree(i) + smoothing) * (degree(j) + smoothing), known as preferential attachment.
 
-    Liben-Nowell and Kleinberg, "The link-prediction problem for social networks" (2007), section 3, without
-    smoothing. With it, popularity has an answer for products without a training pair as well: the other product's.
+    Liben-Nowell and Kleinberg, "The link-prediction problem for social networks" (2007), section 3, do not smooth.
+    With smoothing, pairs with a product that has no training pair are scored by the other product's degree.
 
     Returns:
         TrainedModel whose ``gram`` matrix is the smoothed degree as one column, float32 ``[n_nodes, 1]``.
@@ -39,15 +40,15 @@ def train_popularity(inputs: Inputs, config: PopularityConfig, context: TrainCon
     with context.clock.phase("training"):
         graph = _graph(inputs)
         column = sp.csr_matrix((graph.degree + config.smoothing).astype(np.float32)[:, None])
-    return _embeddings("popularity", graph, column, {"smoothing": config.smoothing})
+    return _trained("popularity", graph, column, {"smoothing": config.smoothing})
 
 
 def train_adamic_adar(inputs: Inputs, config: AdamicAdarConfig, context: TrainContext) -> TrainedModel:
     """Score of a pair = sum over its common neighbours u of 1 / log(degree(u)).
 
     Adamic and Adar, "Friends and neighbors on the Web" (2003). The sum is entry (i, j) of B Bᵀ with B = A
-    diag(1 / sqrt(log degree)) and A the unweighted adjacency. A node of degree 1 is nobody's common
-    neighbour; its weight, 1 / log 1, is set to 0.
+    diag(1 / sqrt(log degree)) and A the unweighted adjacency. A node of degree 1 is never a common neighbour; its
+    weight, 1 / log 1, is set to 0.
 
     Returns:
         TrainedModel whose ``gram`` matrix is B, float32 ``[n_nodes, n_nodes]``.
@@ -60,7 +61,7 @@ def train_adamic_adar(inputs: Inputs, config: AdamicAdarConfig, context: TrainCo
         n = graph.n_nodes
         matrix = sp.csr_matrix((weight[graph.indices], graph.indices, graph.indptr), shape=(n, n), copy=True)
         matrix.eliminate_zeros()
-    return _embeddings("adamic_adar", graph, matrix, {})
+    return _trained("adamic_adar", graph, matrix, {})
 
 
 def _graph(inputs: Inputs) -> ProductGraph:
@@ -69,7 +70,7 @@ def _graph(inputs: Inputs) -> ProductGraph:
     return inputs.graph
 
 
-def _embeddings(model: str, graph: ProductGraph, gram: sp.csr_matrix, config: dict[str, float]) -> TrainedModel:
+def _trained(model: str, graph: ProductGraph, gram: sp.csr_matrix, config: dict[str, float]) -> TrainedModel:
     return TrainedModel(
         model=model,
         seen=graph.degree > 0,

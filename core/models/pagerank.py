@@ -1,4 +1,4 @@
-"""Personalized PageRank on the training graph: its settings and what is stored for scoring."""
+"""Personalized PageRank on the training graph: its settings and the matrix that is stored for scoring."""
 
 from dataclasses import asdict, dataclass
 
@@ -11,11 +11,14 @@ class PageRankConfig:
     """Settings of personalized PageRank."""
 
     damping: float = setting(
-        0.85, "Chance to walk on instead of stopping; lower stays nearer to the product.", ge=0.01, le=0.99
+        0.85,
+        "Probability that the walk continues instead of restarting; lower values stay closer to the product.",
+        ge=0.01,
+        le=0.99,
     )
     tolerance: float = setting(
         3e-5,
-        "Largest error of a score, per unit of the target's summed pair weights; ten times less takes up to ten times "
+        "Maximum error of a score, per unit of the target's summed pair weights; a tenth of it takes up to ten times "
         "as long.",
         ge=1e-12,
         le=1.0,

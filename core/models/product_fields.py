@@ -1,4 +1,4 @@
-"""The values that products carry in their metadata fields, and how rare each is."""
+"""The values in the metadata fields of products, and how rare each value is."""
 
 import numpy as np
 import pyarrow as pa
@@ -8,7 +8,7 @@ from core.catalog.clean import PLACEHOLDER_BRANDS
 
 
 def brands(products: pa.Table) -> tuple[np.ndarray, pa.Array]:
-    """int64 owners and lower-case brands (null: none); placeholders such as "Unknown" are no brand."""
+    """int64 owners and lower-case brands, or null; placeholders such as "Unknown" are not brands."""
     brand = pc.utf8_lower(pc.utf8_trim_whitespace(products["brand"].combine_chunks().cast(pa.string())))
     unusable = pa.array(["", *sorted(PLACEHOLDER_BRANDS)])
     brand = pc.if_else(pc.is_in(brand, value_set=unusable), pa.scalar(None, pa.string()), brand)
@@ -22,7 +22,7 @@ def categories(products: pa.Table) -> tuple[np.ndarray, pa.Array]:
 
 
 def price_bands(products: pa.Table, bands: int) -> tuple[np.ndarray, pa.Array]:
-    """int64 owners and the band, "0" up to ``bands - 1`` (null: no price), of about as many products each."""
+    """int64 owners and price bands, "0" to ``bands - 1`` or null; all bands have about the same number of products."""
     price = products["price"].combine_chunks().to_numpy(zero_copy_only=False).astype(np.float64)
     known = np.isfinite(price)
     edges = np.unique(np.quantile(price[known], np.arange(1, bands) / bands)) if known.any() else np.empty(0)
@@ -35,11 +35,11 @@ def distinct_values(owner: np.ndarray, value: pa.Array) -> tuple[np.ndarray, np.
 
     Args:
         owner: int ``[m]`` nodes.
-        value: string ``[m]``; null is no value.
+        value: string ``[m]``; nulls are left out.
 
     Returns:
         int64 nodes and value numbers, of equal length; float64 IDF per value: log(products that have the field /
-        products that have the value), so 0 for what all have.
+        products that have the value), which is 0 for a value that all have.
     """
     present = value.is_valid().to_numpy(zero_copy_only=False)
     owner = owner[present].astype(np.int64)

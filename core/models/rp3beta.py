@@ -1,4 +1,4 @@
-"""RP3β: three steps of a random walk on the training graph, with popular targets held back."""
+"""RP3β: three steps of a random walk on the training graph, with popular targets damped."""
 
 from dataclasses import asdict, dataclass
 
@@ -15,7 +15,11 @@ class RP3BetaConfig:
     """Settings of RP3β."""
 
     beta: float = setting(
-        0.25, "How strongly popular targets are held back; 0 = not at all (P3), 1 = by their full degree.", ge=0, le=2
+        0.25,
+        "Power of the target's degree by which scores are divided: 0 does not damp popular targets (P3), 1 divides by "
+        "the full degree.",
+        ge=0,
+        le=2,
     )
 
 
@@ -23,9 +27,9 @@ def train(inputs: Inputs, config: RP3BetaConfig, context: TrainContext) -> Train
     """Score of a list entry = (P³)[i, j] / degree(j) ** beta, with P the transition matrix of the training graph.
 
     Paudel, Christoffel, Newell and Bernstein, "Updatable, Accurate, Diverse, and Scalable Recommendations for
-    Interactive Applications" (ACM TiiS, 2016), section 3.2.3. There, three steps lead from a user over an item and
-    another user to an item; here they lead from a product over one that goes with it and one that is like it to a
-    product that goes with it.
+    Interactive Applications" (ACM TiiS, 2016), section 3.2.3. There, three steps lead from a user via an item and
+    another user to an item; here they lead from a product via a product that goes with it and one that is like it to
+    another product that goes with it.
 
     Returns:
         TrainedModel with ``chain_0`` = ``chain_1`` = P and ``chain_2`` = P D^-beta, float32 ``[n_nodes, n_nodes]``.
@@ -35,9 +39,9 @@ def train(inputs: Inputs, config: RP3BetaConfig, context: TrainContext) -> Train
     with context.clock.phase("training"):
         graph = inputs.graph
         step = transition_matrix(graph).astype(np.float32)
-        held_back = np.maximum(graph.degree, 1.0) ** -config.beta  # of isolated products no step leads to
+        damping = np.maximum(graph.degree, 1.0) ** -config.beta  # no step leads to products of degree 0
         last = sp.csr_matrix(
-            ((step.data * held_back[graph.indices]).astype(np.float32), graph.indices, graph.indptr), shape=step.shape
+            ((step.data * damping[graph.indices]).astype(np.float32), graph.indices, graph.indptr), shape=step.shape
         )
     return TrainedModel(
         model="rp3beta",

@@ -1,4 +1,4 @@
-"""Building a square sparse matrix block of rows by block of rows, in threads."""
+"""Building a square sparse matrix in threads, one block of rows at a time."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -9,13 +9,13 @@ import scipy.sparse as sp
 from core.progress import Progress
 
 Rows = tuple[np.ndarray, np.ndarray, np.ndarray]
-"""int64 lengths of the rows, and their columns and values one row after the other."""
+"""int64 lengths of the rows, and the columns and values of all rows, one row after the other."""
 
 
 def matrix_by_blocks(
     n_nodes: int, size: int, rows: Callable[[int, int], Rows], threads: int, stage: str, progress: Progress
 ) -> sp.csr_matrix:
-    """CSR ``[n_nodes, n_nodes]`` of ``rows(first, last)`` by blocks of ``size`` rows, for any ``threads`` alike."""
+    """CSR ``[n_nodes, n_nodes]`` from blocks ``rows(first, last)`` of ``size`` rows; ``threads`` do not change it."""
     blocks = [(first, min(first + size, n_nodes)) for first in range(0, n_nodes, size)]
     lengths, indices, data = [], [], []
     with ThreadPoolExecutor(threads) as pool:

@@ -36,8 +36,7 @@ import scipy.sparse as sp
 from upath import UPath
 
 from core.errors import InputError
-from core.store import files as artefact_files
-from core.store import leases
+from core.store import files, leases
 from core.store.bucket_copies import local_copy
 from core.store.earlier import as_today
 from core.store.files import DamagedFileError
@@ -48,9 +47,9 @@ from core.store.manifest import (
     READABLE,
     VERSION_NAME,
     Manifest,
-    check_name,
+    check_names,
     digest,
-    files,
+    file_entries,
     is_asset_part,
     is_category,
     is_field,
@@ -65,7 +64,7 @@ _UNFINISHED = re.compile(re.escape(MANIFEST) + r"\.[0-9a-f]{8}\.tmp")
 _ABANDONED_SECONDS = 900.0
 """A version that no manifest names, and that nobody is writing, is removed once it is older than this."""
 _UNKNOWN_SECONDS = 86_400.0
-"""The same for one whose writer is on another machine, where nobody here can tell whether it lives."""
+"""The same for one whose writer is on another machine, where this machine cannot tell whether it is alive."""
 _MOST_ATTEMPTS = 20
 
 
@@ -85,7 +84,7 @@ class Store:
         Raises:
             InputError: a name that could lead out of the store.
         """
-        check_name(asset, category)
+        check_names(asset, category)
         return self.root.joinpath(*asset.split("/"), category)
 
     def manifest(self, asset: str, category: str) -> Manifest | None:
@@ -101,7 +100,7 @@ class Store:
         return write_artefact(self.folder(asset, category), asset, category, value, info)
 
     def read(self, asset: str, category: str) -> Any:
-        """Load the current version; see :func:`read_artefact`. Raises FileNotFoundError if there is none."""
+        """Load the current version; see :func:`read_artefact`. Raises FileNotFoundError if it does not exist."""
         return read_artefact(self.folder(asset, category), asset, category)
 
     def read_field(self, asset: str, category: str, field: str) -> Any:
@@ -119,7 +118,7 @@ class Store:
         def find(at: UPath, manifest: Manifest) -> Path:
             entry = _entry(manifest, field)
             path = _local(at, entry)
-            artefact_files.check_size(path, entry)
+            files.check_size(path, entry)
             return path
 
         return _current(self.folder(asset, category), asset, category, find)
@@ -173,8 +172,8 @@ def read_manifest(folder: UPath, asset: str, category: str) -> Manifest | None:
 
 
 def earlier_manifest(folder: UPath, asset: str, category: str) -> Manifest | None:
-    """The same for those who are about to replace the artefact, or to have it replaced: what is damaged counts as
-    never made, and a warning is logged."""
+    """The same for a caller that is about to replace the artefact: a damaged one counts as never made, and a warning is
+    logged."""
     data = _manifest_bytes(folder)
     return None if _warn_of_damage(folder, data, asset, category) or data is None else parse(data, asset, category)
 
@@ -219,11 +218,11 @@ def write_artefact(
         still_wanted: asked once all files are written, right before the version becomes current.
 
     Raises:
-        TypeError: for a value of any other type, an array of Python objects, or a name that is none for a file.
+        TypeError: for a value of any other type, an array of Python objects, or a name that cannot be a file's.
         InputError: the disk is full, or the value is no longer wanted; nothing of the new version is left there. Or
             somebody removed the new version's files while they were written; then what was current is again.
     """
-    check_name(asset, category)
+    check_names(asset, category)
     version = time.strftime(_STAMP, time.gmtime()) + "-" + uuid.uuid4().hex[:8]
     target = folder / version
     try:
@@ -235,7 +234,7 @@ def write_artefact(
         parse(data, asset, category)  # nothing is written that could not be read
         _check_whole(target, manifest)
         if still_wanted is not None and not still_wanted():
-            raise InputError(f"{asset} of {category} was not stored: the run that made it is over")
+            raise InputError(f"{asset} of {category} was not stored: the run that made it has ended")
         before = _manifest_bytes(folder)
         _warn_of_damage(folder, before, asset, category)
         _replace(folder / MANIFEST, data)
@@ -267,9 +266,9 @@ def write_artefact(
 
 def _check_whole(target: UPath, manifest: Manifest) -> None:
     """Raise InputError if one of the version's files is missing or not of its size."""
-    found = _sizes(target)
-    for entry in files(manifest.fields):
-        if found.get(entry["file"]) != entry["bytes"]:
+    sizes = _sizes(target)
+    for entry in file_entries(manifest.fields):
+        if sizes.get(entry["file"]) != entry["bytes"]:
             raise InputError(
                 f"{target / entry['file']} was removed or changed while {manifest.asset} of {manifest.category} was "
                 f"stored; {remedy(manifest.asset, manifest.category)}"
@@ -289,7 +288,7 @@ def _sizes(folder: UPath) -> dict[str, int]:
         listed = folder.fs.ls(folder.path, detail=True)
     except FileNotFoundError:
         return {}
-    return {one["name"].rstrip("/").rpartition("/")[2]: int(one["size"] or 0) for one in listed}
+    return {file["name"].rstrip("/").rpartition("/")[2]: int(file["size"] or 0) for file in listed}
 
 
 def read_artefact(folder: UPath, asset: str, category: str, sums: bool = False) -> Any:
@@ -302,7 +301,7 @@ def read_artefact(folder: UPath, asset: str, category: str, sums: bool = False) 
             are compared always.
 
     Raises:
-        FileNotFoundError: there is none.
+        FileNotFoundError: the artefact was never materialized.
         InputError: it is damaged; the message names the file and the command that makes the artefact again.
     """
     return _current(folder, asset, category, lambda at, manifest: _read_value(at, manifest, sums))
@@ -313,15 +312,15 @@ def check_artefact(folder: UPath, asset: str, category: str) -> Manifest:
     the above does."""
 
     def check(at: UPath, manifest: Manifest) -> Manifest:
-        for entry in files(manifest.fields):
-            artefact_files.check_sum(at / entry["file"], entry)
+        for entry in file_entries(manifest.fields):
+            files.check_sum(at / entry["file"], entry)
         return manifest
 
     return _current(folder, asset, category, check)
 
 
 def _current(folder: UPath, asset: str, category: str, use: Callable[[UPath, Manifest], _T]) -> _T:
-    """Do something with the current version, anew where a rebuild replaces it meanwhile."""
+    """Do something with the current version, and start again if a rebuild replaces it meanwhile."""
     tried = ""
     for _ in range(_MOST_ATTEMPTS):
         manifest = read_manifest(folder, asset, category)
@@ -336,7 +335,7 @@ def _current(folder: UPath, asset: str, category: str, use: Callable[[UPath, Man
             tried = manifest.version
         except DamagedFileError as error:
             raise InputError(f"{error}; {remedy(asset, category)}") from error
-    raise InputError(f"{folder} is replaced again and again; try later")
+    raise InputError(f"{folder} is replaced again and again; try again later")
 
 
 def _write_value(target: UPath, value: Any) -> tuple[str, dict[str, Any]]:
@@ -419,25 +418,25 @@ def _read_value(folder: UPath, manifest: Manifest, sums: bool = False) -> Any:
 
 def _read_fields(folder: UPath, kind: str, fields: Mapping[str, Any], sums: bool = False) -> Any:
     kind, fields = as_today(kind, fields)
-    made = getattr(importlib.import_module(ARTEFACTS[kind]), kind)
-    known = {one.name: one for one in dataclasses.fields(made)}
+    artefact_class = getattr(importlib.import_module(ARTEFACTS[kind]), kind)
+    known = {known_field.name: known_field for known_field in dataclasses.fields(artefact_class)}
     needed = {
-        name for name, one in known.items()
-        if one.default is dataclasses.MISSING and one.default_factory is dataclasses.MISSING
+        name for name, known_field in known.items()
+        if known_field.default is dataclasses.MISSING and known_field.default_factory is dataclasses.MISSING
     }  # fmt: skip
     if not needed <= set(fields) <= set(known):
         raise DamagedFileError(f"{folder} is damaged: its fields are not those of {kind}, or a newer version wrote it")
     values = {name: _read_field(folder, entry, sums) for name, entry in fields.items()}
-    hints = typing.get_type_hints(made)
+    hints = typing.get_type_hints(artefact_class)
     for name, value in values.items():
         if not _is_of(value, hints[name]):
             raise DamagedFileError(f"{folder} is damaged: the field {name!r} of {kind} holds a {type(value).__name__}")
-    found = made(**values)
+    artefact = artefact_class(**values)
     if kind == "ProductGraph":
-        fault = artefact_files.csr_fault(found.indptr, found.indices, found.n_nodes, found.n_nodes)
-        if fault or len(found.weights) != len(found.indices):
+        fault = files.csr_fault(artefact.indptr, artefact.indices, artefact.n_nodes, artefact.n_nodes)
+        if fault or len(artefact.weights) != len(artefact.indices):
             raise DamagedFileError(f"{folder} is damaged: {fault or 'its weights are not as many as its pairs'}")
-    return found
+    return artefact
 
 
 def _is_of(value: Any, hint: Any) -> bool:
@@ -471,12 +470,12 @@ def _read_field(folder: UPath, entry: Mapping[str, Any], sums: bool = False) -> 
             return _read_fields(folder, entry["type"], entry["fields"], sums)
     path = _local(folder, entry)
     if sums:
-        artefact_files.check_sum(path, entry)
-    return artefact_files.read(path, entry)
+        files.check_sum(path, entry)
+    return files.read(path, entry)
 
 
 class _Hashing(io.RawIOBase):
-    """Passes on to a file what is written and takes its digest on the way: a bucket's file is dear to read back."""
+    """Writes to a file and computes the digest on the way: reading a bucket's file back is expensive."""
 
     def __init__(self, out: Any) -> None:
         self._out = out

@@ -82,7 +82,7 @@ def _inside(root: Path, path: UPath) -> Path:
     folder = root
     for part in (str(path.protocol), *path.path.strip("/").split("/")[:-1]):
         if part in ("", ".", "..") or "\0" in part:
-            raise InputError(f"{path} is no place in a bucket: {part!r} cannot be part of one")
+            raise InputError(f"{path} is not a path in a bucket: {part!r} cannot be part of one")
         folder = folder / part
         if folder.is_symlink():
             folder.unlink()

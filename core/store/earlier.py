@@ -1,4 +1,4 @@
-"""What earlier versions of this program stored, read as what it is called today."""
+"""Reads what earlier versions of this program stored under the names of today."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -30,8 +30,8 @@ def as_today(kind: str, fields: Mapping[str, Any]) -> tuple[str, Mapping[str, An
     old = {name for _, parts in _SPLIT.values() for name in parts.values()} | set(_SPLIT_ARRAYS.values())
     if kind != "PairSplit" or not old <= set(fields):
         return kind, fields
-    made = {name: entry for name, entry in fields.items() if name not in old}
+    renamed = {name: entry for name, entry in fields.items() if name not in old}
     for name, (pairs, parts) in _SPLIT.items():
         nested = {part: fields[before] for part, before in parts.items()}
-        made[name] = {"format": "artefact", "type": pairs, "fields": nested}
-    return kind, made | {name: fields[before] for name, before in _SPLIT_ARRAYS.items()}
+        renamed[name] = {"format": "artefact", "type": pairs, "fields": nested}
+    return kind, renamed | {name: fields[before] for name, before in _SPLIT_ARRAYS.items()}

@@ -1,4 +1,4 @@
-"""Opening a stored file, which may be damaged, against what its manifest says of it.
+"""Opens a stored file, which may be damaged, and compares it with its description in the manifest.
 
 A damaged file ends in a sentence: it can neither make a reader reserve memory for what is not there, nor hand to
 compiled code an index that lies outside of an array.
@@ -22,7 +22,7 @@ from core.typing import AnyArray
 
 
 class DamagedFileError(InputError):
-    """A stored file that is not what its manifest says; the message names file and fault, and no remedy."""
+    """A stored file that is not what its manifest says; the message names the file and the fault, but no remedy."""
 
 
 _HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
@@ -72,11 +72,11 @@ def check_sum(path: Path | UPath, entry: Mapping[str, Any]) -> None:
 
 def sha256(path: Path | UPath) -> str:
     """SHA-256 of a file, as hexadecimal digits."""
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     with path.open("rb") as file:
         while part := file.read(_CHUNK):
-            found.update(part)
-    return found.hexdigest()
+            digest.update(part)
+    return digest.hexdigest()
 
 
 def csr_fault(indptr: AnyArray, indices: AnyArray, rows: int, columns: int) -> str:
@@ -118,7 +118,7 @@ def header(file: Any) -> tuple[tuple[int, ...], bool, np.dtype]:
     """Shape, whether columns come first, and type of an array in NumPy's format; leaves the file at its values.
 
     Raises:
-        ValueError: it is none, or one of Python objects.
+        ValueError: it is not such an array, or holds Python objects.
     """
     version = np.lib.format.read_magic(file)
     _need(version in _HEADERS, f"its version {version} is unknown")

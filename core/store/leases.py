@@ -1,4 +1,4 @@
-"""Who is writing a version of an artefact, so that nobody takes it for abandoned and removes it.
+"""Records who is writing a version of an artefact, so that it is not taken for abandoned and removed.
 
 A writer may be slow, stopped for hours or on another machine: its age says nothing, so the file says which process it
 is.
@@ -36,12 +36,12 @@ def release(version: UPath) -> None:
 def writer_is_alive(version: UPath) -> bool | None:
     """Whether the version is still being written; None where this machine cannot know.
 
-    False also where no writer has left word: the version is finished, or of a program that left none.
+    False also if there is no lease: the version is finished, or was written by a program that left none.
     """
     try:
-        found = json.loads((version / LEASE).read_bytes())
+        lease = json.loads((version / LEASE).read_bytes())
     except FileNotFoundError:
         return False
     except (OSError, ValueError, RecursionError):
         return None
-    return is_alive(found) if isinstance(found, dict) else None
+    return is_alive(lease) if isinstance(lease, dict) else None

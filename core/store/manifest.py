@@ -75,7 +75,7 @@ class Manifest:
     @property
     def bytes(self) -> int:
         """Total size of the artefact's files."""
-        return sum(int(entry["bytes"]) for entry in files(self.fields))
+        return sum(int(entry["bytes"]) for entry in file_entries(self.fields))
 
 
 _NOT_CONTENT = {"info", "learning_curve"}
@@ -88,14 +88,14 @@ def digest(kind: str, fields: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps([kind, content], sort_keys=True).encode()).hexdigest()
 
 
-def files(node: Any) -> Iterator[dict[str, Any]]:
+def file_entries(node: Any) -> Iterator[dict[str, Any]]:
     """The descriptions of all files among an artefact's described fields, also of nested ones."""
     if isinstance(node, dict):
         if "file" in node:
             yield node
         elif node.get("format") != "json":
             for child in node.values():
-                yield from files(child)
+                yield from file_entries(child)
 
 
 def remedy(asset: str, category: str) -> str:
@@ -103,7 +103,7 @@ def remedy(asset: str, category: str) -> str:
     return f"materialize the asset again, e.g. `make materialize CATEGORY={category} SELECT='{asset}'`"
 
 
-def check_name(asset: str, category: str) -> None:
+def check_names(asset: str, category: str) -> None:
     """Refuse names that could lead out of the store. Raises InputError."""
     if not asset or not all(_PART.fullmatch(part) for part in asset.split("/")):
         raise InputError(
@@ -136,15 +136,15 @@ def parse(data: bytes, asset: str, category: str) -> Manifest:
         asset, category: whose manifest it has to be.
 
     Raises:
-        ValueError: it is none, or of something else, with what is wrong as a few words.
+        ValueError: it is not a manifest, or that of something else; the message says what is wrong in a few words.
     """
     if len(data) > LARGEST:
         raise ValueError("it is larger than any manifest")
     try:
-        found = json.loads(data.decode("utf-8"), parse_constant=_no_number)
-        _check(found, asset, category)
-        made = Manifest(**found)
-        if made.digest and made.digest != digest(made.type, made.fields):
+        content = json.loads(data.decode("utf-8"), parse_constant=_no_number)
+        _check(content, asset, category)
+        manifest = Manifest(**content)
+        if manifest.digest and manifest.digest != digest(manifest.type, manifest.fields):
             raise ValueError("its digest is that of other contents")
     except UnicodeDecodeError as error:
         raise ValueError("it is not UTF-8") from error
@@ -152,7 +152,7 @@ def parse(data: bytes, asset: str, category: str) -> Manifest:
         raise ValueError(f"it is not JSON: {error}") from error
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
-    return made
+    return manifest
 
 
 def _no_number(text: str) -> None:
@@ -178,8 +178,8 @@ def _check(found: Any, asset: str, category: str) -> None:
     _need(found["asset"] == asset, f"it is that of {found['asset'][:100]!r}")
     _need(found["category"] == category, f"it is that of the category {found['category'][:100]!r}")
     _need(VERSION_NAME.fullmatch(found["version"]), "its version is not a version's name")
-    _need(0 <= found["created"] < _LATEST, "it was made at no possible time")
-    _need(not found.get("digest") or _SUM.fullmatch(found["digest"]), "its digest is none")
+    _need(0 <= found["created"] < _LATEST, "its time of creation is not possible")
+    _need(not found.get("digest") or _SUM.fullmatch(found["digest"]), "its digest is not a SHA-256 sum")
     for name, kind in _INFO.items():
         value = found.get("info", {}).get(name)
         _need(value is None or _is(value, kind), f"its info's {name!r} is not as it should be")
@@ -192,7 +192,7 @@ def _check(found: Any, asset: str, category: str) -> None:
         _need(set(found["fields"]) == {"value"}, "its fields are not those of its type")
         _check_entry(found["fields"]["value"])
         _need(found["fields"]["value"]["format"] == found["type"], "its fields are not those of its type")
-    names = [entry["file"] for entry in files(found["fields"])]
+    names = [entry["file"] for entry in file_entries(found["fields"])]
     _need(len(names) == len(set(names)), "it names a file twice")
 
 
@@ -229,16 +229,18 @@ def _check_file(entry: dict[str, Any]) -> None:
     _need(isinstance(name, str) and len(name) <= 250, "a file has no name")
     _need(name.endswith(suffix) and is_field(name.removesuffix(suffix)), f"{name[:100]!r} is not a file of an artefact")
     _need(_is_count(entry.get("bytes")), f"the size of {name!r} is not possible")
-    # A program of before there were sums wrote none.
+    # Early versions of this program wrote no sums.
     total = entry.get("sha256")
-    _need(total is None or (isinstance(total, str) and _SUM.fullmatch(total)), f"the sum of {name!r} is none")
+    _need(
+        total is None or (isinstance(total, str) and _SUM.fullmatch(total)), f"the sum of {name!r} is not a SHA-256 sum"
+    )
     if entry["format"] == "table":
         _need(_is_count(entry.get("rows")), f"the rows of {name!r} are not possible")
         return
     shape: Any = entry.get("shape")
     dtype: Any = entry.get("dtype")
     _need(isinstance(shape, list) and all(map(_is_count, shape)), f"the shape of {name!r} is not possible")
-    _need(isinstance(dtype, str) and 0 < len(dtype) <= 1_000, f"the type of {name!r} is none")
+    _need(isinstance(dtype, str) and 0 < len(dtype) <= 1_000, f"the type of {name!r} is not the name of a type")
     if entry["format"] == "array":
         _need(len(shape) <= _MOST_DIMENSIONS and math.prod(shape) <= _LARGEST_FILE, f"{name!r} is too large")
     else:

@@ -1,6 +1,6 @@
-"""Comparing all that a store holds with its manifests, byte for byte.
+"""Compares everything that a store holds with its manifests, byte for byte.
 
-What is opened is compared by size, shape and type only; a byte that a disk has lost shows up here.
+Opening an artefact compares size, shape and type only; a byte that a disk has lost shows up here.
 """
 
 from collections.abc import Callable

@@ -1,1 +1,1 @@
-"""The training engine: one loop, its corpus, schedules, warm starts and the back ends that take gradient steps."""
+"""The training engine: the loop, the corpus, schedules, warm starts and the back ends that take gradient steps."""

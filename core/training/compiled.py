@@ -1,7 +1,7 @@
-"""Gradient steps on CPU threads, compiled by Numba, straight on the int32 walks and the module's own memory.
+"""Gradient steps on CPU threads, compiled by Numba. They work on the int32 walks and the module's memory directly.
 
-The threads write to the same tables without locks (Hogwild, Recht et al. 2011): with one thread a run is repeatable
-bit for bit, with more it is not. The random numbers are a function of (seed, epoch, walk) alone.
+The threads write to the same tables without locks (Hogwild, Recht et al. 2011): a run is repeatable bit for bit with
+one thread, and not with more. The random numbers depend only on seed, epoch and walk.
 """
 
 import math
@@ -16,10 +16,10 @@ from core.training.kernels.arguments import Stretch
 from core.training.trainer import Tally
 
 _MEASURED_WALKS = 20_000
-"""Walks of an epoch on which the loss is measured, spread evenly: this costs as much as the rest of a walk."""
+"""Number of walks per epoch, spread evenly, on which the loss is measured: it costs as much as the rest of a step."""
 
 Kernel = Callable[[Stretch], tuple[int, float, int]]
-"""Trains on a stretch of the walks; returns words read, summed loss and number of pairs where it was measured."""
+"""Trains on a stretch of the walks; returns the words read, and summed loss and number of pairs where measured."""
 
 
 class CompiledTrainer:
@@ -41,10 +41,10 @@ class CompiledTrainer:
         self._measure_every = max(1, n_walks // _MEASURED_WALKS)
         self._seed = seed
         self._threads = threads
-        self._train(*self._randomness(0), 0, 0, np.float32(0))  # compiles, so that the first batch's time is training
+        self._train(*self._randomness(0), 0, 0, np.float32(0))  # compiles before the first batch is timed
 
     def batches(self, epoch: int, first: int, last: int, rate: Callable[[int], float]) -> Iterator[Tally]:
-        """See ``Trainer``; several batches at a time, their tallies in order."""
+        """See ``Trainer``; several batches run at a time, and their tallies come in order."""
         randomness = self._randomness(epoch)
         pool = ThreadPoolExecutor(self._threads, thread_name_prefix="training")
         try:
@@ -57,7 +57,7 @@ class CompiledTrainer:
                 ),
                 range(first, last),
             )
-        finally:  # also when the caller stops reading: an error must not wait for the rest of the epoch
+        finally:  # also when the caller stops reading, so that an error does not wait for the rest of the epoch
             pool.shutdown(wait=True, cancel_futures=True)
 
     def facts(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The torch device to train on: which of those that a machine has is taken, and why."""
+"""The choice of the torch device to train on, and the reason for it."""
 
 import re
 from typing import NamedTuple
@@ -7,7 +7,7 @@ from core.errors import InputError
 
 
 class ChosenDevice(NamedTuple):
-    """A torch device and why it was taken."""
+    """A torch device and the reason why it was chosen."""
 
     name: str
     why: str
@@ -20,11 +20,11 @@ def choose_device(device: str, where: str) -> ChosenDevice:
     """The device to use.
 
     Args:
-        device: ``auto`` takes cuda, then mps, then cpu; ``cpu``, ``cuda``, ``cuda:N`` or ``mps`` demand one.
-        where: what the user set, named in errors, e.g. "torch_device.device".
+        device: ``auto`` chooses cuda, else mps, else cpu; ``cpu``, ``cuda``, ``cuda:N`` or ``mps`` demand one.
+        where: name of the setting for errors, e.g. "torch_device.device".
 
     Raises:
-        InputError: the device is demanded and this machine does not have it, or the name is no device's.
+        InputError: this machine does not have the demanded device, or there is no device of that name.
     """
     import torch
 
@@ -35,12 +35,12 @@ def choose_device(device: str, where: str) -> ChosenDevice:
         why = f"auto; this machine has no {' and no '.join(missing)}" if chosen == "cpu" else "auto"
         return ChosenDevice(chosen, why)
     if not re.fullmatch(r"cpu|mps|cuda(:\d+)?", device):
-        # The value is not repeated: the launchpad may take it from any variable of the environment.
-        raise InputError(f"{where}: is not one of auto, cpu, cuda, cuda:N, mps")
+        # The message does not repeat the value, which the launchpad may take from any environment variable.
+        raise InputError(f"{where}: the value is not one of auto, cpu, cuda, cuda:N, mps")
     kind, _, number = device.partition(":")
     if int(number or 0) >= present[kind]:
         raise InputError(
-            f"the torch device {device!r} was demanded but this machine has {present[kind]} of kind {kind}; "
-            f"set {where} to 'auto' or 'cpu'"
+            f"{where}: the torch device {device!r} was demanded, but this machine has {present[kind]} devices of kind "
+            f"{kind}; choose auto or cpu"
         )
     return ChosenDevice(device, "demanded")

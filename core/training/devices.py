@@ -1,4 +1,4 @@
-"""Torch devices: whether one is there, how many threads and how exact its products are, and how often to halve."""
+"""Torch devices: finding one, setting threads and precision, and halving steps when its memory runs out."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -9,8 +9,8 @@ import torch
 from core.errors import InputError
 from core.interfaces import PRECISIONS
 
-MOST_HALVINGS = 6
-"""Times that a batch is halved when the device's memory does not hold it, before the training fails."""
+MAX_HALVINGS = 6
+"""Number of times that a batch is halved because the device's memory does not hold it, before the training fails."""
 
 _Result = TypeVar("_Result")
 
@@ -20,14 +20,14 @@ def find_device(name: str) -> torch.device:
     try:
         device = torch.device(name)
         torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:  # which of them depends on the device and the build
+    except (RuntimeError, AssertionError) as error:  # the type depends on the device and the build of torch
         raise InputError(f"device {name!r} cannot be used ({error}); choose cpu") from error
     return device
 
 
 @contextlib.contextmanager
 def torch_settings(threads: int, precision: str) -> Iterator[None]:
-    """Limit torch's CPU threads and set how exactly it multiplies; both are the process's, so they are put back."""
+    """Set torch's CPU threads and precision; both belong to the whole process, so they are restored afterwards."""
     if precision not in PRECISIONS:
         raise InputError(f"torch_device.precision: the value is not one of {', '.join(PRECISIONS)}")
     before = torch.get_num_threads(), torch.get_float32_matmul_precision()
@@ -41,25 +41,25 @@ def torch_settings(threads: int, precision: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def roomy(name: str, device: torch.device) -> Iterator[None]:
-    """Say what to do when what must stand on the device for the whole training does not fit; no batch size helps."""
+def explained_out_of_memory(name: str, device: torch.device) -> Iterator[None]:
+    """Raise InputError if what must stay on the device for the whole training does not fit; no batch size helps."""
     try:
         yield
     except torch.OutOfMemoryError as error:
         raise InputError(
-            f"{name}: vectors and walks do not fit into the memory of {device}; choose a smaller {name}.dim or the "
+            f"{name}: the vectors and walks do not fit into the memory of {device}; choose a smaller {name}.dim or the "
             f"device cpu ({error})"
         ) from error
 
 
 class Halving:
-    """How often the parts in which a step is computed were halved because the device's memory did not hold them.
+    """Counts how often the parts of a step were halved because the device's memory did not hold them.
 
     Args:
-        device: whose memory.
+        device: the device that computes.
 
     Attributes:
-        count: halvings so far; they stay for all later steps.
+        count: halvings so far; they apply to all later steps.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -67,19 +67,22 @@ class Halving:
         self._device = device
 
     def attempt(self, part: Callable[[], _Result], divisible: bool, too_large: str) -> _Result | None:
-        """Compute a part of a step; None if memory does not hold it: then parts are half as large from now on.
+        """Compute a part of a step; returns None if the memory does not hold it, and halves all parts from then on.
 
         Args:
-            part: computes it; must have changed nothing if it runs out of memory.
+            part: computes the part; must have changed nothing if it runs out of memory.
             divisible: whether a smaller part is possible.
-            too_large: what to say if it is not, or if :data:`MOST_HALVINGS` were not enough.
+            too_large: the error message if it is not, or if :data:`MAX_HALVINGS` were not enough.
+
+        Raises:
+            InputError: the part cannot be made smaller.
         """
         try:
             return part()
         except torch.OutOfMemoryError as error:
-            if self.count == MOST_HALVINGS or not divisible:
+            if self.count == MAX_HALVINGS or not divisible:
                 raise InputError(f"{too_large} ({error})") from error
-        # Outside the handler: the exception holds the tensors of the failed part.
+        # This is outside the handler, because the exception keeps the tensors of the failed part alive.
         self.count += 1
         if self._device.type == "cuda":
             torch.cuda.empty_cache()

@@ -1,4 +1,4 @@
-"""What a model is given to learn from, by the names that its registry entry asks for."""
+"""The inputs that a model learns from, by the names in its registry entry."""
 
 from collections.abc import Mapping
 from functools import cached_property
@@ -24,8 +24,8 @@ def model_inputs(model: Model, n_nodes: int, given: Mapping[str, Any]) -> Inputs
     Args:
         model: the model's registry entry.
         n_nodes: number of products.
-        given: field of ``Inputs`` or name of a model that this one is built of → what it is; ``products`` may be the
-            product pairs, whose products are taken.
+        given: field of ``Inputs``, or name of a model that this one is built of → its value; ``products`` may be the
+            product pairs, whose products are used.
     """
     fields = {name: given[name] for name in model.inputs}
     if isinstance(fields.get("products"), ProductPairs):
@@ -34,23 +34,23 @@ def model_inputs(model: Model, n_nodes: int, given: Mapping[str, Any]) -> Inputs
 
 
 def section_config(section: str, given: Mapping[str, Mapping[str, Any]]) -> Any:
-    """The config of a section: its defaults and what ``given`` says of it. Raises InputError."""
+    """The config of a section: its defaults, overridden by ``given``. Raises InputError."""
     return settings.build(CONFIGS[section], given.get(section, {}), section)
 
 
 class Stages:
-    """What models learn from, of one graph, each made when it is first asked for: the asset graph in this process.
+    """The stages that models learn from, each built when it is first needed: the asset graph in this process.
 
-    The attributes that a registry entry asks for bear the names of the fields of ``core.interfaces.Inputs``.
+    The attributes that a registry entry names are called like the fields of ``core.interfaces.Inputs``.
 
     Args:
-        pairs: the products, and their pairs.
-        graph: the graph to learn from: of all pairs, or of those that are left for training.
-        given: section → setting → value, checked.
-        seed: of all randomness.
+        pairs: the products and their pairs.
+        graph: the graph to learn from: of all pairs, or of the training pairs.
+        given: section → setting → value, already checked.
+        seed: seed of all randomness.
         threads: CPU threads.
         device: see :func:`core.training.device_choice.choose_device`.
-        progress: told of every stage.
+        progress: progress callback for every stage.
         keys: see ``core.interfaces.TrainContext``.
     """
 
@@ -92,17 +92,17 @@ class Stages:
         return {"seed": self._seed, "threads": self._threads, "progress": self._progress}
 
     def trained(self, model: Model) -> TrainedModel:
-        """What the model learns, after the models that it is built of. Raises InputError if its training diverged."""
+        """The trained model; the models that it is built of are trained first. Raises InputError if it diverged."""
         if model.name not in self._trained:
-            made: dict[str, Any] = {name: getattr(self, name) for name in model.inputs}
-            made |= {name: self.trained(MODELS[name]) for name in model.models}
+            stages: dict[str, Any] = {name: getattr(self, name) for name in model.inputs}
+            stages |= {name: self.trained(MODELS[name]) for name in model.models}
             device = choose_device(self._device, "device").name if model.gpu else "cpu"
             context = TrainContext(device=device, keys=self._keys, **self._circumstances)
-            inputs = model_inputs(model, self.graph.n_nodes, made)
-            found = model.fit(inputs, section_config(model.name, self._given), context)
-            wrong = [f for f in checks.check_vectors(found, self.graph.n_nodes) if not f.passed]
-            if wrong:
-                what = "; ".join(f"{finding.name}: {finding.sentence}" for finding in wrong)
-                raise InputError(f"the training of {model.name} failed its checks ({what}); lower its learning rate")
-            self._trained[model.name] = found
+            inputs = model_inputs(model, self.graph.n_nodes, stages)
+            trained = model.fit(inputs, section_config(model.name, self._given), context)
+            failed = [check for check in checks.check_vectors(trained, self.graph.n_nodes) if not check.passed]
+            if failed:
+                reasons = "; ".join(f"{check.name}: {check.sentence}" for check in failed)
+                raise InputError(f"the training of {model.name} failed its checks ({reasons}); lower its learning rate")
+            self._trained[model.name] = trained
         return self._trained[model.name]

@@ -25,11 +25,11 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Training:
-    """What the loop reports of a training.
+    """The loop's report on a training.
 
     Attributes:
         curve: table of schema ``LEARNING_CURVE``.
-        info: JSON-able facts, as of ``TrainedModel.info``.
+        info: JSON-serializable facts for ``TrainedModel.info``.
     """
 
     curve: pa.Table
@@ -38,7 +38,7 @@ class Training:
 
 @dataclass
 class _State:
-    """How far a training is: everything that a checkpoint holds besides what module and trainer remember."""
+    """The progress of a training: what a checkpoint holds besides the state of the module and the trainer."""
 
     epoch: int = 0
     batch: int = 0
@@ -56,7 +56,7 @@ def check_rates(name: str, config: StepsConfig) -> None:
 def train_vectors(
     name: str, module: VectorModel, objective: Objective, config: StepsConfig, context: TrainContext
 ) -> TrainedModel:
-    """Train a module that has vectors; arguments and errors as of :func:`fit`."""
+    """Train a module that has vectors. See :func:`fit` for arguments and errors."""
     training = fit(name, module, objective, config, context)
     return TrainedModel(name, module.seen, *module.arrays(), learning_curve=training.curve, info=training.info)
 
@@ -67,33 +67,33 @@ def fit(
     """Train a module in place.
 
     Args:
-        name: registry name of the model, under which it reports, names its settings and keeps checkpoints.
-        module: with the values of a cold start, on the CPU.
+        name: registry name of the model, used for progress, errors and checkpoints.
+        module: the module on the CPU, with the values of a cold start.
         objective: what to minimize.
         config: settings; the learning rate is ``config.rate``.
-        context: circumstances.
+        context: circumstances of the run.
 
     Raises:
-        InputError: a device that is not there, or a learning rate at which training diverges.
+        InputError: the device does not exist, or training diverges with this learning rate.
     """
     start = _start(module, objective, config, context)
     warm = bool(start.get("warm"))
-    used, part = shortened(config) if warm else (config, 1.0)
-    trainer = objective.trainer(name, module, used, context)
-    saved = _Checkpoints(name, module, trainer, context)
-    state = saved.find(config, used.epochs, objective, warm)
+    schedule, share = shortened(config) if warm else (config, 1.0)
+    trainer = objective.trainer(name, module, schedule, context)
+    checkpoints = _Checkpoints(name, module, trainer, context)
+    state = checkpoints.find(config, schedule.epochs, objective, warm)
     resumed = state.epoch
-    n_batches = max(1, round(part * trainer.n_batches))  # a part of the order is an even sample
+    n_batches = max(1, round(share * trainer.n_batches))  # any stretch of the order is an even sample
     loop = _Loop(
-        name, module, trainer, state, n_batches, round(part * objective.words), used, context, objective.unit
+        name, module, trainer, state, n_batches, round(share * objective.words), schedule, context, objective.unit
     )  # fmt: skip
     with torch_settings(context.threads, context.precision):
-        for epoch in range(state.epoch + 1, used.epochs + 1):
+        for epoch in range(state.epoch + 1, schedule.epochs + 1):
             for first, last in _segments(n_batches, config.probes_per_epoch):
                 loop.segment(epoch, first, last)
             loop.check(epoch)
             state.epoch = epoch
-            saved.save(state)
+            checkpoints.save(state)
     unit = objective.unit
     info: dict[str, Any] = {
         "config": dataclasses.asdict(config),
@@ -108,12 +108,12 @@ def fit(
     if start:
         info["start"] = start
     if warm:
-        context.progress(name, info[unit.name], info[unit.name], unit.name)  # how many these are was a guess till now
+        context.progress(name, info[unit.name], info[unit.name], unit.name)  # until now the total was an estimate
     return Training(pa.Table.from_pylist(state.curve, schema=LEARNING_CURVE), info)
 
 
 def _start(module: torch.nn.Module, objective: Objective, config: StepsConfig, context: TrainContext) -> dict[str, Any]:
-    """Move the module to where a warm start begins, if one is wanted and possible; returns what to report of it."""
+    """Set the module to its warm start, if one is wanted and possible; returns the facts to report about it."""
     if not config.warm_start or not isinstance(module, VectorModel):
         return {}
     start = objective.start(module, context)
@@ -123,14 +123,14 @@ def _start(module: torch.nn.Module, objective: Objective, config: StepsConfig, c
 
 
 class _Checkpoints:
-    """Leaves the state of a training and finds it again, if the context names a folder for that."""
+    """Saves the state of a training and finds it again, if the context names a folder for it."""
 
     def __init__(self, name: str, module: torch.nn.Module, trainer: Trainer, context: TrainContext) -> None:
         self._name, self._module, self._trainer, self._context = name, module, trainer, context
         self._key = ""
 
     def find(self, config: StepsConfig, epochs: int, objective: Objective, warm: bool) -> _State:
-        """Take up the checkpoint of the same training, if there is one."""
+        """Resume from the checkpoint of the same training, if there is one."""
         if not self._context.checkpoints:
             return _State()
         values = self._module.state_dict()
@@ -140,19 +140,19 @@ class _Checkpoints:
             "seed": self._context.seed % 2**64,
         }
         settings |= {"shapes": {name: list(value.shape) for name, value in values.items()}}
-        start_values = [value.cpu().numpy() for value in values.values() if warm]  # else they follow from the seed
+        start_values = [value.cpu().numpy() for value in values.values() if warm]  # a cold start follows from the seed
         data = [*objective.data(), *start_values]
         self._key = checkpoint.fingerprint(settings | dataclasses.asdict(config), *data)
-        found = checkpoint.load(self._context.checkpoints, self._key)
-        if not found:
+        saved = checkpoint.load(self._context.checkpoints, self._key)
+        if not saved:
             return _State()
-        if not _is_state(found, values, epochs):
-            _LOG.warning("the checkpoint of this training holds something else: it starts from the beginning")
+        if not _is_state(saved, values, epochs):
+            _LOG.warning("The checkpoint of %s does not fit the training, which starts from the beginning.", self._name)
             return _State()
-        self._module.load_state_dict({name: torch.from_numpy(found.arrays[_MODULE + name]) for name in values})
-        trainer = {k.removeprefix(_TRAINER): v for k, v in found.arrays.items() if k.startswith(_TRAINER)}
+        self._module.load_state_dict({name: torch.from_numpy(saved.arrays[_MODULE + name]) for name in values})
+        trainer = {k.removeprefix(_TRAINER): v for k, v in saved.arrays.items() if k.startswith(_TRAINER)}
         self._trainer.restore(trainer)
-        return _State(**found.meta)
+        return _State(**saved.meta)
 
     def save(self, state: _State) -> None:
         if not self._context.checkpoints:
@@ -163,14 +163,14 @@ class _Checkpoints:
 
 
 _MODULE, _TRAINER = "module ", "trainer "
-"""Before the names of arrays in a checkpoint: whose they are."""
+"""Prefixes of the names of arrays in a checkpoint, which say whose state they are."""
 _STATE = {"epoch": int, "batch": int, "words": int, "seconds": float, "curve": list}
 
 
-def _is_state(found: checkpoint.Checkpoint, module: dict[str, torch.Tensor], epochs: int) -> bool:
-    """Whether a checkpoint holds a state of the training of this module, and nothing else."""
-    meta = found.meta
-    arrays = {name: array for name, array in found.arrays.items() if not name.startswith(_TRAINER)}
+def _is_state(saved: checkpoint.Checkpoint, module: dict[str, torch.Tensor], epochs: int) -> bool:
+    """Whether a checkpoint holds exactly a state of the training of this module."""
+    meta = saved.meta
+    arrays = {name: array for name, array in saved.arrays.items() if not name.startswith(_TRAINER)}
     return (
         set(meta) == set(_STATE)
         and all(type(meta[name]) is kind for name, kind in _STATE.items())
@@ -183,7 +183,7 @@ def _is_state(found: checkpoint.Checkpoint, module: dict[str, torch.Tensor], epo
 
 @dataclass
 class _Loop:
-    """The parts of one training, and the stretch between two rows of its learning curve."""
+    """Everything that one training needs to train from one row of the learning curve to the next."""
 
     name: str
     module: torch.nn.Module
@@ -236,7 +236,7 @@ class _Loop:
             return probe(center, contexts, self.module.cosine)
 
     def check(self, epoch: int) -> None:
-        """Look through all that was learned: what is not finite may stand in rows that no probe looks at."""
+        """Check that everything learned is finite, because the probe sees only some of the rows."""
         with torch.no_grad():
             if not all(bool(torch.isfinite(value.sum())) for value in self.module.state_dict().values()):
                 self._diverged(epoch)
@@ -244,7 +244,7 @@ class _Loop:
     def _diverged(self, epoch: int) -> None:
         raise InputError(
             f"{self.name}.learning_rate: training diverged in epoch {epoch} with learning rate "
-            f"{self.config.learning_rate}; choose a lower one"
+            f"{self.config.learning_rate}; choose a lower learning rate"
         )
 
 

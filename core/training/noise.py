@@ -1,4 +1,4 @@
-"""The noise distribution, from which negatives are drawn."""
+"""The noise distribution from which negatives are drawn."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from numba import njit
 class NoiseTable:
     """A discrete distribution from which a draw costs one look-up (Walker's alias method, as built by Vose 1991).
 
-    To draw: take a slot uniformly; with chance ``accept[slot]`` the answer is the slot, else ``alias[slot]``.
+    To draw, choose a slot uniformly; with probability ``accept[slot]`` the result is the slot, else ``alias[slot]``.
 
     Attributes:
         accept: float32 ``[n_nodes]``.
@@ -22,9 +22,9 @@ class NoiseTable:
 
 
 def noise_table(counts: np.ndarray, power: float) -> NoiseTable:
-    """Negative samples are drawn in proportion to ``counts ** power`` (0.75 in Mikolov et al. 2013, section 2.2).
+    """The distribution in proportion to ``counts ** power`` (0.75 in Mikolov et al. 2013, section 2.2).
 
-    Nodes that were never counted are never drawn, whatever the power.
+    Nodes with count 0 are never drawn, whatever the power is.
     """
     weight = np.where(counts > 0, np.power(np.maximum(counts, 1).astype(np.float64), power), 0.0)
     accept, alias = _vose(weight / weight.sum() * len(counts))
@@ -32,12 +32,12 @@ def noise_table(counts: np.ndarray, power: float) -> NoiseTable:
 
 
 @njit(cache=True, nogil=True)
-def _vose(mass):
-    """``mass`` float64 ``[n]`` of mean 1 → accept, alias. Slots left over by rounding accept themselves."""
+def _vose(mass: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """``mass`` float64 ``[n]`` with mean 1 → accept, alias. Slots that rounding leaves over accept themselves."""
     n = len(mass)
     accept = np.ones(n, np.float32)
     alias = np.arange(n).astype(np.int32)
-    stack = np.empty(n, np.int64)  # small ones grow from the left end, large ones from the right
+    stack = np.empty(n, np.int64)  # slots below the mean from the left end, the others from the right end
     small, large = 0, n
     for i in range(n):
         if mass[i] < 1.0:

@@ -1,9 +1,9 @@
 """Negative sampling in batches of walks: the form that runs on an accelerator.
 
-The gradients are written out instead of recorded: a step is six batched matrix products and two scatter-adds, nothing
-of the size of the tables is allocated, and only the rows of the batch are touched. The walks of one batch all see the
-tables as they were before the batch, so a node that stands in a batch many times takes one step of that many
-gradients; the objective bounds how many.
+The gradients are written out instead of recorded by autograd: a step is six batched matrix products and two
+scatter-adds, nothing as large as the tables is allocated, and only the rows of the batch are touched. All walks of a
+batch see the tables as they were before the batch, so a node that occurs many times in it takes one step with the sum
+of that many gradients; the objective limits their number.
 """
 
 import functools
@@ -21,21 +21,21 @@ from core.training.kernels.arguments import Drawing
 from core.training.trainer import Tally
 
 _REPORT_EVERY = 32
-"""Batches between two looks at the tally: reading a number from an accelerator waits for all work queued on it."""
+"""Number of batches between two tallies, because reading a number from an accelerator waits for all queued work."""
 
 
 class TorchTrainer:
     """Trains ranges of batches on a device; see ``core.training.trainer.Trainer``.
 
     Args:
-        step: takes one step; of nodes, reach, noise, labels and learning rate, it returns loss and number of pairs.
+        step: takes one step with nodes, reach, noise, labels and learning rate; returns loss and number of pairs.
         corpus: the walks.
         drawing: how a step is drawn from them.
         batch_walks: walks that make one step.
         seed: seed of all draws.
-        device: that shall train.
-        precision: of matrix products, for people.
-        pairs_per_row: walks of two nodes that stand side by side in a row of nodes; 0: a row is a walk.
+        device: device that trains.
+        precision: precision of matrix products, only reported.
+        pairs_per_row: number of walks of two nodes that make one row of nodes; 0 means that every row is a walk.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class TorchTrainer:
 
     @torch.no_grad()
     def batches(self, epoch: int, first: int, last: int, rate: Callable[[int], float]) -> Iterator[Tally]:
-        """See ``Trainer``; a tally of every few batches."""
+        """See ``Trainer``; yields a tally of every few batches."""
         for start in range(first, last, _REPORT_EVERY):
             tally = torch.zeros(3, device=self._device)
             for batch in range(start, min(start + _REPORT_EVERY, last)):
@@ -89,43 +89,43 @@ class TorchTrainer:
         pass
 
     def _batch(self, epoch: int, batch: int, rate: float) -> Tensor:
-        """Train on one batch; words, loss and pairs as a float32 ``[3]``.
+        """Train on one batch; returns words, loss and pairs as float32 ``[3]``.
 
-        Where the device's memory does not hold its step, the batch becomes two steps of half the walks, and so on, for
-        this and all later batches. A step that fails has changed nothing, so no walk is trained on twice.
+        If the device's memory does not hold the step, the batch becomes two steps of half the walks, and so on, for
+        this and all later batches. A failed step has changed nothing, so no walk is trained on twice.
         """
         nodes, reach, noise, words = self._draw(epoch, batch)
-        labels = None if self._labels is None else self._labels[self._places(epoch, batch)]
-        together = max(1, self._pairs_per_row)  # walks that make a row of nodes
+        labels = None if self._labels is None else self._labels[self._walk_numbers(epoch, batch)]
+        walks_per_row = max(1, self._pairs_per_row)
         if labels is not None:
-            labels = _in_rows(labels[:, None], together, 0.0)
+            labels = _in_rows(labels[:, None], walks_per_row, 0.0)
         done, tally = 0, torch.stack([words, torch.zeros_like(words), torch.zeros_like(words)])
         while done < len(nodes):
             walks = self.batch_walks >> self._halving.count
-            part = slice(done, done + max(1, walks // together))
-            own = None if labels is None else labels[part]
-            taken = self._halving.attempt(
-                functools.partial(self._step, nodes[part], reach[part], noise[part], own, rate),
-                divisible=walks > together,
-                too_large=f"batch_walks: {self._device} has not enough memory even for steps of "
-                f"{(part.stop - part.start) * together} walks; choose a smaller dim or another device",
+            part = slice(done, done + max(1, walks // walks_per_row))
+            part_labels = None if labels is None else labels[part]
+            loss_and_pairs = self._halving.attempt(
+                functools.partial(self._step, nodes[part], reach[part], noise[part], part_labels, rate),
+                divisible=walks > walks_per_row,
+                too_large=f"batch_walks: {self._device} does not have enough memory even for steps of "
+                f"{(part.stop - part.start) * walks_per_row} walks; choose a smaller dim or another device",
             )
-            if taken is not None:
-                tally[1:] += torch.stack(taken)
+            if loss_and_pairs is not None:
+                tally[1:] += torch.stack(loss_and_pairs)
                 done = part.stop
         return tally
 
     def _draw(self, epoch: int, batch: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """The walks of a batch after subsampling, or rows of as many pairs as make a step, and the step's draws."""
+        """What a batch trains on: its nodes after subsampling (in rows of pairs, if any), reach, noise and words."""
         device, random = self._device, self._random
         random.manual_seed(int(np.random.SeedSequence([self._seed, epoch, batch]).generate_state(1)[0]))
-        nodes = self._walks[self._places(epoch, batch)].long()
+        nodes = self._walks[self._walk_numbers(epoch, batch)].long()
         words = (nodes >= 0).sum().float()
         if self._keep is not None:
             kept = nodes >= 0
             kept &= torch.rand(nodes.shape, device=device, generator=random) < self._keep[nodes.clamp(min=0)]
-            closed_up = torch.argsort(~kept, dim=1, stable=True)
-            nodes = nodes.where(kept, -1).gather(1, closed_up)
+            kept_first = torch.argsort(~kept, dim=1, stable=True)
+            nodes = nodes.where(kept, -1).gather(1, kept_first)
         if self._pairs_per_row:
             nodes = _in_rows(nodes, self._pairs_per_row, -1)
         if self._drawing.dynamic:
@@ -138,8 +138,8 @@ class TorchTrainer:
         noise = slot.where(coin < self._accept[slot], self._alias[slot].long())
         return nodes, reach, noise, words
 
-    def _places(self, epoch: int, batch: int) -> Tensor:
-        """int64: which walks make a batch."""
+    def _walk_numbers(self, epoch: int, batch: int) -> Tensor:
+        """int64: the numbers of the walks that make a batch."""
         order = walk_order(len(self._walks), self._seed, epoch)
         first = batch * self.batch_walks
         last = min(first + self.batch_walks, len(self._walks))
@@ -164,7 +164,7 @@ def step(
         the loss before the step and its number of positive pairs, both float32 scalars on the device.
     """
     inside = _inside(nodes, reach).float()
-    nodes = nodes.clamp(min=0)  # gradients of padding are zero, so it does no harm that it becomes node 0
+    nodes = nodes.clamp(min=0)  # padding becomes node 0, which does no harm because its gradients are zero
     positives = inside.sum(2, keepdim=True)  # [B, L, 1]
     weight = positives * (negatives / noise.shape[1])
 
@@ -177,7 +177,7 @@ def step(
     pull = torch.sigmoid(-near) * inside * rate
     push = torch.sigmoid(far) * weight * -rate
     dim = center.shape[1]
-    # All that needs memory comes before the first update, so that a step which does not fit has changed nothing.
+    # Everything that needs memory comes before the first update, so that a step that does not fit changes nothing.
     to_center, to_context, to_noise = pull @ x + push @ n, pull.mT @ c, push.mT @ c
     n_pairs = positives.sum()
     center.index_add_(0, nodes.flatten(), to_center.view(-1, dim))
@@ -202,10 +202,10 @@ def tied_step(
     Args:
         table: float32 ``[n_nodes, dim]``, updated in place.
         bias: float32 ``[n_nodes]``, updated in place, or None.
-        labels: float32 ``[B]``, or None where all are 1.
+        labels: float32 ``[B]``, or None if all are 1.
         l2: weight of the squared lengths.
 
-    The other arguments and what is returned are as of :func:`step`.
+    The other arguments and the returned values are those of :func:`step`.
     """
     label = torch.ones(1, 1, 1, device=table.device) if labels is None else labels[:, None, None]
     inside = (_inside(nodes, reach) & (nodes[:, :, None] != nodes[:, None, :])).float()
@@ -226,15 +226,15 @@ def pairs_step(
     """One SGD step of matrix factorization on B rows of P pairs (see ``update_pairs``).
 
     Args:
-        labels: float32 ``[B, P]``, or None where all are 1.
-        nodes: int64 ``[B, 2 P]``: the two products of a pair stand side by side; -1 after a row's last pair.
+        labels: float32 ``[B, P]``, or None if all are 1.
+        nodes: int64 ``[B, 2 P]``: the two products of a pair are neighbours; -1 after a row's last pair.
 
-    The other arguments and what is returned are as of :func:`tied_step`.
+    The other arguments and the returned values are those of :func:`tied_step`.
     """
     device = table.device
     label = torch.ones(1, 1, 1, device=device) if labels is None else labels.repeat_interleave(2, 1)[:, :, None]
-    place = torch.arange(nodes.shape[1], device=device)
-    partners = place[:, None] == (place ^ 1)[None, :]
+    position = torch.arange(nodes.shape[1], device=device)
+    partners = position[:, None] == (position ^ 1)[None, :]
     inside = (partners & (nodes >= 0)[:, :, None]).float()
     shrink = torch.full((1, 1, 1), rate * l2, device=device)
     share = inside.sum((1, 2))[:, None, None] * (negatives / (2 * noise.shape[1]))
@@ -253,11 +253,11 @@ def _tied(
     shrink: Tensor,
     shrink_noise: Tensor,
 ) -> tuple[Tensor, Tensor]:
-    """What both tied steps share.
+    """The part that both tied steps share.
 
     Args:
         label: float32, of a shape that broadcasts with ``inside``.
-        inside: float32 ``[B, L, L]``: 1 where two places are a positive pair.
+        inside: float32 ``[B, L, L]``: 1 where two positions are a positive pair.
         shrink, shrink_noise: float32 ``[1 or B, 1, 1]``: the share by which l2 shortens the rows of nodes and of noise.
     """
     valid = (nodes >= 0).float()
@@ -278,7 +278,7 @@ def _tied(
     pull = pull + pull.mT  # every row is a center and a context
     push = torch.sigmoid(far) * weight * -rate
     dim = table.shape[1]
-    # All that needs memory comes before the first update, as in :func:`step`.
+    # Everything that needs memory comes before the first update, as in :func:`step`.
     to_nodes = pull @ v + push @ n - shrink * valid[:, :, None] * v
     to_noise = push.mT @ v - shrink_noise * n
     n_pairs = positives.sum()
@@ -292,15 +292,15 @@ def _tied(
     return loss, n_pairs
 
 
-def _in_rows(walks: Tensor, together: int, filler: float) -> Tensor:
-    """``[B, L]`` → ``[ceil(B / together), together * L]``: so many walks side by side, the last row filled up."""
-    missing = -len(walks) % together
-    return torch.nn.functional.pad(walks, (0, 0, 0, missing), value=filler).reshape(-1, together * walks.shape[1])
+def _in_rows(walks: Tensor, per_row: int, filler: float) -> Tensor:
+    """``[B, L]`` → ``[ceil(B / per_row), per_row * L]``: ``per_row`` walks side by side, with the last row filled."""
+    missing = -len(walks) % per_row
+    return torch.nn.functional.pad(walks, (0, 0, 0, missing), value=filler).reshape(-1, per_row * walks.shape[1])
 
 
 def _inside(nodes: Tensor, reach: Tensor) -> Tensor:
-    """bool ``[B, L, L]``: the second place is in the window of the first, and neither is padding."""
+    """bool ``[B, L, L]``: the second position is in the window of the first, and neither is padding."""
     valid = nodes >= 0
-    place = torch.arange(nodes.shape[1], device=nodes.device)
-    distance = (place[:, None] - place[None, :]).abs()
+    position = torch.arange(nodes.shape[1], device=nodes.device)
+    distance = (position[:, None] - position[None, :]).abs()
     return (distance > 0) & (distance <= reach[:, :, None]) & valid[:, :, None] & valid[:, None, :]

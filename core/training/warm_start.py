@@ -1,8 +1,8 @@
 """Starting a training from the vectors of the last one.
 
-Nodes are numbered by sorted product id, so that numbers shift when products come or go: rows are found again by
-``TrainContext.keys``. Keys also change with the rule by which pairs are held out, so vectors that have
-met the pairs by which they would be judged are never taken up.
+Nodes are numbered by sorted product id, so the numbers shift when products come or go; rows are found again by
+``TrainContext.keys``. The keys also change with the rule by which pairs are held out, so vectors are never reused that
+have already been trained on the pairs that will evaluate them.
 """
 
 import dataclasses
@@ -18,19 +18,19 @@ from core.training.config import WarmStartConfig
 from core.training.corpus import WalkCorpus
 
 _CHUNK = 1 << 16
-"""Walks looked at in one go; bounds the memory when the walks are memory-mapped."""
+"""Number of walks read at a time; bounds the memory when the walks are memory-mapped."""
 
 _LENGTH = 0.3
-"""Of a new product's first vector, as a share of the mean of its neighbours'. At full length it is so much like them
-that it crowds their lists, and its few steps do not turn it: recall@10 of skip-gram on Beauty was 0.36 with 1, and 0.38
-with 0.3, 0.1 and 0.03 (`benchmarks/warm_start.py`, warm_rate 0.3)."""
+"""Length of a new product's first vector, as a share of the mean of its neighbours. At full length it is so similar to
+them that it crowds their lists, and its few steps do not turn it: recall@10 of skip-gram on Beauty was 0.36 with 1, and
+0.38 with 0.3, 0.1 and 0.03 (`benchmarks/warm_start.py`, warm_rate 0.3)."""
 
 _Config = TypeVar("_Config", bound=WarmStartConfig)
-"""Has ``epochs``, ``learning_rate`` and ``min_learning_rate`` besides."""
+"""A config that also has ``epochs``, ``learning_rate`` and ``min_learning_rate``."""
 
 
 class _ColdStartError(Exception):
-    """Why the last embeddings cannot be taken up."""
+    """The reason why the last vectors cannot be reused."""
 
 
 @dataclass(frozen=True)
@@ -39,9 +39,9 @@ class Start:
 
     Attributes:
         center: float32 ``[n_nodes, d]``; None for a cold start.
-        context: the same shape, or None for a cold start or a model that has none.
-        facts: whether it is ``warm``; if so how many products were ``kept``, start ``from_neighbours`` or are
-            ``fresh``, and how many of the earlier were ``dropped``; else ``why`` not.
+        context: the same shape, or None for a cold start or a model without context vectors.
+        facts: whether the start is ``warm``; if so, how many products were ``kept``, start ``from_neighbours`` or are
+            ``fresh``, and how many earlier ones were ``dropped``; otherwise ``why`` it is cold.
     """
 
     center: np.ndarray | None
@@ -50,28 +50,28 @@ class Start:
 
 
 def find_start(center: np.ndarray, contexts: np.ndarray | None, corpus: WalkCorpus, context: TrainContext) -> Start:
-    """The last vectors in the order of today's nodes, if they can be taken up.
+    """The last vectors in the order of today's nodes, if they can be reused.
 
-    A product of the corpus that the last embeddings know starts where it was. A new one starts in the direction of the
-    mean of its neighbours on the walks, each weighted by how often the walks step between the two, but shorter;
-    neighbours that are new too count once they have a start themselves. One that no steps join to a known product keeps
-    its cold start.
+    A product of the corpus that the last vectors know starts where it was. A new product starts in the direction of
+    the mean of its neighbours on the walks, weighted by how often the walks step between the two, but with a shorter
+    vector; neighbours that are new as well count once they have a start themselves. A product that no steps connect to
+    a known product keeps its cold start.
 
     Args:
         center, contexts: the cold start, float32 ``[n_nodes, d]``; not changed.
-        corpus: what will be trained on.
-        context: circumstances.
+        corpus: the walks that will be trained on.
+        context: circumstances of the run.
     """
     try:
-        return _take_up(center, contexts, corpus, context)
+        return _warm_start(center, contexts, corpus, context)
     except _ColdStartError as reason:
         return Start(None, None, {"warm": False, "why": str(reason)})
 
 
 def shortened(config: _Config) -> tuple[_Config, float]:
-    """The settings of a warm training, and the part of its data that each of its epochs reads.
+    """The settings of a warm training, and the share of the data that each of its epochs reads.
 
-    Together these are ``warm_share * epochs`` passes: 1.5 become two epochs of 0.75.
+    Together they make ``warm_share * epochs`` passes: 1.5 passes become two epochs of 0.75.
     """
     schedule: Any = config
     passes = config.warm_share * schedule.epochs
@@ -83,17 +83,19 @@ def shortened(config: _Config) -> tuple[_Config, float]:
     return warm, passes / epochs
 
 
-def _take_up(center: np.ndarray, contexts: np.ndarray | None, corpus: WalkCorpus, context: TrainContext) -> Start:
+def _warm_start(center: np.ndarray, contexts: np.ndarray | None, corpus: WalkCorpus, context: TrainContext) -> Start:
     last, keys, version = context.previous, context.keys, context.version
     if last is None or last.center is None:
-        raise _ColdStartError("there are no earlier embeddings")
+        raise _ColdStartError("there are no earlier vectors")
     if last.keys is None or keys is None:
-        raise _ColdStartError("the earlier embeddings do not tell to which products they belong; the next ones will")
+        raise _ColdStartError("the earlier vectors do not say to which products they belong; the next ones will")
     if last.info.get("version") != version:
-        raise _ColdStartError(f"the earlier embeddings are of version {last.info.get('version')}, this is {version}")
+        raise _ColdStartError(
+            f"the earlier vectors come from version {last.info.get('version')} of the model, not from {version}"
+        )
     if last.center.shape[1] != center.shape[1] or (last.context is None) != (contexts is None):
-        raise _ColdStartError(f"the earlier vectors have length {last.center.shape[1]}, these {center.shape[1]}")
-    old = _places(last.keys, keys)
+        raise _ColdStartError(f"the earlier vectors have length {last.center.shape[1]}, not {center.shape[1]}")
+    old = _positions(last.keys, keys)
     known = (old >= 0) & corpus.seen
     known[known] = last.seen[old[known]]
     if not known.any():
@@ -117,7 +119,7 @@ def _take_up(center: np.ndarray, contexts: np.ndarray | None, corpus: WalkCorpus
 
 
 def _steps(corpus: WalkCorpus, new: np.ndarray) -> sp.csr_matrix:
-    """float64 ``[len(new), n_nodes]``: how often the walks step between a new node and another, in either direction."""
+    """float64 ``[len(new), n_nodes]``: how often the walks step from a new node to another node, or back."""
     n_nodes = len(corpus.counts)
     row = np.full(n_nodes, -1)
     row[new] = np.arange(len(new))
@@ -133,24 +135,24 @@ def _steps(corpus: WalkCorpus, new: np.ndarray) -> sp.csr_matrix:
 
 
 def _spread(tables: list[np.ndarray], known: np.ndarray, new: np.ndarray, steps: sp.csr_matrix) -> np.ndarray:
-    """Set the rows of new nodes to means of rows that are set already, as long as there are any; returns which."""
+    """Set the rows of new nodes to means of rows that are already set, until nothing changes; returns these nodes."""
     started = known.copy()
     while True:
         weight = steps @ started.astype(np.float64)
         rows = np.flatnonzero((weight > 0) & ~started[new])
         if not len(rows):
-            return new[started[new]]
+            reached: np.ndarray = new[started[new]]
+            return reached
         mean = (sp.diags(1 / weight[rows]) @ steps[rows] @ sp.diags(started.astype(np.float64))).astype(np.float32)
         for table in tables:
             table[new[rows]] = mean @ table
         started[new[rows]] = True
 
 
-def _places(keys: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """int64: where each of ``wanted`` stands in ``keys`` (any order), or -1."""
+def _positions(keys: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """int64: the position of each of ``wanted`` in ``keys`` (in any order), or -1."""
     if not len(keys):
         return np.full(len(wanted), -1)
     order = np.argsort(keys)
-    place = np.minimum(np.searchsorted(keys, wanted, sorter=order), len(keys) - 1)
-    place = order[place]
-    return np.where(keys[place] == wanted, place, -1)
+    position = order[np.minimum(np.searchsorted(keys, wanted, sorter=order), len(keys) - 1)]
+    return np.where(keys[position] == wanted, position, -1)

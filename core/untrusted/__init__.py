@@ -1,1 +1,1 @@
-"""Text that somebody else wrote, made safe to read, to show and to follow: URLs, hosts, Markdown and YAML."""
+"""Makes text that somebody else wrote safe to read, to show and to follow: URLs, hosts, Markdown and YAML."""

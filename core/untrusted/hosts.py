@@ -18,7 +18,7 @@ _TRANSLATED = ipaddress.IPv6Network("64:ff9b::/96")
 
 
 class Reach(enum.IntEnum):
-    """How far an address reaches; who may reach one kind may reach the ones before it."""
+    """How far an address reaches; whoever may reach one kind may also reach those before it."""
 
     PUBLIC = 0
     PRIVATE = 1
@@ -31,7 +31,7 @@ def reach(address: str | Address) -> Reach:
     """The reach of an IP address. IPv6 addresses that carry an IPv4 one count as that.
 
     Raises:
-        ValueError: the text is no IP address.
+        ValueError: the text is not an IP address.
     """
     found = ipaddress.ip_address(address.partition("%")[0]) if isinstance(address, str) else address
     if isinstance(found, ipaddress.IPv6Address):

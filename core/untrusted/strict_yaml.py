@@ -1,7 +1,7 @@
-"""YAML in which one bad part is told from a bad file.
+"""Reads YAML so that one bad part does not spoil the whole file.
 
 PyYAML alone takes the last of two equal keys, gives up on a whole file for an alias that one entry gets wrong, and
-builds what refers to itself. Sentences never quote the file: a line of it may hold a password.
+builds what refers to itself. Messages never quote the file, because a line of it may hold a password.
 """
 
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ class _Loader(yaml.SafeLoader):
             self.get_event()  # type: ignore[no-untyped-call]
             return yaml.ScalarNode(_UNDEFINED, anchor, event.start_mark, event.end_mark)  # type: ignore[arg-type]
         if not isinstance(event, yaml.AliasEvent):
-            self.anchors.pop(anchor, None)  # an anchor may be given anew (YAML 1.2)
+            self.anchors.pop(anchor, None)  # an anchor may be defined again (YAML 1.2)
         return super().compose_node(parent, index)
 
 
@@ -64,7 +64,7 @@ def read(path: Path) -> yaml.Node | None:
 
 
 def entries(node: yaml.Node | None) -> Iterator[tuple[yaml.ScalarNode, yaml.Node]] | None:
-    """Key and value nodes of a mapping whose keys are all plain; None if it is none."""
+    """Key and value nodes of a mapping whose keys are all plain; None if the node is not such a mapping."""
     if not isinstance(node, yaml.MappingNode) or not all(isinstance(key, yaml.ScalarNode) for key, _ in node.value):
         return None
     pairs: list[tuple[yaml.ScalarNode, yaml.Node]] = node.value

@@ -17,7 +17,7 @@ _SHORTEST_SECRET = 4
 
 
 def shown(url: str) -> str:
-    """The URL as scheme, host, port and path; a text that is no URL (a local path) stays as it is.
+    """The URL as scheme, host, port and path; a text that is not a URL (a local path) stays as it is.
 
     User info, query and fragment go, in every part of a chained URL (``zip://a.csv::https://…``). Where a password that
     was not percent-encoded leaves it open what is host and what is secret, only the scheme is shown.

@@ -38,8 +38,8 @@ BOMB = "[{}]".format(", ".join(["*z"] * 60))
         ("{source: ''}", "x.source: is empty"),
         ("{source: '  '}", "x.source: is empty"),
         ("{source: }", "needs at least 'source"),
-        ('{source: "a\\nb"}', "holds a line end"),
-        ('{source: "a\\0b"}', "holds a line end"),
+        ('{source: "a\\nb"}', "holds a line break"),
+        ('{source: "a\\0b"}', "holds a line break"),
         ("{source: 'https://[bad/x'}", "host or port is wrong"),
         ("{source: 'https://u:hunter2@host:port/x'}", "host or port is wrong"),
         ("{source: [https://u:hunter2@host/x]}", "x.source: the value is not a text but a list"),
@@ -148,6 +148,7 @@ def test_a_cron_that_is_accepted_is_one_that_dagster_takes(tmp_path_factory, cro
         assert "b" in found
 
 
+@pytest.mark.slow
 def test_the_definitions_load_without_the_bad_entry_and_show_it(tmp_path):
     path = tmp_path / "categories.yaml"
     path.write_text("categories:\n  a: {source: sample}\n  x: {source: sample, cron: nightly}\n")

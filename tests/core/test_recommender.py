@@ -27,6 +27,8 @@ from orchestration.partitions import CATEGORIES, SEED
 from tests.conftest import ROOT
 from tests.pipeline import local_instance, run, write_pairs
 
+pytestmark = pytest.mark.slow
+
 EXACT = ("popularity", "adamic_adar", "rp3beta")
 PAIRS = [("hub", "a"), ("hub", "b"), ("hub", "c"), ("a", "d"), ("b", "d"), ("c", "e")]
 
@@ -300,7 +302,7 @@ def test_what_a_store_does_not_hold_is_said_with_what_it_holds(folder, tmp_path)
         ({"model": "rp3beta", "walks": {"walk_length": 0}}, r"walks\.walk_length: 0 is below"),
         ({"model": "rp3beta", "settings": {"walk": {}}}, "no section 'walk'; known are catalog, pairs, split, walks"),
         ({"model": "rp3beta", "settings": {"walks": 3}}, r"settings\.walks: expected a mapping"),
-        ({"model": "skipgram", "device": "gpu"}, "device: is not one of auto, cpu, cuda"),
+        ({"model": "skipgram", "device": "gpu"}, "device: the value is not one of auto, cpu, cuda"),
         ({"pairs": 3}, "pairs: expected a pandas or polars DataFrame.* not int"),
         ({"pairs": "nowhere.csv"}, "pairs: .*nowhere.csv does not exist; give the path"),
         ({"products": "nowhere.csv"}, "products: .*nowhere.csv does not exist; give the path"),

@@ -187,7 +187,7 @@ def test_a_required_device_that_is_absent_is_a_clear_failure():
     import torch
 
     assert TorchDevice(device="cpu").resolve() == ("cpu", "demanded")
-    with pytest.raises(InputError, match=r"torch_device\.device: is not one of auto, cpu, cuda"):
+    with pytest.raises(InputError, match=r"torch_device\.device: the value is not one of auto, cpu, cuda"):
         TorchDevice(device="gpu").resolve()
     with pytest.raises(InputError, match=re.escape("'cuda:99' was demanded")):
         TorchDevice(device="cuda:99").resolve()
@@ -306,6 +306,6 @@ def test_embeddings_stored_before_there_were_keys_are_read_and_lead_to_a_cold_st
         assert Store(root).read(asset, "beta").keys is None
     start, log = rebuild_warm(root, built[1])
     assert not start["warm"] and "do not tell to which products" in start["why"]
-    assert any(line.startswith("cold start: the earlier embeddings do not tell") for line in log)
+    assert any(line.startswith("cold start: the earlier vectors do not say") for line in log)
     start, _ = rebuild_warm(root, built[1])
     assert start["warm"] and start["kept"] == 80

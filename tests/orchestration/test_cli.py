@@ -17,73 +17,45 @@ import pytest
 from core.models import MODELS
 from core.store import Store
 from tests import browser
-from tests.conftest import ROOT
-from tests.pipeline import shipped_instance
+from tests.pipeline import call, environment, shipped_instance
 
 NOISE = re.compile(r"deprecat|supersed|warning", re.IGNORECASE)
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory):
-    """Environment variables of a new project with its own instance, store and categories."""
+def place(pipeline, tmp_path_factory):
+    """Environment of an installation of its own: instance, store and categories, and of these only alpha made."""
     folder = tmp_path_factory.mktemp("installation")
-    shutil.copy(ROOT / "dagster.yaml", folder)
-    shutil.copy(ROOT / "workspace.yaml", folder)
-    shutil.copy(ROOT / "tests" / "categories.yaml", folder)
-    environment = {k: v for k, v in os.environ.items() if not k.startswith(("ALSOBOUGHT", "DAGSTER", "RAW_DIR"))}
-    return environment | {
-        "ALSOBOUGHT_HOME": str(folder),
-        "DAGSTER_HOME": str(folder),
-        "TMPDIR": str(tmp_path_factory.mktemp("elsewhere")),
-        "PYTHONWARNINGS": "default::DeprecationWarning:orchestration",
-    }
+    shutil.copytree(pipeline.folder, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("beta"))
+    return environment(folder, tmp_path_factory.mktemp("elsewhere"))
 
 
-def command(place, *arguments, timeout=500):
-    """Run the command outside the project's folder, where it must leave no file."""
-    return subprocess.run(
-        [sys.executable, "-m", "orchestration.cli", *arguments],
-        env=place,
-        cwd=place["TMPDIR"],
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-    )
-
-
-@pytest.fixture(scope="module")
-def materialized(place):
-    done = command(place, "materialize", "alpha")
-    assert done.returncode == 0, done.stderr[-3000:]
-    return done
-
-
-def test_materialize_shows_progress_and_no_noise(place, materialized):
-    assert "walks:" in materialized.stderr and "steps/s" in materialized.stderr
-    assert "alpha: materialized" in materialized.stderr
-    noise = [line for line in materialized.stderr.splitlines() if NOISE.search(line)]
+def test_materialize_shows_progress_and_no_noise(place, pipeline):
+    told = pipeline.command.stderr
+    assert "walks:" in told and "steps/s" in told
+    assert "alpha: materialized" in told
+    noise = [line for line in told.splitlines() if NOISE.search(line)]
     assert noise == []
-    home = Path(place["ALSOBOUGHT_HOME"])
-    with shipped_instance(home) as instance:
+    with shipped_instance(Path(place["ALSOBOUGHT_HOME"])) as instance:
         run = instance.get_runs()[-1]  # the first one
         steps = {stats.step_key for stats in instance.get_run_step_stats(run.run_id)}
     # Only the map that the category asks for: a step that makes nothing would still cost a process.
     assert {step for step in steps if step.startswith("projection")} == {"projection__skipgram"}
     assert {"raw_catalog", "leaderboard", *(f"neighbours__{name}" for name in MODELS)} <= steps
-    assert not (Path(place["TMPDIR"]) / ".dagster").exists()
+    assert not (pipeline.elsewhere / ".dagster").exists()
 
 
-def test_leaderboard_as_markdown_and_as_json(place, materialized):
-    shown = command(place, "leaderboard", "alpha")
+def test_leaderboard_as_markdown_and_as_json(place):
+    shown = call(place, "leaderboard", "alpha")
     assert shown.returncode == 0 and all(name in shown.stdout for name in MODELS)
-    rows = json.loads(command(place, "leaderboard", "alpha", "--format", "json").stdout)
+    rows = json.loads(call(place, "leaderboard", "alpha", "--format", "json").stdout)
     columns = {"category", "model", "protocol", "subset", "scoring", "metric", "value", "low", "high"}
     assert all(set(row) == columns for row in rows)
     assert {row["model"] for row in rows} == set(MODELS)
 
 
-def test_a_part_of_the_graph_can_be_materialized(place, materialized):
-    done = command(place, "materialize", "alpha", "--select", "leaderboard")
+def test_a_part_of_the_graph_can_be_materialized(place):
+    done = call(place, "materialize", "alpha", "--select", "leaderboard")
     assert done.returncode == 0, done.stderr[-3000:]
     assert "walks:" not in done.stderr
 
@@ -101,7 +73,7 @@ def test_a_part_of_the_graph_can_be_materialized(place, materialized):
     ],
 )
 def test_what_cannot_be_done_is_said_in_one_line(place, arguments, sentence):
-    done = command(place, *arguments)
+    done = call(place, *arguments)
     assert done.returncode == 2 and done.stdout == ""
     assert re.fullmatch(f"error: .*{sentence}.*\n", done.stderr), done.stderr
 
@@ -109,10 +81,10 @@ def test_what_cannot_be_done_is_said_in_one_line(place, arguments, sentence):
 def test_a_category_that_cannot_be_used_is_a_warning_to_the_others(place, tmp_path):
     file = tmp_path / "categories.yaml"
     file.write_text("categories:\n  a: {source: none.csv}\n  x: {source: b, cron: nightly}\n")
-    environment = place | {"ALSOBOUGHT_CATEGORIES": str(file)}
-    first, second = command(environment, "materialize", "a").stderr.splitlines()
+    variables = place | {"ALSOBOUGHT_CATEGORIES": str(file)}
+    first, second = call(variables, "materialize", "a").stderr.splitlines()
     assert first.startswith("warning: ") and "categories.x.cron" in first and "none.csv does not exist" in second
-    [line] = command(environment, "materialize", "x").stderr.splitlines()
+    [line] = call(variables, "materialize", "x").stderr.splitlines()
     assert line.startswith("error: ") and "categories.x.cron: 'nightly' is not a time" in line
 
 
@@ -121,13 +93,13 @@ def test_what_a_step_says_of_its_input_is_printed_once_and_without_a_stack(place
     broken.write_text("product1,product2\n" + "a\n" * 50)
     file = tmp_path / "categories.yaml"
     file.write_text(f"categories:\n  a: {{source: {broken}, format: pairs}}\n")
-    done = command(place | {"ALSOBOUGHT_CATEGORIES": str(file)}, "materialize", "a", "--select", "raw_products")
+    done = call(place | {"ALSOBOUGHT_CATEGORIES": str(file)}, "materialize", "a", "--select", "raw_products")
     assert done.returncode == 1
     assert done.stderr.count("broken.csv") == 1 and "raw_catalog failed: " in done.stderr
     assert not re.search(r"Trace|File \"|InputError", done.stderr), done.stderr
 
 
-def test_a_reader_that_closes_the_pipe_is_not_an_error(place, materialized):
+def test_a_reader_that_closes_the_pipe_is_not_an_error(place):
     run = subprocess.Popen(
         [sys.executable, "-m", "orchestration.cli", "leaderboard", "alpha"],
         env=place, cwd=place["TMPDIR"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -137,14 +109,14 @@ def test_a_reader_that_closes_the_pipe_is_not_an_error(place, materialized):
 
 
 @pytest.mark.browser
-def test_the_explorer_shows_in_a_browser_what_was_materialized(place, materialized, monkeypatch):
+def test_the_explorer_shows_in_a_browser_what_was_materialized(place, monkeypatch):
     home = Path(place["ALSOBOUGHT_HOME"])
     monkeypatch.setenv("ALSOBOUGHT_HOME", str(home))
     monkeypatch.setenv("ALSOBOUGHT_CATEGORIES", str(home / "categories.yaml"))
-    store = Store(home / "data" / "store")
+    store = Store(home / "store")
     neighbours = store.read("neighbours/skipgram", "alpha").table.to_pandas()
     first = neighbours[neighbours.scoring == "center_context"].iloc[0]
-    with browser.chromium() as running, browser.explorer(home / "data" / "store", home / "explorer.log") as address:
+    with browser.chromium() as running, browser.explorer(store.root, home / "explorer.log") as address:
         page = running.new_page()
         page.goto(f"{address}/?category=alpha&product={first['product']}")
         browser.settled(page)
@@ -163,7 +135,7 @@ def test_the_explorer_shows_in_a_browser_what_was_materialized(place, materializ
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
-def test_both_addresses_answer_and_a_stop_leaves_no_process(place, materialized, stop):
+def test_both_addresses_answer_and_a_stop_leaves_no_process(place, stop):
     ports = ["--ui-port", str(browser.free_port()), "--explorer-port", str(browser.free_port())]
     server = subprocess.Popen(
         [sys.executable, "-m", "orchestration.cli", "serve", *ports],

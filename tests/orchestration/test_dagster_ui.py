@@ -45,7 +45,7 @@ class Servers:
         with pytest.MonkeyPatch.context() as patched:  # as `alsobought serve` does before the two start
             patched.setenv("ALSOBOUGHT_HOME", str(folder))
             patched.setenv("DAGSTER_HOME", str(folder))
-            real._make_database()
+            real._create_tables()
             self.commands = real._commands(self.port, browser.free_port())
         self.children = [self._start("dagster-webserver"), self._start("dagster-daemon")]
         until(self._answers, "the webserver's first answer")

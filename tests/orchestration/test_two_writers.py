@@ -16,7 +16,7 @@ from core.graph import ProductGraph
 from core.process_identity import this_process
 from core.store import leases
 from core.store.artefacts import Store, check_artefact, write_artefact
-from core.store.manifest import MANIFEST, VERSION_NAME, files
+from core.store.manifest import MANIFEST, VERSION_NAME, file_entries
 from orchestration.partitions import BY_CATEGORY
 from orchestration.resources import StoreIOManager
 from tests.conftest import ROOT
@@ -200,8 +200,8 @@ def test_of_two_writers_at_once_the_last_wins_and_the_named_version_is_whole(tmp
         assert writer.returncode == 0
     manifest = check_artefact(store.folder("x", "c"), "x", "c")
     assert float(store.read("x", "c")[0]) in (39.0, 1039.0) and len(seen) > 3
-    for version in versions(tmp_path / "x" / "c"):  # the previous version is whole too
-        (entry,) = files(manifest.fields)
+    for version in versions(tmp_path / "x" / "c"):  # the one before is whole too
+        (entry,) = file_entries(manifest.fields)
         assert VERSION_NAME.fullmatch(version)
         assert (tmp_path / "x" / "c" / version / entry["file"]).stat().st_size == entry["bytes"]
 
@@ -218,7 +218,7 @@ def test_what_is_no_longer_wanted_is_not_stored(tmp_path, root):
         asked.append(sorted(path.name for path in fresh.iterdir()))
         return False
 
-    with pytest.raises(InputError, match="the run that made it is over"):
+    with pytest.raises(InputError, match="the run that made it has ended"):
         write_artefact(folder, "x", "c", np.arange(4), still_wanted=unwanted)
     assert asked == [[leases.LEASE, "value.npy"]]  # at the very end, after everything is written
     assert store.manifest("x", "c") == before and versions(folder) == {before.version}

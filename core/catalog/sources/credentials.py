@@ -10,8 +10,8 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from core.errors import InputError
 
 VARIABLE = "ALSOBOUGHT_HTTP_CREDENTIALS"
-"""One or more ``https://user:password@host``, separated by white space: signs like ``@``, ``/`` and spaces in a
-user's name or password are percent-encoded, as in any URL. They are for that scheme, host and port alone."""
+"""One or more ``https://user:password@host``, separated by white space: characters such as ``@``, ``/`` and space in a
+user's name or password are percent-encoded, as in any URL. They are used for that scheme, host and port only."""
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -47,10 +47,11 @@ def authorization(url: str) -> str | None:
         ValueError: the URL is broken.
     """
     parts = urlsplit(url)
-    found = _user(parts) or _from_environment(origin(url)) or _from_netrc(origin(url).host)
-    if found is None:
+    credentials = _user(parts) or _from_environment(origin(url)) or _from_netrc(origin(url).host)
+    if credentials is None:
         return None
-    return "Basic " + base64.b64encode(f"{found[0]}:{found[1]}".encode()).decode()
+    user, password = credentials
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
 
 
 def _user(parts: SplitResult) -> tuple[str, str] | None:
@@ -62,7 +63,7 @@ def _user(parts: SplitResult) -> tuple[str, str] | None:
 def _from_environment(wanted: Origin) -> tuple[str, str] | None:
     for number, entry in enumerate(os.environ.get(VARIABLE, "").split(), 1):
         try:
-            found, user = origin(entry), _user(urlsplit(entry))
+            entry_origin, user = origin(entry), _user(urlsplit(entry))
         except (KeyError, ValueError):
             user = None
         if user is None:
@@ -70,7 +71,7 @@ def _from_environment(wanted: Origin) -> tuple[str, str] | None:
                 f"{VARIABLE}: entry {number} is not of the form https://user:password@host; signs other than letters "
                 "and digits in user and password are percent-encoded"
             ) from None
-        if found == wanted:
+        if entry_origin == wanted:
             return user
     return None
 
@@ -85,9 +86,9 @@ def _from_netrc(host: str) -> tuple[str, str] | None:
         return None
     except netrc.NetrcParseError as error:
         place = f" (line {error.lineno})" if error.lineno else ""
-        mode = "; it may be readable by its owner alone (chmod 600)" if "permissive" in str(error.msg) else ""
-        raise InputError(f"{path}: is no netrc file that can be used{place}{mode}") from None
+        mode = "; it must be readable by its owner only (chmod 600)" if "permissive" in str(error.msg) else ""
+        raise InputError(f"{path}: is not a usable netrc file{place}{mode}") from None
     except (OSError, UnicodeError) as error:
         raise InputError(f"{path}: cannot be read ({type(error).__name__})") from None
-    found = {name.lower(): entry for name, entry in entries.hosts.items()}.get(host)
-    return (found[0] or "", found[2] or "") if found else None
+    entry = {name.lower(): entry for name, entry in entries.hosts.items()}.get(host)
+    return (entry[0] or "", entry[2] or "") if entry else None

@@ -1,6 +1,6 @@
-"""Remote files into a local cache, surviving cut connections, changed files and killed processes.
+"""Downloads remote files into a local cache, and survives cut connections, changed files and killed processes.
 
-What lies in the cache for a URL: the file, ``.json`` beside it (its size, SHA-256 and stamp: ETag, date), while it
+The cache holds for each URL: the file, ``.json`` beside it (its size, SHA-256 and stamp: ETag, date), while it
 is being loaded ``.part`` and ``.part.json``, and ``.lock`` against two processes loading the same file. A cut
 download goes on where it stopped if the server says that the file is still the same, else it starts again. A file
 with a pinned checksum is never asked for again; without one the server is asked whether it changed, and the cached
@@ -226,16 +226,16 @@ class _Load:
         if size > self._limits.bytes:
             self._discard()
             raise InputError(
-                f"{shown(self._url)}: has {size:,} bytes or more, allowed are {self._limits.bytes:,}; nothing of it "
+                f"{shown(self._url)}: has {size:,} bytes or more, allowed are {self._limits.bytes:,}; none of it "
                 "was kept. Check the address, or raise guard.download_gigabytes for this category in categories.yaml"
             )
 
     def _check_time(self, ahead: float = 0.0) -> None:
         if time.monotonic() + ahead >= self._deadline:
             raise InputError(
-                f"{shown(self._url)}: the download was not done within {self._limits.seconds:,.0f} seconds. What came "
-                "so far is kept and the next run goes on from it. Run again, or raise guard.download_hours for this "
-                "category in categories.yaml"
+                f"{shown(self._url)}: the download did not finish within {self._limits.seconds:,.0f} seconds. "
+                "What came so far is kept and the next run goes on from it. Run again, or raise guard.download_hours "
+                "for this category in categories.yaml"
             ) from None
 
     def _discard(self) -> None:

@@ -58,7 +58,7 @@ class Source:
 
 
 class UnreachableError(OSError):
-    """A remote source's state cannot be asked for now; what was read from it earlier is still good."""
+    """The state of a remote source cannot be asked for now; what was read from it earlier can still be used."""
 
     def __init__(self, message: str) -> None:
         super().__init__(scrubbed(message))
@@ -78,17 +78,17 @@ def state(source: Source, raw_dir: Path) -> dict[str, Any] | None:
         InputError: a local file is not there.
         UnreachableError: a remote one cannot be asked.
     """
-    found: dict[str, Any] = {"format": source.format}
+    facts: dict[str, Any] = {"format": source.format}
     if source.options != SourceOptions():
-        found["options"] = asdict(source.options)
+        facts["options"] = asdict(source.options)
     for name, path, sha256 in (("source", source.path, source.sha256), ("products", source.products, None)):
         if path is None:
             continue
-        facts = _state_of(path, sha256, raw_dir)
-        if facts is None:
+        file_facts = _state_of(path, sha256, raw_dir)
+        if file_facts is None:
             return None
-        found[name] = {"path": shown(path), **facts}
-    return found
+        facts[name] = {"path": shown(path), **file_facts}
+    return facts
 
 
 def _state_of(path: str, sha256: str | None, raw_dir: Path) -> dict[str, Any] | None:
@@ -143,9 +143,9 @@ def fetch_file(
     if _is_remote(path):
         return download(path, sha256.lower() if sha256 else None, cache_dir, progress, limits)
     local = _local(path, raw_dir)
-    if sha256 and (found := file_sha256(local)) != sha256.lower():
+    if sha256 and (digest := file_sha256(local)) != sha256.lower():
         raise InputError(
-            f"{local}: its SHA-256 is {found}, categories.yaml expects {sha256.lower()}. "
+            f"{local}: its SHA-256 is {digest}, categories.yaml expects {sha256.lower()}. "
             "Replace the file, or correct sha256 in categories.yaml if the new content is right"
         )
     return local

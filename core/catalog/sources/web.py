@@ -23,8 +23,8 @@ from core.untrusted.urls import scrubbed, shown
 
 BY_HAND = "or fetch the file by other means and name the local file as the category's source in categories.yaml"
 _TIMEOUT = 60.0
-_QUICK_TIMEOUT = 10.0  # of asking for a file's state, where nobody may be kept waiting
-_QUICK_SECONDS = 30.0  # of that altogether, for servers that answer by the drop
+_QUICK_TIMEOUT = 10.0  # for asking for a file's state, which must not keep anybody waiting
+_QUICK_SECONDS = 30.0  # for the whole of it, as a server may answer one byte at a time
 _NUMBER = re.compile(r"[0-9]{1,18}")
 
 
@@ -136,7 +136,9 @@ class Web:
             raise
         except (KeyError, ValueError, http.client.InvalidURL) as error:
             reason = scrubbed(str(error), self.url)
-            raise InputError(f"{shown(self.url)}: is no valid URL ({reason}); correct it in categories.yaml") from None
+            raise InputError(
+                f"{shown(self.url)}: is not a valid URL ({reason}); correct it in categories.yaml"
+            ) from None
 
     def authorize(self, request: urllib.request.Request) -> None:
         """Send the source's credentials along, to its own host only. urllib does not take them over to a redirect."""
@@ -163,7 +165,7 @@ class Web:
             )
 
     def close_at(self, deadline: float, connected: socket.socket) -> None:
-        """Close a connection at a moment: nothing else ends an answer that comes by the drop, each byte of which starts
+        """Close a connection at a moment: nothing else ends an answer that comes byte by byte, as each byte starts
         the socket's timeout again."""
 
         def close() -> None:
@@ -296,7 +298,7 @@ def _http_stamp(response: Any) -> Stamp:
 
 
 def _line(response: Any, name: str) -> str | None:
-    """A header that can be sent back to the server; None for one that cannot (it was folded, or is no text)."""
+    """A header that can be sent back to the server; None for one that cannot (it was folded, or is not plain text)."""
     value = response.headers.get(name)
     return value if value and value.isascii() and value.isprintable() else None
 

@@ -1,1 +1,1 @@
-"""The blend: several models' candidates and scores, ranked by small supervised networks."""
+"""The blend: small supervised networks rank the candidates of several models by their scores."""

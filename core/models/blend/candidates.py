@@ -1,4 +1,4 @@
-"""Which products the blend ranks for a source."""
+"""The products that the blend ranks for a source."""
 
 import numpy as np
 import scipy.sparse as sp
@@ -13,14 +13,14 @@ from core.scoring.factory import scorer
 
 
 class Candidates:
-    """Products worth ranking for a source: those that walks of three steps reach best.
+    """The candidates of a source: the products that walks of three steps reach with the best scores.
 
-    A source from which such walks reach too few, a product without training pairs above all, gets the best of every
-    model of the blend in addition.
+    If such walks reach too few products, above all from a product without training pairs, the best products of every
+    model of the blend are added.
 
     Args:
-        graph: of the training pairs.
-        features: whose models give candidates.
+        graph: the graph of the training pairs.
+        features: holds the models that add candidates.
         count: candidates per source and model.
         threads: CPU threads; they do not change the result.
     """
@@ -28,21 +28,22 @@ class Candidates:
     def __init__(self, graph: ProductGraph, features: PairFeatures, count: int, threads: int = 2) -> None:
         walks = rp3beta(Inputs(graph.n_nodes, graph=graph), RP3BetaConfig(), TrainContext())
         self._walks: Scorer = scorer(MODELS["rp3beta"], walks, MODELS["rp3beta"].scorings[0], threads)
-        self._others = features.models.values()
+        self._other_models = features.models.values()
         self._count = count
 
     def __call__(self, sources: np.ndarray, mask: sp.csr_matrix | None, k: int) -> tuple[np.ndarray, np.ndarray]:
-        """Row of the source and node id of every candidate, both ascending; at least k per source if there are."""
+        """Source row and node id of every candidate, both ascending; at least k per source if there are that many."""
         count = max(self._count, k)
+        n_nodes = np.int64(len(self._walks.seen))
         ids, _ = self._walks.top_k(sources, count, mask=mask)
-        row, place = np.nonzero(ids >= 0)
-        keys = [row * np.int64(len(self._walks.seen)) + ids[row, place]]
-        short = np.flatnonzero(ids[:, -1] < 0)
-        if len(short):
-            for one in self._others:
-                more, _ = one.top_k(sources[short], count, mask=None if mask is None else mask[short])
-                row, place = np.nonzero(more >= 0)
-                keys.append(short[row] * np.int64(len(self._walks.seen)) + more[row, place])
-        found = np.sort(np.concatenate(keys))  # np.unique hashes large arrays, which takes several times as long
-        found = found[np.diff(found, prepend=-1) > 0]
-        return found // len(self._walks.seen), (found % len(self._walks.seen)).astype(np.int32)
+        row, rank = np.nonzero(ids >= 0)
+        keys = [row * n_nodes + ids[row, rank]]
+        short_lists = np.flatnonzero(ids[:, -1] < 0)
+        if len(short_lists):
+            for model in self._other_models:
+                ids, _ = model.top_k(sources[short_lists], count, mask=None if mask is None else mask[short_lists])
+                row, rank = np.nonzero(ids >= 0)
+                keys.append(short_lists[row] * n_nodes + ids[row, rank])
+        key = np.sort(np.concatenate(keys))  # np.unique hashes large arrays, which takes several times as long
+        key = key[np.diff(key, prepend=-1) > 0]
+        return key // n_nodes, (key % n_nodes).astype(np.int32)

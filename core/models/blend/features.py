@@ -1,4 +1,4 @@
-"""What the blend knows about a pair of products: one row of numbers per pair, in both directions."""
+"""The features of a pair of products for the blend: one row of numbers per pair and direction."""
 
 import numpy as np
 import pyarrow as pa
@@ -14,16 +14,16 @@ from core.scoring.chains import ChainScorer
 from core.scoring.factory import scorer
 
 _FLOORS = (1e-8, 1e-8, 1e-8, 1e-3)
-"""Added to path features before the logarithm: below what a single path usually brings."""
+"""Added to the path features before the logarithm; smaller than the usual value of a single path."""
 _SCORE_FLOOR = 1e-4
 
 
 def described(products: pa.Table) -> tuple[sp.csr_matrix, dict[str, np.ndarray]]:
-    """What of the products' metadata is kept for scoring.
+    """The part of the products' metadata that is kept for scoring.
 
     Returns:
         float32 CSR ``[n_nodes, n_features]`` of :func:`core.models.content_knn.similarity.features`; int32 ``brand``
-        ``[n_nodes]``, -1 = none; float32 ``log_price`` ``[n_nodes]``, NaN = none.
+        ``[n_nodes]``, -1 without a brand; float32 ``log_price`` ``[n_nodes]``, NaN without a price.
     """
     _, brand = brands(products)
     codes = brand.dictionary_encode().indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int32)
@@ -34,13 +34,13 @@ def described(products: pa.Table) -> tuple[sp.csr_matrix, dict[str, np.ndarray]]
 
 
 class PairFeatures:
-    """Features of pairs under one graph and the models that were trained on it.
+    """Features of pairs from a graph and the models that were trained on it.
 
     Args:
-        graph: of the pairs that the models were trained on.
-        content: of :func:`described`.
-        facts: of :func:`described`.
-        parts: registry name → what that model learned on ``graph``; all of their scorings become columns.
+        graph: the graph of the pairs that the models were trained on.
+        content: the matrix from :func:`described`.
+        facts: the arrays from :func:`described`.
+        parts: registry name → what that model learned on ``graph``; all of its scorings become columns.
         threads: CPU threads; they do not change the result.
     """
 
@@ -63,46 +63,49 @@ class PairFeatures:
         weights = graph.adjacency()
         self._strength = np.asarray(weights.sum(axis=1, dtype=np.float64)).ravel()
         degree = np.maximum(graph.degree, 1).astype(np.float64)
-        plain = sp.csr_matrix((np.ones(len(graph.indices)), graph.indices, graph.indptr), shape=weights.shape)
-        self._ends = np.column_stack(
-            [np.log1p(graph.degree), np.log1p(self._strength), (plain @ np.log(degree)) / degree]
+        unweighted = sp.csr_matrix((np.ones(len(graph.indices)), graph.indices, graph.indptr), shape=weights.shape)
+        self._node_features = np.column_stack(
+            [np.log1p(graph.degree), np.log1p(self._strength), (unweighted @ np.log(degree)) / degree]
         ).astype(np.float32)
-        """Per node: its degree, its strength and the mean degree of its neighbours, all as logarithms."""
+        """Per node: the logarithms of its degree and strength, and the mean logarithm of its neighbours' degrees."""
 
     def both_ways(self, source: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """float32 ``[m, f]`` twice: the features of the pairs, and of the pairs turned round."""
+        """float32 ``[m, f]`` twice: the features of the pairs and of the reversed pairs."""
         paths = path_features(self._graph, source, target, self._threads)
         strength, degree = self._strength, self._graph.degree
-        turned = reversed_features(paths, (strength[source], degree[source]), (strength[target], degree[target]))
-        same = self._same_both_ways(source, target)
-        ends = self._ends[source], self._ends[target]
-        return np.hstack([_logs(paths), *ends, same]), np.hstack([_logs(turned), *ends[::-1], same])
+        back_paths = reversed_features(paths, (strength[source], degree[source]), (strength[target], degree[target]))
+        symmetric = self._symmetric(source, target)
+        ends = self._node_features[source], self._node_features[target]
+        return np.hstack([_logs(paths), *ends, symmetric]), np.hstack([_logs(back_paths), *ends[::-1], symmetric])
 
     def forth(self, source: np.ndarray, target: np.ndarray) -> np.ndarray:
         """float32 ``[m, f]``: the features of the pairs in the given direction."""
         paths = path_features(self._graph, source, target, self._threads)
-        return np.hstack([_logs(paths), self._ends[source], self._ends[target], self._same_both_ways(source, target)])
+        ends = self._node_features[source], self._node_features[target]
+        return np.hstack([_logs(paths), *ends, self._symmetric(source, target)])
 
-    def _same_both_ways(self, source: np.ndarray, target: np.ndarray) -> np.ndarray:
+    def _symmetric(self, source: np.ndarray, target: np.ndarray) -> np.ndarray:
+        """float32: the features that are the same in both directions."""
         brand, price = self._facts["brand"], self._facts["log_price"]
-        known = (brand[source] >= 0) & (brand[target] >= 0)
-        apart = np.abs(price[source] - price[target])
+        both_branded = (brand[source] >= 0) & (brand[target] >= 0)
+        price_gap = np.abs(price[source] - price[target])
         columns = [
             self._content.score_pairs(source, target),
-            known,
-            known & (brand[source] == brand[target]),
-            np.isfinite(apart),
-            np.nan_to_num(apart),
+            both_branded,
+            both_branded & (brand[source] == brand[target]),
+            np.isfinite(price_gap),
+            np.nan_to_num(price_gap),
         ]
-        for name, one in self.models.items():
-            placed = one.seen[source] & one.seen[target]
-            score = one.score_pairs(source, target)
-            # Native scores spread over orders of magnitude, unless they are inner products, which may be negative.
-            if name.endswith(NATIVE) and isinstance(one, ChainScorer):
+        for name, model in self.models.items():
+            both_seen = model.seen[source] & model.seen[target]
+            score = model.score_pairs(source, target)
+            # Native scores spread over orders of magnitude, except inner products, which may be negative.
+            if name.endswith(NATIVE) and isinstance(model, ChainScorer):
                 score = np.log(score + _SCORE_FLOOR)
-            columns += [placed, np.where(placed, score, 0)]
+            columns += [both_seen, np.where(both_seen, score, 0)]
         return np.column_stack(columns).astype(np.float32)
 
 
 def _logs(paths: np.ndarray) -> np.ndarray:
-    return np.log(paths + np.array(_FLOORS, dtype=np.float32))
+    logarithms: np.ndarray = np.log(paths + np.array(_FLOORS, dtype=np.float32))
+    return logarithms

@@ -1,10 +1,10 @@
 """The supervised ranker of the blend: a few small networks whose mean output orders pairs.
 
-One score has to do two things. In a list it orders candidates that all look good: there the loss is the cross entropy
-of a softmax over the list, each list counting once (ListNet's top-one probability; Cao et al., "Learning to rank: from
-pairwise approach to listwise approach", ICML 2007). Against pairs drawn at random it tells related products from
-unrelated ones: there it is the logistic loss. The sum of both is minimized. The networks see the same examples and
-differ in their start; their mean varies less than one of them.
+One score has two tasks. In a list it orders candidates that all look good; for this the loss is the cross-entropy of a
+softmax over the list, where each list counts once (ListNet's top-one probability; Cao et al., "Learning to rank: from
+pairwise approach to listwise approach", ICML 2007). Among randomly drawn pairs it separates related from unrelated
+products; for this the loss is the logistic loss. The sum of both is minimized. The networks see the same examples and
+differ in their start values; their mean varies less than any one of them.
 """
 
 import dataclasses
@@ -33,14 +33,14 @@ _WEIGHT_DECAY = 1e-4
 
 @dataclass(frozen=True)
 class Examples:
-    """What the ranker learns from.
+    """The examples that the ranker learns from.
 
     Attributes:
         lists: float32 ``[n, f]``: features of the candidates of all lists, list by list.
         starts: int64 ``[l + 1]``: list r has the rows ``starts[r]`` to ``starts[r + 1]``.
-        relevant: bool ``[n]``; every list has at least one relevant row.
-        pairs: float32 ``[m, f]``.
-        related: bool ``[m]``.
+        relevant: bool ``[n]``: the candidates that are held-out partners; every list has at least one.
+        pairs: float32 ``[m, f]``: features of the pairs.
+        related: bool ``[m]``: the pairs whose products are related.
     """
 
     lists: np.ndarray
@@ -51,11 +51,11 @@ class Examples:
 
 
 class Ranker(torch.nn.Module):
-    """The networks side by side: two hidden layers each, on features of mean 0 and deviation 1.
+    """The networks side by side, each with two hidden layers, on features with mean 0 and standard deviation 1.
 
     Args:
-        examples: what to learn from; at least one related pair or one list.
-        networks: how many.
+        examples: the examples to learn from; at least one related pair or one list.
+        networks: number of networks.
         hidden: width of both hidden layers.
         rng: draws the start values.
     """
@@ -75,15 +75,15 @@ class Ranker(torch.nn.Module):
         self.layers = torch.nn.ParameterList(_start_values(rng, networks, features.shape[1], hidden))
 
     def list_loss(self, chosen: np.ndarray) -> torch.Tensor:
-        """Mean loss of the lists of these numbers."""
+        """Mean loss of the lists with these numbers."""
         return _list_loss(list(self.layers), self._lists, self._relevant, self._starts, chosen)
 
     def pair_loss(self, drawn: np.ndarray) -> torch.Tensor:
-        """Mean loss of the pairs of these numbers."""
+        """Mean loss of the pairs with these numbers."""
         device = self.layers[0].device
         logits = _outputs(list(self.layers), self._pairs[drawn].to(device))
-        wanted = self._related[drawn].to(device).expand_as(logits)
-        return torch.nn.functional.binary_cross_entropy_with_logits(logits, wanted)
+        labels = self._related[drawn].to(device).expand_as(logits)
+        return torch.nn.functional.binary_cross_entropy_with_logits(logits, labels)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """float32 arrays for :func:`predict`."""
@@ -104,9 +104,9 @@ class _Schedule(StepsConfig):
 
 
 class _Draws:
-    """The batches of every epoch: some lists, in random order, and some pairs, drawn with replacement.
+    """The batches of every epoch: lists in random order, and pairs drawn with replacement.
 
-    The random numbers follow each other through the epochs; those of epochs that were left out are drawn and dropped.
+    The epochs share one stream of random numbers; the numbers of skipped epochs are drawn and discarded.
     """
 
     def __init__(self, rng: np.random.Generator, n_lists: int, n_pairs: int) -> None:
@@ -129,28 +129,28 @@ class _Draws:
 
 
 def _steps(n_lists: int, n_pairs: int) -> int:
-    """Steps of an epoch."""
+    """Number of steps per epoch."""
     return max(1, -(-n_lists // _LISTS_PER_STEP) if n_lists else -(-n_pairs // _PAIRS_PER_STEP))
 
 
 def train_ranker(
     examples: Examples, config: BlendConfig, context: TrainContext
 ) -> tuple[dict[str, np.ndarray], Training | None]:
-    """Train the networks: two hidden layers, AdamW, learning rate falling to 0 along a cosine.
+    """Train the networks: two hidden layers, AdamW, and a learning rate that falls to 0 along a cosine.
 
     Args:
-        examples: what to learn from.
+        examples: the examples to learn from.
         config: settings; an epoch is a pass over the lists (or over the pairs, if there are no lists).
-        context: circumstances. On a CPU the result depends on the seed, not on the machine's number of cores.
+        context: circumstances of the run. On a CPU the result depends on the seed, not on the number of cores.
 
     Returns:
         float32 arrays for :func:`predict`: ``mean``, ``scale`` ``[f]`` and the layers ``weight_1`` … ``bias_3``, whose
-        first axis is the network; and what the loop reports. Without any related pair or list they return the first
-        feature, and there is nothing to report.
+        first axis is the network; and the loop's report. If there is no related pair and no list, the networks return
+        the first feature, and the report is None.
 
     Raises:
-        InputError: a device that is not there or whose memory does not hold even the smallest part, or a learning rate
-            at which training diverges.
+        InputError: the device does not exist, its memory does not hold even the smallest part, or training diverges
+            with this learning rate.
     """
     if not examples.related.any() and not len(examples.lists):
         return _first_feature(examples.pairs.shape[1]), None
@@ -195,20 +195,23 @@ def predict(ranker: dict[str, np.ndarray], features: np.ndarray, threads: int = 
 
 
 def _first_feature(features: int) -> dict[str, np.ndarray]:
-    """A ranker that returns the first feature: of a category with too few pairs to learn from any."""
-    pass_on, keep = np.zeros((1, features, 2), np.float32), np.eye(2, dtype=np.float32)[None]
-    pass_on[0, 0] = 1, -1
-    apart = np.array([[[1], [-1]]], np.float32)
-    none = np.zeros((1, 1, 2), np.float32)
+    """A ranker that returns the first feature, for a category with too few pairs to learn from.
+
+    Each hidden layer holds the feature and its negative, since a layer passes on only what is positive.
+    """
+    both_signs, identity = np.zeros((1, features, 2), np.float32), np.eye(2, dtype=np.float32)[None]
+    both_signs[0, 0] = 1, -1
+    difference = np.array([[[1], [-1]]], np.float32)
+    zero = np.zeros((1, 1, 2), np.float32)
     return {
         "mean": np.zeros(features, np.float32), "scale": np.ones(features, np.float32),
-        "weight_1": pass_on, "bias_1": none, "weight_2": keep, "bias_2": none,
-        "weight_3": apart, "bias_3": none[..., :1],
+        "weight_1": both_signs, "bias_1": zero, "weight_2": identity, "bias_2": zero,
+        "weight_3": difference, "bias_3": zero[..., :1],
     }  # fmt: skip
 
 
 def _start_values(rng: np.random.Generator, networks: int, features: int, hidden: int) -> list[torch.Tensor]:
-    """Weights normal with variance 2 / inputs (He et al., ICCV 2015), biases zero."""
+    """Normally distributed weights with variance 2 / inputs (He et al., ICCV 2015), and biases of zero."""
     layers = []
     for inputs, outputs in ((features, hidden), (hidden, hidden), (hidden, 1)):
         weight = rng.standard_normal((networks, inputs, outputs), dtype=np.float32) * np.float32((2 / inputs) ** 0.5)
@@ -227,17 +230,17 @@ def _outputs(layers: list[torch.Tensor], features: torch.Tensor) -> torch.Tensor
 def _list_loss(
     layers: list[torch.Tensor], features: torch.Tensor, relevant: torch.Tensor, starts: np.ndarray, chosen: np.ndarray
 ) -> torch.Tensor:
-    """Mean over lists and networks of: minus the mean log softmax of the list's relevant rows."""
+    """The mean over lists and networks of minus the mean log softmax of the list's relevant rows."""
     length = starts[chosen + 1] - starts[chosen]
     number = np.repeat(np.arange(len(chosen)), length)
     rows = np.arange(len(number)) + np.repeat(starts[chosen] - np.cumsum(length) + length, length)
     device = layers[0].device
-    segment, wanted = torch.from_numpy(number).to(device), relevant[rows].to(device)
+    segment, target = torch.from_numpy(number).to(device), relevant[rows].to(device)
     logits = _outputs(layers, features[rows].to(device))
     segments = segment.expand_as(logits)
     shape = (len(logits), len(chosen))
     highest = logits.new_full(shape, -torch.inf).scatter_reduce(1, segments, logits.detach(), "amax")
     exponents = torch.exp(logits - highest.gather(1, segments))
     normalizer = torch.log(logits.new_zeros(shape).scatter_add(1, segments, exponents)) + highest
-    share = wanted / wanted.new_zeros(len(chosen)).index_add(0, segment, wanted)[segment]
+    share = target / target.new_zeros(len(chosen)).index_add(0, segment, target)[segment]
     return ((normalizer.gather(1, segments) - logits) * share).sum() / (shape[0] * shape[1])

@@ -1,4 +1,4 @@
-"""The blend as a scorer: candidates from several models, ordered by the ranker."""
+"""The scorer of the blend: the ranker orders candidates from several models."""
 
 import numpy as np
 import scipy.sparse as sp
@@ -15,7 +15,7 @@ _SOURCE_BLOCK = 4_096
 
 
 def scorer(trained: TrainedModel, scoring: str, threads: int) -> "BlendScorer":
-    """The blend's only scoring."""
+    """The scorer of the blend, which has only one scoring."""
     return BlendScorer(trained, threads)
 
 
@@ -23,10 +23,10 @@ class BlendScorer:
     """See ``core.interfaces.Scorer``.
 
     A list orders the candidates of :class:`Candidates` by the ranker's output for the pair from the source to the
-    candidate; a pair scores the mean of both directions.
+    candidate; the score of a pair is the mean of both directions.
 
     Args:
-        trained: of the model ``blend``.
+        trained: what the model ``blend`` learned.
         threads: CPU threads; they do not change the result.
     """
 
@@ -54,7 +54,7 @@ class BlendScorer:
     def top_k(
         self, sources: np.ndarray, k: int, progress: Progress = silent, mask: sp.csr_matrix | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """See ``Scorer.top_k``; the best among the candidates."""
+        """See ``Scorer.top_k``; the lists hold the best candidates."""
         sources = np.asarray(sources, dtype=np.int32)
         ids = np.full((len(sources), k), -1, dtype=np.int32)
         scores = np.full((len(sources), k), -np.inf, dtype=np.float32)
@@ -64,10 +64,10 @@ class BlendScorer:
             score = self._predict(self._features.forth(sources[block][row], node))
             order = np.lexsort((node, -score, row))
             row, node, score = row[order], node[order], score[order]
-            place = np.arange(len(row)) - np.searchsorted(row, np.arange(block.stop - block.start))[row]
-            kept = place < k
-            ids[block][row[kept], place[kept]] = node[kept]
-            scores[block][row[kept], place[kept]] = score[kept]
+            rank = np.arange(len(row)) - np.searchsorted(row, np.arange(block.stop - block.start))[row]
+            kept = rank < k
+            ids[block][row[kept], rank[kept]] = node[kept]
+            scores[block][row[kept], rank[kept]] = score[kept]
             progress("top-k", block.stop, len(sources), "products")
         return ids, scores
 

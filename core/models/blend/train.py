@@ -1,10 +1,10 @@
-"""Training the blend: the inner split, the models on its training part, examples for the ranker from its held-out part.
+"""Training the blend: the inner split, the models on its training part, and the ranker on its held-out part.
 
-The ranker must see scores of pairs that the models were not trained on, or it would learn to trust what they know by
-heart. So the training pairs are split once more, as the category's were; the models are trained again on the inner
-training part, and the inner held-out pairs (and inner cold products) are the ranker's examples. Afterwards it is
-applied to the scores of the models that were trained on all training pairs. Held-out pairs of the category itself are
-not among its inputs.
+The ranker must see scores of pairs that the models were not trained on; otherwise it would learn to trust what they
+know by heart. So the training pairs are split once more, like the category's pairs; the models are trained again on the
+inner training part, and the inner held-out pairs (and inner cold products) are the ranker's examples. Afterwards the
+ranker is applied to the scores of the models that were trained on all training pairs. The held-out pairs of the
+category itself are not among its inputs.
 """
 
 import dataclasses
@@ -27,7 +27,7 @@ from core.walks import WalksConfig, random_walks, walk_starts
 
 
 def train(inputs: Inputs, config: BlendConfig, context: TrainContext) -> TrainedModel:
-    """Train the ranker; see this module's header.
+    """Train the ranker; the header of this module describes how.
 
     Returns:
         TrainedModel with ``parts``: what the blended models learned from all training pairs; ``matrices``: ``pairs``
@@ -35,19 +35,19 @@ def train(inputs: Inputs, config: BlendConfig, context: TrainContext) -> Trained
         marks the products that any part has seen. The learning curve holds the ranker's loss per epoch.
 
     Raises:
-        InputError: as of the blended models.
+        InputError: for the same reasons as the blended models.
     """
     if inputs.products is None or inputs.graph is None or inputs.walks is None or not inputs.models:
         raise ValueError("blend needs products, the training graph, walks and trained models")
     started = time.perf_counter()
-    content, described_as = described(inputs.products)
+    content, facts = described(inputs.products)
     inner = _inner_split(inputs.graph, inputs.products["has_metadata"].to_numpy(), config, context.seed)
     graph = build_graph(inner.n_nodes, inner.train.source, inner.train.target, inner.train.weight)
     transition = transition_matrix(graph)
     walks = _walks_like(inputs.walks, inputs.graph, transition, context)
     inner_inputs = Inputs(inputs.n_nodes, inputs.products, graph, transition, walks)
     parts = _inner_models(inputs.models, inner_inputs, context)
-    features = PairFeatures(graph, content, described_as, parts, context.threads)
+    features = PairFeatures(graph, content, facts, parts, context.threads)
     examples = _examples(inner, graph, features, config, context)
     ranker, training = train_ranker(examples, config, context)
     return TrainedModel(
@@ -55,7 +55,7 @@ def train(inputs: Inputs, config: BlendConfig, context: TrainContext) -> Trained
         seen=np.logical_or.reduce([part.seen for part in inputs.models.values()]),
         parts=inputs.models,
         matrices={"pairs": inputs.graph.adjacency(), "content": content},
-        arrays={**described_as, **{f"ranker.{name}": value for name, value in ranker.items()}},
+        arrays={**facts, **{f"ranker.{name}": value for name, value in ranker.items()}},
         learning_curve=training.curve if training else LEARNING_CURVE.empty_table(),
         info={
             "device": context.device,
@@ -73,7 +73,7 @@ def train(inputs: Inputs, config: BlendConfig, context: TrainContext) -> Trained
 
 
 def _inner_split(graph: ProductGraph, has_metadata: np.ndarray, config: BlendConfig, seed: int) -> PairSplit:
-    """The training pairs, split like the category's pairs but by another seed."""
+    """The training pairs, split like the category's pairs but with another seed."""
     source = np.repeat(np.arange(graph.n_nodes, dtype=np.int32), graph.degree)
     once = source < graph.indices
     shares = SplitConfig(validation_share=config.held_back_share, cold_share=config.cold_share)
@@ -83,14 +83,14 @@ def _inner_split(graph: ProductGraph, has_metadata: np.ndarray, config: BlendCon
 
 
 def _walks_like(walks: np.ndarray, graph: ProductGraph, inner: sp.csr_matrix, context: TrainContext) -> np.ndarray:
-    """Walks on the inner graph, as many from a node and as long as those on the whole graph."""
+    """Walks on the inner graph, with the number per node and the length of those on the whole graph."""
     per_node = max(1, round(len(walks) / max(1, len(walk_starts(graph)))))
     shape = WalksConfig(walks_per_node=per_node, walk_length=walks.shape[1])
     return random_walks(inner, shape, context.seed, context.threads, progress=context.progress)
 
 
 def _inner_models(models: dict[str, TrainedModel], inputs: Inputs, context: TrainContext) -> dict[str, TrainedModel]:
-    """The blended models, with the settings they were trained with, on the inner training part."""
+    """The blended models, trained on the inner training part with the same settings."""
     quiet = dataclasses.replace(context, probe=None, checkpoints=None)
     return {
         name: MODELS[name].fit(inputs, MODELS[name].config_class(**part.info["config"]), quiet, context.clock)
@@ -109,12 +109,12 @@ def _examples(
         tasks.append(cold_task(inner, max(1, config.lists // 10), context.seed))
     for task in tasks:
         row, node = candidates(task.sources, graph.adjacency()[task.sources], 1)
-        wanted = task.is_target(row, node)
-        useful = np.bincount(row, wanted, minlength=len(task.sources)) > 0
-        row, node, wanted = (part[useful[row]] for part in (row, node, wanted))
+        is_target = task.is_target(row, node)
+        has_target = np.bincount(row, is_target, minlength=len(task.sources)) > 0
+        row, node, is_target = (part[has_target[row]] for part in (row, node, is_target))
         lists.append(features.forth(task.sources[row], node))
-        starts.append(starts[-1][-1] + np.cumsum(np.bincount(row, minlength=len(task.sources))[useful]))
-        relevant.append(wanted)
+        starts.append(starts[-1][-1] + np.cumsum(np.bincount(row, minlength=len(task.sources))[has_target]))
+        relevant.append(is_target)
 
     related = ((inner.validation.source, inner.validation.target), (inner.cold_pairs.source, inner.cold_pairs.target))
     matched, uniform = inner.cold_degree_matched, inner.cold_uniform
@@ -128,9 +128,9 @@ def _examples(
     for label, kinds in ((True, related), (False, unrelated)):
         for source, target in kinds:
             chosen = rng.permutation(len(source))[: config.pairs]
-            turn = rng.random(len(chosen)) < 0.5
+            forth = rng.random(len(chosen)) < 0.5
             source, target = source[chosen], target[chosen]
-            pairs.append(features.forth(np.where(turn, source, target), np.where(turn, target, source)))
+            pairs.append(features.forth(np.where(forth, source, target), np.where(forth, target, source)))
             labels.append(np.full(len(chosen), label))
     return Examples(
         np.concatenate(lists), np.concatenate(starts), np.concatenate(relevant),

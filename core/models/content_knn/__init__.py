@@ -1,1 +1,1 @@
-"""Cold start by content: a product goes with what similar products go with."""
+"""Cold start by content: a product goes with the partners of similar products."""

@@ -1,4 +1,4 @@
-"""Settings of the content model, which places products without pairs."""
+"""Settings of the content model, which scores products without pairs."""
 
 from dataclasses import dataclass
 
@@ -9,15 +9,24 @@ from core.settings import setting
 class ContentConfig:
     """Settings of the content model; floor and power were chosen on cold products of two real categories."""
 
-    floor: float = setting(0.1, "Products whose cosine is smaller do not count as alike.", ge=0.01, le=1)
+    floor: float = setting(0.1, "Minimum cosine at which two products count as similar.", ge=0.01, le=1)
     power: float = setting(
-        3.0, "The cosine to this power is the weight of an alike product; higher trusts the most alike.", ge=0, le=20
+        3.0,
+        "Power of the cosine that gives the weight of a similar product; higher values trust the most similar products "
+        "more.",
+        ge=0,
+        le=20,
     )
-    keep: int = setting(500, "Most alike products kept per product; bounds memory and file size.", ge=1, le=100_000)
+    keep: int = setting(
+        500,
+        "Maximum number of similar products kept per product, which limits memory and file size.",
+        ge=1,
+        le=100_000,
+    )
     fan_out: int = setting(
         1000,
-        "A brand or category shared by more products than this is searched among as many of them, those with the most "
-        "pairs; bounds the time.",
+        "Maximum number of products that are searched per brand or category, those with the most pairs first, which "
+        "limits the time.",
         ge=1,
         le=10_000_000,
     )

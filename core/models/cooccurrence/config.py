@@ -9,7 +9,12 @@ from core.settings import setting
 class CooccurrenceConfig:
     """Settings of the co-occurrence model."""
 
-    window: int = setting(9, "How far apart on a walk two products may stand to occur together.", ge=1, le=1000)
+    window: int = setting(
+        9, "Maximum distance on a walk at which two products count as occurring together.", ge=1, le=1000
+    )
     keep: int = setting(
-        1000, "Most partners kept per product, the best by score; bounds memory and file size.", ge=1, le=100_000
+        1000,
+        "Maximum number of partners kept per product, the best by score, which limits memory and file size.",
+        ge=1,
+        le=100_000,
     )

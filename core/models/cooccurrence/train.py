@@ -1,7 +1,8 @@
-"""Counting which products stand near each other on walks, one product at a time.
+"""Counting the products that are near each other on walks, one product at a time.
 
-A row needs the places of its product only, so that memory is the walks, one place number per word and the rows kept;
-the pairs themselves, ten times as many as words, are never stored. Blocks of products are independent of each other.
+A row needs only the positions of its product, so the memory holds the walks, one position per word and the kept rows;
+the pairs themselves, of which there are ten times as many as words, are never stored. Blocks of products are
+independent of each other.
 """
 
 from dataclasses import asdict
@@ -22,18 +23,18 @@ _BLOCK = 2_048
 def train(inputs: Inputs, config: CooccurrenceConfig, context: TrainContext) -> TrainedModel:
     """Score of a list entry = C[i, j] / sqrt(C[i] C[j]): the cosine of item-item collaborative filtering.
 
-    C[i, j] counts how often i and j (two different products) stand at most ``window`` steps apart on a walk, and
+    C[i, j] counts how often i and j (two different products) are at most ``window`` steps apart on a walk, and
     C[i] is the sum of its row; so the score is the cosine of two products' occurrences in the pairs that skip-gram
     with the same window would train on (Ochiai's coefficient). Sarwar, Karypis, Konstan and Riedl, "Item-based
-    collaborative filtering recommendation algorithms" (WWW 2001), section 3.1.1, with pairs on walks for users.
+    collaborative filtering recommendation algorithms" (WWW 2001), section 3.1.1, with pairs on walks instead of users.
 
-    A row keeps its ``keep`` best entries; a pair scores the mean of both directions.
+    A row keeps its ``keep`` best entries; the score of a pair is the mean of both directions.
 
     Returns:
         TrainedModel with ``chain_0``, float32 ``[n_nodes, n_nodes]``.
 
     Raises:
-        InputError: no walks, or walks of another graph.
+        InputError: there are no walks, or the walks belong to another graph.
     """
     with context.clock.phase("training"):
         corpus = build_corpus(inputs.walks, inputs.n_nodes)
@@ -53,35 +54,36 @@ def train(inputs: Inputs, config: CooccurrenceConfig, context: TrainContext) -> 
 def cosine(corpus: WalkCorpus, window: int, keep: int, threads: int = 2, progress: Progress = silent) -> sp.csr_matrix:
     """float32 CSR ``[n_nodes, n_nodes]``: C[i, j] / sqrt(C[i] C[j]), the ``keep`` best of every row.
 
-    Of equal entries those of the smaller column stay. Threads do not change the result.
+    Among equal entries, those with the smaller column are kept.
 
     Args:
         corpus: the walks.
-        window: most steps between two occurrences that count as together.
-        keep: most entries per row.
-        threads: CPU threads.
-        progress: reports products done.
+        window: maximum number of steps between two occurrences that count as together.
+        keep: maximum number of entries per row.
+        threads: CPU threads; they do not change the result.
+        progress: progress callback, called with the number of finished products.
     """
     walks, n_nodes = corpus.walks, len(corpus.counts)
     starts = np.concatenate([[0], np.cumsum(corpus.counts)])
-    places, total = _places(walks, window, starts)
+    positions, total = _positions(walks, window, starts)
 
     def rows(first: int, last: int) -> Rows:
-        return _rows(walks, window, starts, places, total, first, last, keep)
+        block: Rows = _rows(walks, window, starts, positions, total, first, last, keep)
+        return block
 
     return matrix_by_blocks(n_nodes, _BLOCK, rows, threads, "co-occurrences", progress)
 
 
 @njit(nogil=True, cache=True)
-def _places(walks, window, starts):
-    """Where every node stands, and in how many pairs.
+def _positions(walks: np.ndarray, window: int, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The positions of every node, and the number of its pairs.
 
     Returns:
-        int64 ``[words]``: flat places in ``walks``, those of node i in ``starts[i]:starts[i + 1]``, ascending; and
-        int64 ``[n_nodes]``: C[i], the number of other products' occurrences near its own.
+        int64 ``[words]``: flat positions in ``walks``, those of node i in ``starts[i]:starts[i + 1]``, ascending; and
+        int64 ``[n_nodes]``: C[i], the number of other products' occurrences near those of i.
     """
-    next_place = starts[:-1].copy()
-    places = np.empty(starts[-1], np.int64)
+    next_entry = starts[:-1].copy()
+    positions = np.empty(starts[-1], np.int64)
     total = np.zeros(len(starts) - 1, np.int64)
     length = walks.shape[1]
     for row in range(len(walks)):
@@ -89,43 +91,52 @@ def _places(walks, window, starts):
             node = walks[row, column]
             if node < 0:
                 continue
-            places[next_place[node]] = row * length + column
-            next_place[node] += 1
+            positions[next_entry[node]] = row * length + column
+            next_entry[node] += 1
             for other in range(max(column - window, 0), min(column + window + 1, length)):
                 if walks[row, other] >= 0 and walks[row, other] != node:
                     total[node] += 1
-    return places, total
+    return positions, total
 
 
 @njit(nogil=True, cache=True)
-def _rows(walks, window, starts, places, total, first, last, keep):
+def _rows(
+    walks: np.ndarray,
+    window: int,
+    starts: np.ndarray,
+    positions: np.ndarray,
+    total: np.ndarray,
+    first: int,
+    last: int,
+    keep: int,
+) -> Rows:
     """Rows ``first..last-1``: int64 lengths ``[last - first]``, int32 columns (ascending in a row), float32 values."""
     count = np.zeros(len(total), np.int64)
-    found = np.empty(len(total), np.int32)
+    partners = np.empty(len(total), np.int32)
     lengths = np.zeros(last - first, np.int64)
     capacity = 1024
     indices, values = np.empty(capacity, np.int32), np.empty(capacity, np.float32)
     used = 0
     length = walks.shape[1]
     for node in range(first, last):
-        n_found = 0
+        n_partners = 0
         for p in range(starts[node], starts[node + 1]):
-            row, column = places[p] // length, places[p] % length
+            row, column = positions[p] // length, positions[p] % length
             for other in range(max(column - window, 0), min(column + window + 1, length)):
                 neighbour = walks[row, other]
                 if neighbour < 0 or neighbour == node:
                     continue
                 if count[neighbour] == 0:
-                    found[n_found] = neighbour
-                    n_found += 1
+                    partners[n_partners] = neighbour
+                    n_partners += 1
                 count[neighbour] += 1
-        columns = np.sort(found[:n_found])
-        scores = np.empty(n_found, np.float32)
-        for f in range(n_found):
-            scores[f] = count[columns[f]] / np.sqrt(float(total[node]) * float(total[columns[f]]))
-            count[columns[f]] = 0
-        if n_found > keep:
-            # Stable, so that of equal scores the smaller columns stay; then back into the order of columns.
+        columns = np.sort(partners[:n_partners])
+        scores = np.empty(n_partners, np.float32)
+        for c in range(n_partners):
+            scores[c] = count[columns[c]] / np.sqrt(float(total[node]) * float(total[columns[c]]))
+            count[columns[c]] = 0
+        if n_partners > keep:
+            # The sort is stable, so that smaller columns win among equal scores; then the order of columns is restored.
             best = np.sort(np.argsort(-scores, kind="mergesort")[:keep])
             columns, scores = columns[best], scores[best]
         n_kept = len(columns)

@@ -1,1 +1,1 @@
-"""word2vec by gensim, the article's model."""
+"""Word2vec with gensim, the article's model."""

@@ -1,8 +1,8 @@
-"""word2vec on the walks with gensim (Řehůřek and Sojka 2010).
+"""Word2vec on the walks with gensim (Řehůřek and Sojka 2010).
 
-gensim reads sentences of strings. The walks go to it as a temporary text file (its ``corpus_file`` mode), written with
-array operations: ten million Python strings would take a gigabyte and minutes, and the Python iterator mode also
-drops words silently once ``batch_words`` exceeds 10,000.
+gensim reads sentences of strings. It gets the walks as a temporary text file (its ``corpus_file`` mode), which is
+written with array operations: ten million Python strings would take a gigabyte and minutes, and the Python iterator
+mode also drops words silently once ``batch_words`` exceeds 10,000.
 """
 
 import dataclasses
@@ -22,17 +22,17 @@ from core.training.corpus import WalkCorpus, build_corpus
 from core.training.warm_start import find_start, shortened
 
 _CHUNK = 1 << 16
-"""Walks turned into text in one go."""
+"""Number of walks that are turned into text at a time."""
 
 
 def train(inputs: Inputs, config: GensimConfig, context: TrainContext) -> TrainedModel:
     """Train gensim's Word2Vec on ``inputs.walks``; ``center`` is its ``wv``, ``context`` its ``syn1neg``.
 
-    With more than one thread gensim's result differs a little from run to run. Learning-curve rows come once per epoch,
-    without a loss (gensim's running loss loses precision by design).
+    With more than one thread gensim's result differs slightly from run to run. The learning curve has one row per
+    epoch, without a loss (gensim's running loss loses precision by design).
 
     Raises:
-        InputError: no walks, or walks of another graph.
+        InputError: there are no walks, or the walks belong to another graph.
     """
     corpus = build_corpus(inputs.walks, inputs.n_nodes)
     vocabulary = np.flatnonzero(corpus.counts)
@@ -52,40 +52,40 @@ def train(inputs: Inputs, config: GensimConfig, context: TrainContext) -> Traine
         {f"{node:0{digits}d}": int(corpus.counts[node]) for node in vocabulary}, corpus_count=corpus.n_walks
     )
     nodes = np.array(model.wv.index_to_key, dtype=np.int64)  # gensim's row → node
-    used, start = config, {}
+    schedule, start_info = config, {}
     if config.warm_start:
-        found = find_start(*_in_node_order(model, nodes, inputs.n_nodes), corpus, context)
-        start = {"start": found.facts}
-        if found.center is not None and found.context is not None:
-            used = dataclasses.replace(shortened(config)[0], epochs=max(1, int(config.warm_share * config.epochs)))
-            model.wv.vectors[:] = found.center[nodes]
-            model.syn1neg[:] = found.context[nodes]
-    watch = _Watch(nodes, corpus, used, context)
+        start = find_start(*_in_node_order(model, nodes, inputs.n_nodes), corpus, context)
+        start_info = {"start": start.facts}
+        if start.center is not None and start.context is not None:
+            schedule = dataclasses.replace(shortened(config)[0], epochs=max(1, int(config.warm_share * config.epochs)))
+            model.wv.vectors[:] = start.center[nodes]
+            model.syn1neg[:] = start.context[nodes]
+    watch = _Watch(nodes, corpus, schedule, context)
     with tempfile.TemporaryDirectory(prefix="alsobought-") as folder:
         path = Path(folder) / "walks.txt"
         with path.open("wb") as file:
             _write_text(file, corpus.walks, digits, inputs.n_nodes)
         watch.start()
         with context.clock.phase("training"):
-            trained, _ = model.train(
+            trained_words, _ = model.train(
                 corpus_file=str(path),
                 total_examples=corpus.n_walks,
                 total_words=corpus.words,
-                epochs=used.epochs,
-                start_alpha=used.learning_rate,
-                end_alpha=used.min_learning_rate,
+                epochs=schedule.epochs,
+                start_alpha=schedule.learning_rate,
+                end_alpha=schedule.min_learning_rate,
                 callbacks=[watch],
             )
-    words = corpus.words * used.epochs
+    words = corpus.words * schedule.epochs
     info = {
         "config": dataclasses.asdict(config),
         "device": "cpu",
         "threads": context.threads,
         "words": words,
-        "found_pairs": trained > 0 and corpus.walks.shape[1] > 1,
+        "found_pairs": trained_words > 0 and corpus.walks.shape[1] > 1,
         "seconds": watch.seconds,
         "examples_per_second": words / max(watch.seconds, 1e-9),
-    } | start
+    } | start_info
     center, contexts = _in_node_order(model, nodes, inputs.n_nodes)
     curve = pa.Table.from_pylist(watch.rows, schema=LEARNING_CURVE)
     return TrainedModel("gensim_word2vec", corpus.seen, center, contexts, learning_curve=curve, info=info)
@@ -100,17 +100,17 @@ def _in_node_order(model: Word2Vec, nodes: np.ndarray, n_nodes: int) -> tuple[np
 
 
 def _write_text(file: BinaryIO, walks: np.ndarray, digits: int, n_nodes: int) -> None:
-    """One walk a line, nodes as decimal numbers of ``digits`` digits between spaces; padding becomes spaces."""
+    """Write one walk per line, with nodes as decimal numbers of ``digits`` digits; padding becomes spaces."""
     text = "".join(f"{node:0{digits}d} " for node in range(n_nodes)) + " " * (digits + 1)
-    words = np.frombuffer(text.encode(), dtype=f"V{digits + 1}")  # the last word, found by -1, is blank
+    words = np.frombuffer(text.encode(), dtype=f"V{digits + 1}")  # the last word, which index -1 selects, is blank
     for first in range(0, len(walks), _CHUNK):
         lines = words[walks[first : first + _CHUNK]].view(np.uint8).reshape(-1, walks.shape[1] * (digits + 1))
         lines[:, -1] = ord("\n")
         file.write(lines.data)
 
 
-class _Watch(CallbackAny2Vec):
-    """Hears from gensim after every epoch: keeps time, reports progress and measures the learning curve."""
+class _Watch(CallbackAny2Vec):  # type: ignore[misc]  # gensim has no types
+    """Is called by gensim after every epoch: keeps time, reports progress and measures the learning curve."""
 
     def __init__(self, nodes: np.ndarray, corpus: WalkCorpus, config: GensimConfig, context: TrainContext) -> None:
         self.rows: list[dict[str, Any]] = []
@@ -150,8 +150,8 @@ class _Watch(CallbackAny2Vec):
         if probe is None:
             return None
         with self._context.clock.phase("probing"):
-            wanted = self._row[probe.nodes]
-            seen = wanted >= 0
-            center, contexts = np.zeros((2, len(wanted), model.vector_size), np.float32)
-            center[seen], contexts[seen] = model.wv.vectors[wanted[seen]], model.syn1neg[wanted[seen]]
+            row = self._row[probe.nodes]
+            seen = row >= 0
+            center, contexts = np.zeros((2, len(row), model.vector_size), np.float32)
+            center[seen], contexts[seen] = model.wv.vectors[row[seen]], model.syn1neg[row[seen]]
             return probe(center, contexts)

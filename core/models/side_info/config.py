@@ -1,4 +1,4 @@
-"""Settings of skip-gram with side information, for products that the walks never or rarely visit."""
+"""Settings of skip-gram with side information, which helps products that the walks visit rarely or never."""
 
 from dataclasses import dataclass
 
@@ -8,30 +8,34 @@ from core.settings import setting
 
 @dataclass(frozen=True)
 class SideInfoConfig(SkipGramConfig):
-    """Settings of skip-gram plus side information; the unit of the two strengths is one occurrence on a walk."""
+    """Settings of skip-gram with side information; the unit of the two strengths is one occurrence on a walk."""
 
     own_strength: float = setting(
         1.0,
-        "How firmly a product is held to the average of its side values; its occurrences on walks pull against it.",
+        "Strength that pulls a product to the average of its side values, against its occurrences on walks.",
         ge=1e-3,
         le=1e6,
     )
     side_strength: float = setting(
-        1.0, "How firmly vectors of brands, categories and price bands are held near zero.", ge=1e-3, le=1e6
+        1.0, "Strength that pulls the vectors of brands, categories and price bands to zero.", ge=1e-3, le=1e6
     )
-    price_bands: int = setting(10, "Price bands, of about as many products each.", ge=1, le=1000)
+    price_bands: int = setting(
+        10, "Number of price bands, which all have about the same number of products.", ge=1, le=1000
+    )
     new_products: str = setting(
         "partners",
-        "Where products without walks stand: partners points them at what alike products go with, which ranks best in "
-        "their own lists but keeps them out of others'; alike puts them where alike products stand, also in others' "
-        "lists.",
+        "Vectors of products without walks: partners points them at the partners of similar products, which gives the "
+        "best lists for them but keeps them out of the lists of others; alike puts them among similar products, so "
+        "that they also appear in the lists of others.",
         choices=("partners", "alike"),
     )
 
 
 @dataclass(frozen=True)
 class WeightedSideInfoConfig(SideInfoConfig):
-    """The same with learned weights."""
+    """Settings of skip-gram with side information and learned weights."""
 
-    weight_strength: float = setting(100.0, "How firmly the learned weights are held near equal.", ge=1e-3, le=1e9)
-    rounds: int = setting(10, "Alternations between fitting vectors and fitting weights.", ge=1, le=1000)
+    weight_strength: float = setting(100.0, "Strength that pulls the learned weights to equal values.", ge=1e-3, le=1e9)
+    rounds: int = setting(
+        10, "Number of alternations between fitting the vectors and fitting the weights.", ge=1, le=1000
+    )

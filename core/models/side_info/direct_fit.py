@@ -1,19 +1,20 @@
-"""Vectors of side values fitted to the vectors that products learned from walks, and the average of both.
+"""Vectors of side values, fitted to the vectors that products learned from walks, and the average of both.
 
-Product i stands ``n_i`` times in the walks and learned ``y_i``. It is to be the weighted average of a vector of its
-own and one of each field it has: ``h_i = a_i0 p_i + sum_k a_ik f_ik``, where ``f_ik`` averages the vectors ``s_v`` of
-its values v in field k. The weights are a softmax over the fields that the product has, ``a_i = softmax(t_i)`` with
+Product i occurs ``n_i`` times in the walks and learned ``y_i``. It becomes the weighted average of a vector of its own
+and one vector for each field it has: ``h_i = a_i0 p_i + sum_k a_ik f_ik``, where ``f_ik`` averages the vectors ``s_v``
+of its values v in field k. The weights are a softmax over the fields that the product has, ``a_i = softmax(t_i)`` with
 ``t_ik = g_k + d_ik``: EGES (Wang et al., "Billion-scale Commodity Embedding for E-commerce Recommendation in Alibaba",
-KDD 2018, on GES with weights), plus a part g that all products share. Minimized is
+KDD 2018, on GES with weights), plus a part g that all products share. The fit minimizes
 
     sum_i [ n_i |y_i - h_i|^2 + own |p_i|^2 ] + side sum_v |s_v|^2 + penalty (sum_ik d_ik^2 + sum_k g_k^2)
 
-over p, s and, unless the weights stay equal, t. Unlike the paper's, the vectors are fitted after the walks and not
-along with them. For given weights p has a closed form, which leaves a weighted ridge regression for s: no value takes
-thousands of gradient steps at once for being frequent, which makes large stochastic steps diverge. What a product
-learned itself then makes up ``n_i a_i0^2 / (n_i a_i0^2 + own)`` of its deviation from its side values: little if it
-was met once, nearly all of it if often. The logits start at zero and take Gauss-Newton steps. Center and context
-vectors stand side by side in a row of y, so that a value has one of each and a product one set of weights.
+over p, s and, unless the weights stay equal, t. Unlike in the paper, the vectors are fitted after the walks and not
+together with them. For given weights p has a closed form, and s is the solution of a weighted ridge regression: so no
+frequent value takes thousands of gradient steps at once, which makes large stochastic steps diverge. The share of
+``n_i a_i0^2 / (n_i a_i0^2 + own)`` of a product's deviation from its side values then comes from what it learned
+itself: little if it occurred once, nearly everything if it occurred often. The logits start at zero and take
+Gauss-Newton steps. A row of y holds the center and the context vector, so that a value has one of each and a product
+has one set of weights.
 """
 
 from dataclasses import dataclass
@@ -24,18 +25,19 @@ import scipy.sparse as sp
 from core.progress import Progress, silent
 
 _CHUNK = 1 << 15
-"""Products averaged at a time; bounds the memory."""
+"""Number of products that are averaged at a time; bounds the memory."""
 _CG_STEPS = 60
 _CG_TOLERANCE = 1e-5
 
 
 @dataclass(frozen=True)
 class SideFit:
-    """What was fitted, for ``n`` products, ``K`` fields and vectors of length ``d``.
+    """The fit of ``n`` products with ``K`` fields and vectors of length ``d``.
 
     Attributes:
-        vectors: float32 ``[n, d]``: h, the averages. Zero for products with neither walks nor a fitted value.
-        weights: float32 ``[n, 1 + K]``: a, the product's own first; rows sum to 1, or 0 for products without anything.
+        vectors: float32 ``[n, d]``: h, the averages; zero for products with neither walks nor a fitted value.
+        weights: float32 ``[n, 1 + K]``: a, with the weight of the product's own vector first; rows sum to 1, or to 0
+            for products without walks and values.
         shared: float64 ``[1 + K]``: g, the logits that all products share.
     """
 
@@ -54,15 +56,15 @@ def fit_side_vectors(
     rounds: int = 1,
     progress: Progress = silent,
 ) -> SideFit:
-    """Minimize the objective of this module's header.
+    """Minimize the objective in the header of this module.
 
     Args:
         learned: float32 ``[n, d]``: y.
-        occurrences: int ``[n]``: n_i; 0 marks products that are to be placed by their side values alone.
+        occurrences: int ``[n]``: n_i; 0 for products that are described by their side values alone.
         fields: per field a CSR ``[n, values]`` of shares; an empty row is a missing field.
-        own, side, penalty: as above, positive; ``penalty`` None keeps the weights equal.
+        own, side, penalty: strengths in the objective, positive; ``penalty`` None keeps the weights equal.
         rounds: alternations between vectors and weights; one is enough for equal weights.
-        progress: reports rounds.
+        progress: progress callback, called with the number of rounds.
     """
     count = occurrences.astype(np.float32)
     has = np.column_stack([occurrences > 0, *(np.diff(field.indptr) > 0 for field in fields)])
@@ -71,12 +73,12 @@ def fit_side_vectors(
     shared = np.zeros(has.shape[1])
     sides = [np.zeros((field.shape[1], learned.shape[1]), np.float32) for field in fields]
     train = np.flatnonzero(has[:, 0] & described)
-    for done in range(rounds):
+    for finished in range(rounds):
         weights = softmax(shared + deviation, has)
         _fit_sides(learned[train], count[train], weights[train], [f[train] for f in fields], own, side, sides)
         if penalty is not None:
             _step(learned, count, has, train, fields, sides, own, penalty, shared, deviation)
-        progress("side information", done + 1, rounds, "rounds")
+        progress("side information", finished + 1, rounds, "rounds")
 
     weights = softmax(shared + deviation, has)
     vectors = learned.copy()  # a product without side values is its own vector
@@ -87,9 +89,10 @@ def fit_side_vectors(
 
 
 def softmax(logits: np.ndarray, has: np.ndarray) -> np.ndarray:
-    """float32 softmax of rows over the places where ``has`` is true; others get 0, and so do rows without any."""
-    raised = np.where(has, np.exp(logits - logits.max(axis=1, keepdims=True)), 0)
-    return (raised / np.maximum(raised.sum(axis=1, keepdims=True), 1e-30)).astype(np.float32)
+    """float32 softmax of each row over the entries where ``has`` is true; all other entries are 0."""
+    exponents = np.where(has, np.exp(logits - logits.max(axis=1, keepdims=True)), 0)
+    shares: np.ndarray = exponents / np.maximum(exponents.sum(axis=1, keepdims=True), 1e-30)
+    return shares.astype(np.float32)
 
 
 def _fit_sides(
@@ -101,9 +104,9 @@ def _fit_sides(
     side: float,
     sides: list[np.ndarray],
 ) -> None:
-    """The best ``sides`` for given weights, in place: ridge regression by conjugate gradients from where they are.
+    """Set ``sides`` to the optimum for given weights: ridge regression by conjugate gradients from the current values.
 
-    With p_i at its optimum a product's part of the objective is m_i |y_i - sum_k a_ik f_ik|^2 with
+    With p_i at its optimum, a product's part of the objective is m_i |y_i - sum_k a_ik f_ik|^2 with
     m_i = n_i own / (n_i a_i0^2 + own): n_i when it is rare, at most own / a_i0^2 when it is frequent.
     """
     design = sp.hstack([sp.diags(weights[:, 1 + k]) @ field for k, field in enumerate(fields)]).tocsr()
@@ -112,20 +115,20 @@ def _fit_sides(
     inverse = 1 / (np.asarray(transposed.multiply(design.T).sum(axis=1)) + side).astype(np.float32)
 
     solution = np.concatenate(sides)
-    rest = transposed @ (learned - design @ solution) - np.float32(side) * solution
-    wanted = np.float32(_CG_TOLERANCE**2) * (rest * inverse * rest).sum(axis=0)
-    direction = inverse * rest
-    size = (rest * direction).sum(axis=0)
+    residual = transposed @ (learned - design @ solution) - np.float32(side) * solution
+    tolerance = np.float32(_CG_TOLERANCE**2) * (residual * inverse * residual).sum(axis=0)
+    direction = inverse * residual
+    size = (residual * direction).sum(axis=0)
     for _ in range(_CG_STEPS):
-        if (size <= wanted).all():
+        if (size <= tolerance).all():
             break
         image = transposed @ (design @ direction) + np.float32(side) * direction
         length = size / np.maximum((direction * image).sum(axis=0), 1e-30)
         solution += length * direction
-        rest -= length * image
-        scaled = inverse * rest
-        size, before = (rest * scaled).sum(axis=0), size
-        direction = scaled + size / np.maximum(before, 1e-30) * direction
+        residual -= length * image
+        scaled = inverse * residual
+        size, last_size = (residual * scaled).sum(axis=0), size
+        direction = scaled + size / np.maximum(last_size, 1e-30) * direction
     first = 0
     for vectors in sides:
         vectors[:] = solution[first : first + len(vectors)]
@@ -140,12 +143,12 @@ def _average(
     sides: list[np.ndarray],
     own: float,
 ) -> tuple[np.ndarray, list[np.ndarray]]:
-    """h ``[m, d]`` and its parts p, f_1, f_2, … with the optimal p of given weights."""
+    """h ``[m, d]`` and its parts p, f_1, f_2, …, with the optimal p for given weights."""
     parts = [field @ vectors for field, vectors in zip(fields, sides, strict=True)]
     from_sides = sum(weights[:, [1 + k]] * part for k, part in enumerate(parts))
-    a = weights[:, 0]
-    of_own = (count * a / (count * a**2 + np.float32(own)))[:, None] * (learned - from_sides)
-    return a[:, None] * of_own + from_sides, [of_own, *parts]
+    own_weight = weights[:, 0]
+    own_vectors = (count * own_weight / (count * own_weight**2 + np.float32(own)))[:, None] * (learned - from_sides)
+    return own_weight[:, None] * own_vectors + from_sides, [own_vectors, *parts]
 
 
 def _step(
@@ -160,7 +163,7 @@ def _step(
     shared: np.ndarray,
     deviation: np.ndarray,
 ) -> None:
-    """One Gauss-Newton step on the logits, in place; the curvature is bounded by its trace, so it descends.
+    """One Gauss-Newton step on the logits, in place; it descends, because the trace bounds the curvature.
 
     dh_i / dt_ik = a_ik (part_ik - h_i), the derivative of a softmax average.
     """
@@ -170,8 +173,8 @@ def _step(
         h, parts = _average(learned[rows], count[rows], weights, [f[rows] for f in fields], sides, own)
         change = [weights[:, [k]] * (part - h) for k, part in enumerate(parts)]
         gap = learned[rows] - h
-        gradient = -count[rows, None] * np.column_stack([(gap * one).sum(axis=1) for one in change])
-        bound = count[rows] * sum((one * one).sum(axis=1) for one in change)
+        gradient = -count[rows, None] * np.column_stack([(gap * column).sum(axis=1) for column in change])
+        bound = count[rows] * sum((column * column).sum(axis=1) for column in change)
         slope += gradient.sum(axis=0)
         curvature += float(bound.sum())
         deviation[rows] -= (gradient + penalty * deviation[rows]) / (bound + penalty)[:, None]

@@ -1,4 +1,4 @@
-"""Side information as fields: for every product the share that each value has in each of its fields."""
+"""Side information as fields: the share of every value in each field of a product."""
 
 import numpy as np
 import pyarrow as pa
@@ -10,16 +10,15 @@ from core.models.product_fields import brands, categories, distinct_values, pric
 def side_fields(products: pa.Table, bands: int) -> list[sp.csr_matrix]:
     """Brand, categories and price band of every product.
 
-    The values of a field share it in proportion to their IDF, so a rare category says more than a common one and
-    the root category, which all have, says nothing. A field that a product lacks is an empty row: no value stands
-    for "missing".
+    The values of a field share it in proportion to their IDF, so a rare category counts more than a common one and
+    the root category, which all have, counts nothing. A missing field is an empty row; there is no value for "missing".
 
     Args:
         products: node-aligned metadata with columns ``brand``, ``categories`` and ``price``.
         bands: number of price bands.
 
     Returns:
-        per field a float32 CSR ``[n_nodes, n_values]`` whose rows sum to 1 or are empty.
+        Per field a float32 CSR ``[n_nodes, n_values]`` whose rows sum to 1 or are empty.
     """
     values = (brands(products), categories(products), price_bands(products, bands))
     return [_shares(products.num_rows, *distinct_values(*field)) for field in values]

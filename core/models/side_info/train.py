@@ -1,4 +1,4 @@
-"""From walks and metadata to the vectors of skip-gram with side information."""
+"""Training of skip-gram with side information on walks and metadata."""
 
 import dataclasses
 import time
@@ -18,22 +18,23 @@ _FIELDS = ("product", "brand", "categories", "price_band")
 
 
 def train_mean(inputs: Inputs, config: SideInfoConfig, context: TrainContext) -> TrainedModel:
-    """A product is the average, with equal weights, of a vector of its own and those of the fields it has.
+    """A product is the average, with equal weights, of a vector of its own and the vectors of the fields it has.
 
-    The product vectors come from skip-gram on ``inputs.walks``; then vectors for brands, categories and price bands,
-    one as center and one as context each, are fitted to them, and the product's own vector becomes its deviation from
-    these. It is not joint training as in the article. Products without walks are placed by what side values tell of
-    their partners, or, with ``new_products`` ``alike``, by the average alone. The last row of the learning curve is
-    measured after that. ``seen`` are the products on walks and those that at least one side value places.
+    The product vectors come from skip-gram on ``inputs.walks``. Then vectors of brands, categories and price bands, one
+    as center and one as context each, are fitted to them, and the product's own vector becomes its deviation from
+    these. This is not joint training as in the article. The vectors of products without walks come from what their side
+    values say about their partners, or, with ``new_products`` ``alike``, from the average alone. The last row of the
+    learning curve is measured after that. ``seen`` marks the products on walks and those with at least one side value
+    that was fitted.
 
     Raises:
-        InputError: as of skip-gram.
+        InputError: for the same reasons as skip-gram.
     """
     return _train("skipgram_side_info_mean", inputs, config, context, None, 1)
 
 
 def train_weighted(inputs: Inputs, config: WeightedSideInfoConfig, context: TrainContext) -> TrainedModel:
-    """The same average with learned weights per product (EGES; Wang et al., KDD 2018), held near equal."""
+    """As :func:`train_mean`, with learned weights per product (EGES; Wang et al., KDD 2018), kept nearly equal."""
     return _train("skipgram_side_info_weighted", inputs, config, context, config.weight_strength, config.rounds)
 
 
@@ -44,10 +45,10 @@ def _train(
 
     Args:
         name: registry name of the model.
-        inputs: with ``walks``, ``graph`` and ``products``.
+        inputs: inputs with ``walks``, ``graph`` and ``products``.
         config: settings.
-        context: circumstances.
-        penalty: strength that holds the weights near equal; None keeps them equal.
+        context: circumstances of the run.
+        penalty: strength that pulls the weights to equal values; None keeps them equal.
         rounds: alternations between vectors and weights.
     """
     if inputs.products is None or inputs.graph is None:

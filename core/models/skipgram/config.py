@@ -10,24 +10,30 @@ from core.training.config import StepsConfig
 class SkipGramConfig(StepsConfig):
     """Settings of the skip-gram model.
 
-    Epochs and learning rate go together: their product decides, and more of it lowers recall on large categories
-    while small ones need it. 5 x 0.012 is the compromise over two large and two small categories.
+    The product of epochs and learning rate decides the result: a larger product lowers recall on large categories,
+    while small categories need it. 5 x 0.012 is the compromise over two large and two small categories.
     """
 
-    window: int = setting(5, "How far apart on a walk two products may stand to be a pair.", ge=1, le=1000)
+    window: int = setting(5, "Maximum distance on a walk at which two products are a pair.", ge=1, le=1000)
     dynamic_window: bool = setting(
-        True, "Draw the reach from 1..window for every center, so that near products weigh more (word2vec)."
+        True, "Draw the reach of every product from 1..window, so that near products count more, as in word2vec."
     )
     shared_negatives: int = setting(
-        16, "Negatives drawn per walk and shared by its pairs, reweighted to `negatives`.", ge=1, le=4096
+        16,
+        "Number of negatives drawn per walk, shared by its pairs and reweighted to `negatives` per pair.",
+        ge=1,
+        le=4096,
     )
     subsample: float = setting(
-        0.0, "Frequency above which occurrences are randomly left out, e.g. 1e-4; 0 keeps all.", ge=0, le=1
+        0.0,
+        "Frequency above which occurrences of a product are randomly left out, e.g. 1e-4; 0 keeps all.",
+        ge=0,
+        le=1,
     )
     schedule: str = setting(
         "linear",
-        "How the learning rate falls: linearly over the whole training, along a cosine that restarts with every "
-        "epoch, or not at all.",
+        "How the learning rate changes: it falls linearly over the whole training, falls along a cosine that restarts "
+        "with every epoch, or stays constant.",
         choices=("linear", "cosine_restarts", "constant"),
     )
 

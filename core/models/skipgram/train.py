@@ -1,7 +1,7 @@
 """Skip-gram with negative sampling on the walks: its module and its objective.
 
 The model is that of Mikolov et al. 2013, "Distributed Representations of Words and Phrases and their
-Compositionality", with products for words and walks for sentences (DeepWalk, Perozzi et al. 2014).
+Compositionality", with products instead of words and walks instead of sentences (DeepWalk, Perozzi et al. 2014).
 """
 
 import numpy as np
@@ -12,13 +12,13 @@ from core.models.skipgram.config import SkipGramConfig
 from core.training.corpus import build_corpus, keep_probability
 from core.training.loop import check_rates, train_vectors
 from core.training.noise import noise_table
-from core.training.objectives import SkipGramObjective, TableModel
+from core.training.objectives import SkipGramObjective, TableModel, embedding
 
 
 class SkipGram(TableModel):
     """Two vectors for every node: one as a center, one as the context of others.
 
-    Centers start uniform in ±1/(2 dim) and contexts at zero, as in word2vec.
+    Centers start uniformly distributed in ±1/(2 dim) and contexts at zero, as in word2vec.
 
     Args:
         seen: bool ``[n_nodes]``; the rows of other nodes start and stay at zero.
@@ -33,18 +33,19 @@ class SkipGram(TableModel):
         start -= 0.5
         start /= dim
         start[~seen] = 0
-        self.center = torch.nn.Embedding.from_pretrained(torch.from_numpy(start), freeze=False)
-        self.context = torch.nn.Embedding.from_pretrained(torch.zeros(len(seen), dim), freeze=False)
+        self.center = embedding(torch.from_numpy(start))
+        self.context = embedding(torch.zeros(len(seen), dim))
 
     def forward(self, source: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        """Logits ``[...]`` that ``target`` (int64 ``[...]``) stands near ``source`` on a walk."""
-        return (self.center(source) * self.context(target)).sum(-1)
+        """Logits ``[...]`` that ``target`` (int64 ``[...]``) is near ``source`` on a walk."""
+        logits: torch.Tensor = (self.center(source) * self.context(target)).sum(-1)
+        return logits
 
     def tables(self) -> tuple[torch.Tensor, torch.Tensor, None]:
         return self.center.weight.detach(), self.context.weight.detach(), None
 
     def rows(self, nodes: np.ndarray | slice) -> tuple[np.ndarray, np.ndarray]:
-        """Center and context vectors; on a CPU those of all nodes share the module's memory."""
+        """Center and context vectors; on a CPU the vectors of all nodes share the module's memory."""
         center, context = self.center.weight.detach(), self.context.weight.detach()
         return center[nodes].cpu().numpy(), context[nodes].cpu().numpy()
 
@@ -58,31 +59,31 @@ def train(inputs: Inputs, config: SkipGramConfig, context: TrainContext) -> Trai
     """Train on ``inputs.walks``.
 
     The learning curve counts words (node occurrences read, before subsampling) as examples; its loss is the mean over
-    positive pairs, each with its share of the negatives. Repeatable bit for bit with one thread on a CPU.
+    positive pairs, each with its share of the negatives. The result is repeatable bit for bit with one thread on a CPU.
 
     Raises:
-        InputError: no walks, walks of another graph, settings that contradict each other, a device that is not
-            there, or a learning rate at which training diverges.
+        InputError: there are no walks, the walks belong to another graph, the settings contradict each other, the
+            device does not exist, or training diverges with this learning rate.
     """
     return train_on_walks("skipgram", inputs.walks, inputs.n_nodes, config, context)
 
 
 def train_node2vec(inputs: Inputs, config: SkipGramConfig, context: TrainContext) -> TrainedModel:
-    """The same on ``inputs.node2vec_walks``, which makes it node2vec (Grover and Leskovec, KDD 2016)."""
+    """As :func:`train` on ``inputs.node2vec_walks``, which makes it node2vec (Grover and Leskovec, KDD 2016)."""
     return train_on_walks("node2vec", inputs.node2vec_walks, inputs.n_nodes, config, context)
 
 
 def train_on_walks(
     name: str, walks: np.ndarray | None, n_nodes: int, config: SkipGramConfig, context: TrainContext
 ) -> TrainedModel:
-    """Train on whichever walks are given; see :func:`train`.
+    """Train on the given walks; see :func:`train`.
 
     Args:
-        name: registry name of the model, under which it reports, names its settings and keeps checkpoints.
+        name: registry name of the model, used for progress, errors and checkpoints.
         walks: int32 ``[n_walks, walk_length]``, padded with -1.
         n_nodes: number of products.
         config: settings.
-        context: circumstances.
+        context: circumstances of the run.
     """
     check_rates(name, config)
     corpus = build_corpus(walks, n_nodes)

@@ -1,52 +1,59 @@
 """Matrix factorization on pairs, compiled: a few pairs make one step and share its negatives.
 
-With negatives of its own a pair reads and writes 2 + 5 rows, and most of the time goes into that. A step of P pairs and
-K negatives reads 2 P + K rows and meets in one matrix product, as a walk does in skip-gram's step.
+With negatives of its own, a pair would read and write 2 + 5 rows, and most of the time would go into that. A step of P
+pairs and K negatives reads 2 P + K rows and multiplies them in one matrix product, as skip-gram's step does for a walk.
 """
 
 import numpy as np
 from numba import float32, int64
 
-from core.kernels.intrinsics import prefetch, walk_key
+from core.kernels.intrinsics import Int, prefetch, walk_key
+from core.training.kernels.arguments import Drawing, Stretch, Tied
 from core.training.kernels.draws import draw_noise
-from core.training.kernels.rows import (
-    compiled,
-    copy_row,
-    dot_rows,
-    fetch_row,
-    sigmoid,
-    softplus,
-)
+from core.training.kernels.rows import Float, compiled, copy_row, dot_rows, fetch_row, sigmoid, softplus
+
+PairsScratch = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+"""Working memory of a step: rows of the pairs, rows of the noise, scores of the ones with the others, how strongly the
+two products of each pair attract each other, and the biases of both kinds of rows."""
 
 
 @compiled
-def train_pairs(table, walks, drawing, per_step, negatives, stretch, tied):
+def train_pairs(
+    table: np.ndarray,
+    walks: np.ndarray,
+    drawing: Drawing,
+    per_step: int,
+    negatives: np.float32,
+    stretch: Stretch,
+    tied: Tied,
+) -> tuple[int, float, int]:
     """SGD steps of ``per_step`` pairs each on a stretch of the pairs.
 
     Args:
         table: float32 ``[n_nodes, dim]``, updated in place.
         walks: int32 ``[n_pairs, 2]``.
-        drawing: a ``Drawing``, of which the noise alone is used.
-        per_step: pairs of a step; the last one may have fewer.
-        negatives: float32, negatives per pair in the objective.
-        stretch: a ``Stretch``.
-        tied: a ``Tied``, whose biases are updated in place.
+        drawing: how the noise is drawn; its other fields are not used.
+        per_step: pairs per step; the last step may have fewer.
+        negatives: negatives per pair in the objective.
+        stretch: the pairs to train on.
+        tied: biases, which are updated in place, labels and l2.
 
     Returns:
-        node occurrences read, summed loss and number of positive pairs, both directions, of the steps measured.
+        The number of node occurrences read, and the summed loss and the number of positive pairs, counted in both
+        directions, of the measured steps.
     """
     first, last = stretch.first, stretch.last
     bias, labels, shared = tied.bias, tied.labels, drawing.shared
     n_pairs = len(walks)
     dim = table.shape[1]
     flat = table.reshape(-1)
-    # Two of each: while one step is taken, the next is drawn and its rows are on their way from memory.
+    # There are two of each: while one step is taken, the next is drawn and its rows are fetched from memory.
     nodes = np.empty((2, 2 * per_step), np.int64)
     label = np.ones((2, per_step), np.float32)
     noise = np.empty((2, shared), np.int64)
     scratch = make_pairs_scratch(per_step, shared, dim)
-    loss = 0.0
-    pairs = 0
+    loss: Float = 0.0
+    pairs: Int = 0
     n_steps = (last - first + per_step - 1) // per_step
     for step in range(n_steps + 1):
         if step < n_steps:
@@ -78,11 +85,11 @@ def train_pairs(table, walks, drawing, per_step, negatives, stretch, tied):
             )  # fmt: skip
             loss += step_loss
             pairs += step_pairs
-    return 2 * (last - first), loss, pairs
+    return 2 * (last - first), float(loss), int(pairs)
 
 
 @compiled
-def make_pairs_scratch(per_step, shared, dim):
+def make_pairs_scratch(per_step: Int, shared: Int, dim: Int) -> PairsScratch:
     """Working memory of :func:`update_pairs` for up to ``per_step`` pairs."""
     return (
         np.zeros((_eights(2 * per_step), dim), np.float32),
@@ -95,22 +102,33 @@ def make_pairs_scratch(per_step, shared, dim):
 
 
 @compiled
-def update_pairs(table, bias, nodes, label, noise, negatives, l2, rate, scratch, measure):
-    """One SGD step on the loss of a few pairs, all gradients taken before any update.
+def update_pairs(
+    table: np.ndarray,
+    bias: np.ndarray,
+    nodes: np.ndarray,
+    label: np.ndarray,
+    noise: np.ndarray,
+    negatives: np.float32,
+    l2: np.float32,
+    rate: np.float32,
+    scratch: PairsScratch,
+    measure: bool,
+) -> tuple[Float, Int]:
+    """One SGD step on the loss of a few pairs; all gradients are computed before any update.
 
     With z(i, j) = v_i . v_j + b_i + b_j, P pairs (u_p, w_p) of labels y_p, K noise nodes n_k and the cross-entropy
     H(y, z) = log(1 + e^z) - y z the loss is
 
         sum_p [ 2 H(y_p, z(u_p, w_p)) + negatives / K sum_k ( H(0, z(u_p, n_k)) + H(0, z(w_p, n_k)) ) ]
-        + l2 / 2 ( sum_p |v_{u_p}|^2 + |v_{w_p}|^2 + negatives P / K sum_k |v_{n_k}|^2 ), and the same of b
+        + l2 / 2 ( sum_p |v_{u_p}|^2 + |v_{w_p}|^2 + negatives P / K sum_k |v_{n_k}|^2 ), and the same for b
 
-    which for one pair is ``update_tied``'s of a walk of two nodes with K = ``negatives``. The expectation does not
-    depend on P and K: a noise node stands for negatives P / K draws, so that l2 pulls at it that often. What would pair
-    a product with itself is left out.
+    which for one pair is the loss of ``update_tied`` on a walk of two nodes with K = ``negatives``. The expectation
+    does not depend on P and K: a noise node stands for negatives P / K draws, and l2 counts it that often. Terms that
+    would pair a product with itself are left out.
 
     Args:
         table: float32 ``[n_nodes, dim]``, updated in place.
-        bias: float32 ``[n_nodes]``, updated in place, or ``[0]`` for none.
+        bias: float32 ``[n_nodes]``, updated in place, or ``[0]`` without biases.
         nodes: int64 ``[2 P]``, P >= 1: u_1, w_1, u_2, w_2, …; the two of a pair differ.
         label: float32 ``[>= P]`` in 0..1.
         noise: int64 ``[K]``.
@@ -119,8 +137,41 @@ def update_pairs(table, bias, nodes, label, noise, negatives, l2, rate, scratch,
         measure: whether to compute the loss.
 
     Returns:
-        the loss before the step, without its l2 part, and its number of positive pairs, 2 P; zeros unless ``measure``.
+        The loss before the step, without its l2 part, and its number of positive pairs, 2 P; zeros unless ``measure``.
     """
+    left, right, score, pull, _, _ = scratch
+    m, shared = len(nodes), len(noise)
+    _score_pairs(table, bias, nodes, noise, scratch)
+    weight = negatives / float32(shared)
+    loss = _loss(nodes, label, noise, weight, score, pull) if measure else 0.0
+    for p in range(m // 2):
+        pull[p] = float32(2) * rate * (label[p] - sigmoid(pull[p]))
+    for t in range(m):
+        node = nodes[t]
+        for k in range(shared):  # without branches, so that it is vectorized
+            score[t, k] = -rate * weight * sigmoid(score[t, k]) * float32(noise[k] != node)
+        for k in range(shared, _eights(shared)):
+            score[t, k] = float32(0)
+    for t in range(m, _eights(m)):
+        for k in range(shared):
+            score[t, k] = float32(0)
+
+    shrink = rate * l2
+    shrink_noise = shrink * weight * float32(m // 2)
+    if len(bias) > 0:
+        _move_biases(bias, nodes, noise, shrink, shrink_noise, scratch)
+    for t in range(m):
+        _move_row(table, nodes[t], left, t, t ^ 1, pull[t // 2], shrink, right, score, t, _eights(shared))
+    for k in range(shared):
+        _move_row(table, noise[k], right, k, k, float32(0), shrink_noise, left, score.T, k, _eights(m))
+    return loss, (m if measure else 0)
+
+
+@compiled
+def _score_pairs(
+    table: np.ndarray, bias: np.ndarray, nodes: np.ndarray, noise: np.ndarray, scratch: PairsScratch
+) -> None:
+    """Copy the rows and biases of a step; set ``score`` to z of nodes and noise, and ``pull`` to z of the pairs."""
     left, right, score, pull, bias_left, bias_right = scratch
     m, shared, dim = len(nodes), len(noise), table.shape[1]
     for t in range(m):
@@ -143,59 +194,69 @@ def update_pairs(table, bias, nodes, label, noise, negatives, l2, rate, scratch,
             for k in range(shared):
                 score[t, k] += bias_left[t] + bias_right[k]
 
-    weight = negatives / float32(shared)
-    loss = 0.0
-    if measure:
-        for p in range(m // 2):
-            loss += 2.0 * (softplus(pull[p]) - label[p] * pull[p])
-        for t in range(m):
-            for k in range(shared):
-                if noise[k] != nodes[t]:
-                    loss += weight * softplus(score[t, k])
-    for p in range(m // 2):
-        pull[p] = float32(2) * rate * (label[p] - sigmoid(pull[p]))
-    for t in range(m):
-        node = nodes[t]
-        for k in range(shared):  # without branches, so that it is vectorized
-            score[t, k] = -rate * weight * sigmoid(score[t, k]) * float32(noise[k] != node)
-        for k in range(shared, _eights(shared)):
-            score[t, k] = float32(0)
-    for t in range(m, _eights(m)):
-        for k in range(shared):
-            score[t, k] = float32(0)
 
-    shrink = rate * l2
-    shrink_noise = shrink * weight * float32(m // 2)
-    if len(bias) > 0:
-        for k in range(shared):
-            bias_right[k] *= -shrink_noise
-        for t in range(m):
-            step = pull[t // 2] - shrink * bias_left[t]
-            for k in range(shared):
-                step += score[t, k]
-                bias_right[k] += score[t, k]
-            bias[nodes[t]] += step
-        for k in range(shared):
-            bias[noise[k]] += bias_right[k]
-    for t in range(m):
-        _move_row(table, nodes[t], left, t, t ^ 1, pull[t // 2], shrink, right, score, t, _eights(shared))
-    for k in range(shared):
-        _move_row(table, noise[k], right, k, k, float32(0), shrink_noise, left, score.T, k, _eights(m))
-    return loss, (m if measure else 0)
+@compiled
+def _loss(
+    nodes: np.ndarray, label: np.ndarray, noise: np.ndarray, weight: np.float32, score: np.ndarray, pull: np.ndarray
+) -> Float:
+    """The loss of a step without its l2 part, from ``score`` and ``pull`` as :func:`_score_pairs` leaves them."""
+    loss: Float = 0.0
+    for p in range(len(nodes) // 2):
+        loss += 2.0 * (softplus(pull[p]) - label[p] * pull[p])
+    for t in range(len(nodes)):
+        for k in range(len(noise)):
+            if noise[k] != nodes[t]:
+                loss += weight * softplus(score[t, k])
+    return loss
 
 
 @compiled
-def _move_row(table, node, rows, own, partner, pull, shrink, others, weight, row, n):
-    """Add to row ``node`` what its partner, its own length and n others, weighted by ``weight[row]``, make of it.
+def _move_biases(
+    bias: np.ndarray,
+    nodes: np.ndarray,
+    noise: np.ndarray,
+    shrink: np.float32,
+    shrink_noise: np.float32,
+    scratch: PairsScratch,
+) -> None:
+    """Add the gradient steps of the biases, which ``score`` and ``pull`` hold; l2 shortens them by the given shares."""
+    _, _, score, pull, bias_left, bias_right = scratch
+    shared = len(noise)
+    for k in range(shared):
+        bias_right[k] *= -shrink_noise
+    for t in range(len(nodes)):
+        step = pull[t // 2] - shrink * bias_left[t]
+        for k in range(shared):
+            step += score[t, k]
+            bias_right[k] += score[t, k]
+        bias[nodes[t]] += step
+    for k in range(shared):
+        bias[noise[k]] += bias_right[k]
 
-    Every pass over a row loads and stores it, so that eight others in one are quicker than ``row_kernels.add_rows``'
-    fours.
+
+@compiled
+def _move_row(
+    table: np.ndarray,
+    node: Int,
+    rows: np.ndarray,
+    own_row: Int,
+    partner: Int,
+    pull: np.float32,
+    shrink: np.float32,
+    others: np.ndarray,
+    weight: np.ndarray,
+    row: Int,
+    n: Int,
+) -> None:
+    """Add the gradient step of row ``node``: from its partner, from l2 and from n others weighted by ``weight[row]``.
+
+    Every pass over a row loads and stores it, so adding eight rows per pass is faster than four as in ``add_rows``.
     """
     w0, w1, w2, w3 = weight[row, 0], weight[row, 1], weight[row, 2], weight[row, 3]
     w4, w5, w6, w7 = weight[row, 4], weight[row, 5], weight[row, 6], weight[row, 7]
     for d in range(table.shape[1]):
         table[node, d] += (
-            (pull * rows[partner, d] - shrink * rows[own, d])
+            (pull * rows[partner, d] - shrink * rows[own_row, d])
             + (w0 * others[0, d] + w1 * others[1, d] + w2 * others[2, d] + w3 * others[3, d])
             + (w4 * others[4, d] + w5 * others[5, d] + w6 * others[6, d] + w7 * others[7, d])
         )
@@ -209,5 +270,6 @@ def _move_row(table, node, rows, own, partner, pull, shrink, others, weight, row
 
 
 @compiled
-def _eights(n):
+def _eights(n: Int) -> Int:
+    """The next multiple of eight from n on."""
     return (n + 7) // 8 * 8

@@ -3,14 +3,38 @@
 A pair of products is a walk of two nodes.
 """
 
+import numpy as np
 from numba import float32
 
-from core.training.kernels.rows import apply, blank, compiled, fours, gather_and_score, sigmoid, softplus
+from core.kernels.intrinsics import Int
+from core.training.kernels.rows import (
+    Float,
+    Scratch,
+    apply,
+    blank,
+    compiled,
+    fours,
+    gather_and_score,
+    sigmoid,
+    softplus,
+)
 
 
 @compiled
-def update_tied(table, bias, nodes, reach, label, noise, negatives, l2, rate, scratch, measure):
-    """One SGD step on the loss of one walk, all gradients taken before any update.
+def update_tied(
+    table: np.ndarray,
+    bias: np.ndarray,
+    nodes: np.ndarray,
+    reach: np.ndarray,
+    label: np.float32,
+    noise: np.ndarray,
+    negatives: np.float32,
+    l2: np.float32,
+    rate: np.float32,
+    scratch: Scratch,
+    measure: bool,
+) -> tuple[Float, Int]:
+    """One SGD step on the loss of one walk; all gradients are computed before any update.
 
     With z(i, j) = v_i . v_j + b_i + b_j, nodes u_1..u_m, reaches r_t, K noise nodes n_k and a label y the loss is
 
@@ -18,22 +42,22 @@ def update_tied(table, bias, nodes, reach, label, noise, negatives, l2, rate, sc
         + l2 / 2 (sum_t |v_{u_t}|^2 + b_{u_t}^2 + sum_k |v_{n_k}|^2 + b_{n_k}^2)
 
     where H(y, z) = log(1 + e^z) - y z is the cross-entropy of the logistic function of z with the label; its minimum
-    over z is at logistic(z) = y, so that fractional labels are regressed. A product is no pair with itself: what a
-    walk that returns or a draw of noise would add of that kind is left out. l2 touches the rows of the step alone.
+    over z is at logistic(z) = y, so the model is fitted to fractional labels. A product is not a pair with itself:
+    such terms, of a walk that returns or of a noise node, are left out. l2 affects only the rows of the step.
 
     Args:
         table: float32 ``[n_nodes, dim]``, updated in place.
-        bias: float32 ``[n_nodes]``, updated in place, or ``[0]`` for none.
+        bias: float32 ``[n_nodes]``, updated in place, or ``[0]`` without biases.
         nodes: int64 ``[m]``, m >= 1.
         reach: int64 ``[>= m]``.
         label: float32 in 0..1.
         noise: int64 ``[K]``.
         negatives, l2, rate: float32.
-        scratch: from ``row_kernels.make_scratch``.
+        scratch: from ``core.training.kernels.rows.make_scratch``.
         measure: whether to compute the loss.
 
     Returns:
-        the loss before the step, without its l2 part, and its number of positive pairs; zeros unless ``measure``.
+        The loss before the step, without its l2 part, and its number of positive pairs; zeros unless ``measure``.
     """
     left, right, score = scratch
     m = len(nodes)
@@ -41,15 +65,10 @@ def update_tied(table, bias, nodes, reach, label, noise, negatives, l2, rate, sc
     start = fours(m)
     widest = gather_and_score(table, table, nodes, reach, noise, scratch)
     if len(bias) > 0:
-        for t in range(m):
-            own = bias[nodes[t]]
-            for j in range(max(0, t - reach[t]), min(m, t + reach[t] + 1)):
-                score[t, j] += own + bias[nodes[j]]
-            for k in range(shared):
-                score[t, start + k] += own + bias[noise[k]]
+        _add_biases(score, bias, nodes, reach, noise)
 
-    loss = 0.0
-    pairs = 0
+    loss: Float = 0.0
+    pairs: Int = 0
     for t in range(m):
         low = max(0, t - reach[t])
         high = min(m, t + reach[t] + 1)
@@ -76,17 +95,7 @@ def update_tied(table, bias, nodes, reach, label, noise, negatives, l2, rate, sc
         blank(score, t, low, high, m, shared)
 
     if len(bias) > 0:
-        for t in range(m):
-            bias[nodes[t]] -= rate * l2 * bias[nodes[t]]
-        for k in range(shared):
-            bias[noise[k]] -= rate * l2 * bias[noise[k]]
-        for t in range(m):
-            for j in range(max(0, t - reach[t]), min(m, t + reach[t] + 1)):
-                bias[nodes[t]] += score[t, j]
-                bias[nodes[j]] += score[t, j]
-            for k in range(shared):
-                bias[nodes[t]] += score[t, start + k]
-                bias[noise[k]] += score[t, start + k]
+        _update_biases(bias, score, nodes, reach, noise, rate * l2)
     if l2 > 0:
         for t in range(m):
             _shrink(table, nodes[t], left, t, rate * l2)
@@ -97,6 +106,40 @@ def update_tied(table, bias, nodes, reach, label, noise, negatives, l2, rate, sc
 
 
 @compiled
-def _shrink(table, node, rows, row, share):
+def _add_biases(score: np.ndarray, bias: np.ndarray, nodes: np.ndarray, reach: np.ndarray, noise: np.ndarray) -> None:
+    """Add the biases of both products to the scores."""
+    m = len(nodes)
+    start = fours(m)
+    for t in range(m):
+        center_bias = bias[nodes[t]]
+        for j in range(max(0, t - reach[t]), min(m, t + reach[t] + 1)):
+            score[t, j] += center_bias + bias[nodes[j]]
+        for k in range(len(noise)):
+            score[t, start + k] += center_bias + bias[noise[k]]
+
+
+@compiled
+def _update_biases(
+    bias: np.ndarray, score: np.ndarray, nodes: np.ndarray, reach: np.ndarray, noise: np.ndarray, shrink: np.float32
+) -> None:
+    """Shorten the biases of a step by the share ``shrink``, then add their gradient steps, which ``score`` holds."""
+    m = len(nodes)
+    start = fours(m)
+    for t in range(m):
+        bias[nodes[t]] -= shrink * bias[nodes[t]]
+    for k in range(len(noise)):
+        bias[noise[k]] -= shrink * bias[noise[k]]
+    for t in range(m):
+        for j in range(max(0, t - reach[t]), min(m, t + reach[t] + 1)):
+            bias[nodes[t]] += score[t, j]
+            bias[nodes[j]] += score[t, j]
+        for k in range(len(noise)):
+            bias[nodes[t]] += score[t, start + k]
+            bias[noise[k]] += score[t, start + k]
+
+
+@compiled
+def _shrink(table: np.ndarray, node: Int, rows: np.ndarray, row: Int, share: np.float32) -> None:
+    """Subtract a share of a gathered row from the table's row."""
     for d in range(rows.shape[1]):
         table[node, d] -= share * rows[row, d]

@@ -1,25 +1,33 @@
-"""What the compiled training steps are made of: rows gathered, multiplied and added four at a time.
+"""The building blocks of the compiled training steps: rows are gathered, multiplied and added four at a time.
 
-A step's rows meet in small matrix products. The loops keep four rows at a time in registers, and are written so that
-LLVM turns each inner loop over ``dim`` into SIMD code; padding to a multiple of four costs less than a remainder loop.
+A step multiplies its rows in small matrix products. The loops keep four rows at a time in registers, and are written so
+that LLVM turns each inner loop over ``dim`` into SIMD code; padding to a multiple of four costs less than a remainder
+loop.
 """
 
 import math
+from typing import Any
 
 import numpy as np
 from numba import float32, njit
 
-from core.kernels.intrinsics import prefetch
+from core.kernels.intrinsics import Int, prefetch
 
-# Reassociation is what lets a float32 sum be vectorized; NaN and infinity keep their meaning (no "nnan", no "ninf"),
-# since they are how a learning rate that is too high shows.
+# Reassociation lets LLVM vectorize a sum of float32 numbers. NaN and infinity keep their meaning (no "nnan", no
+# "ninf"), because they reveal a learning rate that is too high.
 _FAST = {"contract", "reassoc", "nsz", "arcp", "afn"}
 compiled = njit(nogil=True, cache=True, fastmath=_FAST, error_model="numpy")
 
+Float = float | np.floating[Any]
+"""A sum in a kernel: compiled, it is float64."""
+
+Scratch = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""Working memory of a step: its left rows, its right rows, and the scores of the ones with the others."""
+
 
 @compiled
-def make_scratch(length, shared, dim):
-    """Working memory of a step for walks of up to ``length`` nodes: rows in fours, two spare."""
+def make_scratch(length: Int, shared: Int, dim: Int) -> Scratch:
+    """Working memory of a step for walks of up to ``length`` nodes: rows in fours, with two spare rows."""
     rows = fours(length) + fours(shared)
     return (
         np.zeros((fours(length) + 2, dim), np.float32),
@@ -29,25 +37,27 @@ def make_scratch(length, shared, dim):
 
 
 @compiled
-def gather_and_score(center, context, nodes, reach, noise, scratch):
-    """Copy the rows of a step and multiply them: every node's center row with the context rows near it and the noise.
+def gather_and_score(
+    center: np.ndarray, context: np.ndarray, nodes: np.ndarray, reach: np.ndarray, noise: np.ndarray, scratch: Scratch
+) -> Int:
+    """Copy the rows of a step and multiply every node's center row with the context rows near it and the noise rows.
 
     Args:
         center, context: float32 ``[n_nodes, dim]``; may be the same table.
         nodes: int64 ``[m]``, m >= 1.
         reach: int64 ``[>= m]``.
         noise: int64 ``[K]``.
-        scratch: from :func:`make_scratch`; ``score[t, r]`` is left for context row r < m, and for noise k at
-            r = fours(m) + k. What lies outside the window may hold anything.
+        scratch: from :func:`make_scratch`; ``score[t, r]`` is set for context row r < m, and for noise k at
+            r = fours(m) + k. Scores outside the window are undefined.
 
     Returns:
-        the largest reach.
+        The largest reach.
     """
     left, right, score = scratch
     m = len(nodes)
     start = fours(m)  # noise rows follow the context rows, from a multiple of four
     end = start + fours(len(noise))
-    widest = 0
+    widest: Int = 0
     for t in range(m):
         copy_row(left, t, center, nodes[t])
         copy_row(right, t, context, nodes[t])
@@ -64,8 +74,8 @@ def gather_and_score(center, context, nodes, reach, noise, scratch):
 
 
 @compiled
-def blank(score, t, low, high, m, shared):
-    """Zero what row t of the scores holds outside columns ``low..high-1`` and the noise: it counts nothing."""
+def blank(score: np.ndarray, t: Int, low: Int, high: Int, m: Int, shared: Int) -> None:
+    """Set row t of the scores to zero outside columns ``low..high-1`` and the noise, so that the rest has no effect."""
     start = fours(m)
     for j in range(low):
         score[t, j] = float32(0)
@@ -76,10 +86,12 @@ def blank(score, t, low, high, m, shared):
 
 
 @compiled
-def apply(center, context, nodes, noise, widest, scratch):
-    """Add each row's gradient step to the tables; ``score`` holds how far each pair of rows pulls together.
+def apply(
+    center: np.ndarray, context: np.ndarray, nodes: np.ndarray, noise: np.ndarray, widest: Int, scratch: Scratch
+) -> None:
+    """Add each row's gradient step to the tables; ``score`` holds how strongly each pair of rows attracts each other.
 
-    Arguments as of :func:`gather_and_score`; ``widest`` is what that returned.
+    The arguments are those of :func:`gather_and_score`; ``widest`` is its return value.
     """
     left, right, score = scratch
     m = len(nodes)
@@ -103,7 +115,7 @@ def apply(center, context, nodes, noise, widest, scratch):
 
 
 @compiled
-def dot_rows(left, t, right, r, score):
+def dot_rows(left: np.ndarray, t: Int, right: np.ndarray, r: Int, score: np.ndarray) -> None:
     """Dot products of rows t, t+1 of ``left`` with rows r..r+3 of ``right``."""
     a0, a1, a2, a3 = float32(0), float32(0), float32(0), float32(0)
     b0, b1, b2, b3 = float32(0), float32(0), float32(0), float32(0)
@@ -123,33 +135,45 @@ def dot_rows(left, t, right, r, score):
 
 
 @compiled
-def add_rows(table, node, rows, r, g0, g1, g2, g3):
+def add_rows(
+    table: np.ndarray,
+    node: Int,
+    rows: np.ndarray,
+    r: Int,
+    g0: np.float32,
+    g1: np.float32,
+    g2: np.float32,
+    g3: np.float32,
+) -> None:
     """Add rows r..r+3 of ``rows``, weighted, to row ``node`` of ``table``."""
     for d in range(rows.shape[1]):
         table[node, d] += g0 * rows[r, d] + g1 * rows[r + 1, d] + g2 * rows[r + 2, d] + g3 * rows[r + 3, d]
 
 
 @compiled
-def copy_row(target, row, table, node):
+def copy_row(target: np.ndarray, row: Int, table: np.ndarray, node: Int) -> None:
+    """Copy row ``node`` of ``table`` into a row of ``target``."""
     for d in range(target.shape[1]):
         target[row, d] = table[node, d]
 
 
 @compiled
-def fours(n):
+def fours(n: Int) -> Int:
+    """The next multiple of four from n on."""
     return (n + 3) // 4 * 4
 
 
 @compiled
-def floor4(n):
+def floor4(n: Int) -> Int:
+    """The last multiple of four up to n."""
     return n // 4 * 4
 
 
 @compiled
-def sigmoid(x):
+def sigmoid(x: np.float32) -> np.float32:
     """The logistic function as (1 + tanh(x/2)) / 2, with Eigen's rational approximation of tanh (error < 1e-6).
 
-    exp() would be a call per element; this can be vectorized.
+    Unlike exp(), which would be one call per element, it can be vectorized.
     """
     x = min(max(float32(0.5) * x, float32(-7.9)), float32(7.9))
     y = x * x
@@ -168,14 +192,14 @@ def sigmoid(x):
 
 
 @compiled
-def softplus(x):
+def softplus(x: np.float32) -> float:
     """log(1 + exp(x)) in double precision."""
-    x = float(x)
-    return max(x, 0.0) + math.log1p(math.exp(-abs(x)))
+    double = float(x)
+    return max(double, 0.0) + math.log1p(math.exp(-abs(double)))
 
 
 @compiled
-def fetch_row(flat, node, dim):
-    """Ask for a row of a table, given as one dimension, without waiting for it."""
+def fetch_row(flat: np.ndarray, node: Int, dim: Int) -> None:
+    """Prefetch a row of a flattened table without waiting for it."""
     for d in range(0, dim, 16):  # 16 float32 fill a cache line of 64 bytes
         prefetch(flat, node * dim + d)

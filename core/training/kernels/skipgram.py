@@ -1,25 +1,47 @@
 """One gradient step of skip-gram with negative sampling on one walk.
 
-The walk's center rows and context rows and its ``noise`` negative rows, the latter shared by the whole walk, meet in
-three small matrix products (scores, center gradients, context gradients). That is what makes it fast: word2vec's
-pair-by-pair form reads a row for every number it computes.
+The center rows, the context rows and the ``noise`` rows, which the whole walk shares, are multiplied in three small
+matrix products (scores, center gradients, context gradients). This makes the step fast: word2vec goes pair by pair and
+reads a row for every number that it computes.
 """
 
+import numpy as np
 from numba import float32
 
-from core.training.kernels.rows import apply, blank, compiled, fours, gather_and_score, sigmoid, softplus
+from core.kernels.intrinsics import Int
+from core.training.kernels.rows import (
+    Float,
+    Scratch,
+    apply,
+    blank,
+    compiled,
+    fours,
+    gather_and_score,
+    sigmoid,
+    softplus,
+)
 
 
 @compiled
-def update_walk(center, context, nodes, reach, noise, negatives, rate, scratch, measure):
-    """One SGD step on the loss of one walk, all gradients taken before any update.
+def update_walk(
+    center: np.ndarray,
+    context: np.ndarray,
+    nodes: np.ndarray,
+    reach: np.ndarray,
+    noise: np.ndarray,
+    negatives: np.float32,
+    rate: np.float32,
+    scratch: Scratch,
+    measure: bool,
+) -> tuple[Float, Int]:
+    """One SGD step on the loss of one walk; all gradients are computed before any update.
 
     With nodes v_1..v_m, reaches r_t and K noise nodes n_k the loss is
 
         - sum_t sum_{0 < |j - t| <= r_t} [ log s(c(v_t) . x(v_j)) + negatives / K sum_k log s(-c(v_t) . x(n_k)) ]
 
-    where c, x are rows of ``center``, ``context`` and s is the logistic function: equation 4 of Mikolov et al.
-    2013 with the expectation over noise taken over K draws that all pairs of the walk share.
+    where c and x are rows of ``center`` and ``context`` and s is the logistic function. This is equation 4 of Mikolov
+    et al. 2013, with the expectation over the noise estimated from K draws that all pairs of the walk share.
 
     Args:
         center, context: float32 ``[n_nodes, dim]``, updated in place.
@@ -31,15 +53,15 @@ def update_walk(center, context, nodes, reach, noise, negatives, rate, scratch, 
         measure: whether to compute the loss.
 
     Returns:
-        the loss before the step and its number of positive pairs; zeros unless ``measure``.
+        The loss before the step and its number of positive pairs; zeros unless ``measure``.
     """
     score = scratch[2]
     m = len(nodes)
     shared = len(noise)
     start = fours(m)
     widest = gather_and_score(center, context, nodes, reach, noise, scratch)
-    loss = 0.0
-    pairs = 0
+    loss: Float = 0.0
+    pairs: Int = 0
     for t in range(m):
         low = max(0, t - reach[t])
         high = min(m, t + reach[t] + 1)

@@ -1,44 +1,53 @@
-"""The kernel that draws one step after the other from the walks, and takes it."""
+"""The kernel that draws the steps from the walks and takes them one after the other."""
 
 import numpy as np
 from numba import float32, int64
 
-from core.kernels.intrinsics import draw, unit, walk_key
+from core.kernels.intrinsics import Int, draw, unit, walk_key
+from core.training.kernels.arguments import Drawing, Stretch, Tied
 from core.training.kernels.draws import below, draw_noise
 from core.training.kernels.factorization_on_walks import update_tied
-from core.training.kernels.rows import compiled, fetch_row, make_scratch
+from core.training.kernels.rows import Float, compiled, fetch_row, make_scratch
 from core.training.kernels.skipgram import update_walk
 
 
 @compiled
-def train_walks(center, context, walks, drawing, negatives, stretch, tied):
+def train_walks(
+    center: np.ndarray,
+    context: np.ndarray,
+    walks: np.ndarray,
+    drawing: Drawing,
+    negatives: np.float32,
+    stretch: Stretch,
+    tied: Tied | None,
+) -> tuple[int, float, int]:
     """One SGD step per walk on a stretch of the walks.
 
     Args:
-        center, context: float32 ``[n_nodes, dim]``, updated in place; the same table for a tied objective.
+        center, context: float32 ``[n_nodes, dim]``, updated in place; the same table for matrix factorization.
         walks: int32 ``[n_walks, length]``, -1 after a walk's end.
-        drawing: a ``Drawing``.
-        negatives: float32, negatives per positive pair in the objective.
-        stretch: a ``Stretch``.
-        tied: None for skip-gram's step, a ``Tied`` for matrix factorization's. Numba compiles the two apart.
+        drawing: how the steps are drawn.
+        negatives: negatives per positive pair in the objective.
+        stretch: the walks to train on.
+        tied: None for the step of skip-gram, a ``Tied`` for that of matrix factorization. Numba compiles both apart.
 
     Returns:
-        words read, summed loss and number of positive pairs of the steps on which the loss was measured.
+        The number of words read, and the summed loss and the number of positive pairs of the measured steps.
     """
     first, last, stride, offset = stretch.first, stretch.last, stretch.stride, stretch.offset
     rate, shared = stretch.rate, drawing.shared
     n_walks, length = walks.shape
     dim = center.shape[1]
     flat_center, flat_context = center.reshape(-1), context.reshape(-1)
-    # Two of each: while one walk is trained on, the next is drawn and its rows are on their way from memory.
+    # There are two of each: while one walk is trained on, the next is drawn and its rows are fetched from memory.
     nodes = np.empty((2, length), np.int64)
     reach = np.empty((2, length), np.int64)
     noise = np.empty((2, shared), np.int64)
     counts = np.zeros(2, np.int64)
     scratch = make_scratch(length, shared, dim)
     words = 0
-    loss = 0.0
-    pairs = 0
+    loss: Float = 0.0
+    pairs: Int = 0
     for position in range(first, last + 1):
         if position < last:
             new = position % 2
@@ -69,15 +78,23 @@ def train_walks(center, context, walks, drawing, negatives, stretch, tied):
                 )  # fmt: skip
             loss += walk_loss
             pairs += walk_pairs
-    return words, loss, pairs
+    return words, float(loss), int(pairs)
 
 
 @compiled
-def _draw(walks, walk, drawing, key, nodes, reach, noise):
-    """Make the step of one walk: fill ``nodes`` (what subsampling leaves), ``reach`` and ``noise``.
+def _draw(
+    walks: np.ndarray,
+    walk: Int,
+    drawing: Drawing,
+    key: np.uint64,
+    nodes: np.ndarray,
+    reach: np.ndarray,
+    noise: np.ndarray,
+) -> tuple[int, int]:
+    """Draw the step of one walk: fill ``nodes`` (those that subsampling keeps), ``reach`` and ``noise``.
 
     Returns:
-        number of nodes in the walk, and number of them left.
+        The number of nodes in the walk, and the number of kept nodes.
     """
     keep, window = drawing.keep, drawing.window
     stream = walk_key(key, walk, 0)

@@ -415,7 +415,7 @@ def test_a_name_that_changes_its_address_stays_outside(server, inside, outside, 
 @pytest.mark.parametrize("location", ["file:///etc/passwd", "ftp://127.0.0.1/x", "gopher://x/", "data:,x", "http://[x"])
 def test_only_http_is_followed(server, tmp_path, location):
     server.script.location = location
-    with pytest.raises(InputError, match=r"/away: (the server|is no valid URL)"):
+    with pytest.raises(InputError, match=r"/away: (the server|is not a valid URL)"):
         get(server, tmp_path, "/away")
 
 
@@ -476,7 +476,7 @@ def test_a_server_that_holds_back_is_left_at_the_time_limit(server, tmp_path):
     """Neither the socket's timeout nor a look at the clock between two pieces would end this one."""
     server.script.hold = threading.Event()
     try:
-        with pytest.raises(InputError, match=r"not done within .* seconds.*guard\.download_hours"):
+        with pytest.raises(InputError, match=r"did not finish within .* seconds.*guard\.download_hours"):
             fetch(Source(server.url + "/file.gz"), tmp_path, tmp_path / "cache", limits=Limits(seconds=0.5))
     finally:
         server.script.hold.set()
@@ -486,7 +486,7 @@ def test_a_server_that_holds_back_is_left_at_the_time_limit(server, tmp_path):
 
 def test_pauses_before_retries_count_as_time(server, tmp_path, waits):
     server.script.statuses, server.script.retry_after = [503] * 9, "50"
-    with pytest.raises(InputError, match="not done within 40 seconds"):
+    with pytest.raises(InputError, match="did not finish within 40 seconds"):
         fetch(Source(server.url + "/file.gz"), tmp_path, tmp_path / "cache", limits=Limits(seconds=40))
     assert waits == []
 

@@ -114,6 +114,7 @@ def test_histogram_of_nothing_is_empty():
     assert [len(part) for part in histogram(none, none, heavy_tailed=False)] == [0, 0, 0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("decimals", [1, 6])  # heavy ties; all distinct, more than the 4,096 groups
 def test_link_intervals_are_those_of_a_plain_bootstrap(decimals):
     a, b = normal(4_000, 0.7, 4, decimals)

@@ -1,4 +1,4 @@
-"""The blend: its ranker against a plain computation, its lists against brute force, and that nothing leaks."""
+"""The blend: its ranker against a plain computation, its lists against brute force, and a check that nothing leaks."""
 
 import dataclasses
 
@@ -29,7 +29,7 @@ CONFIG = BlendConfig(lists=300, networks=2, hidden=16, epochs=4, candidates=30)
 
 
 def inputs_of(products, split) -> Inputs:
-    """Inputs of the blend, its parts trained by the registry's own entries."""
+    """Inputs of the blend, with parts that the registry's own entries trained."""
     graph = build_graph(split.n_nodes, split.train.source, split.train.target, split.train.weight)
     transition = transition_matrix(graph)
     walks = random_walks(transition, WalksConfig(walks_per_node=4, walk_length=6))
@@ -69,64 +69,64 @@ def blend(inputs):
     return MODELS["blend"].fit(inputs, CONFIG, TrainContext(threads=1))
 
 
-def auc(one, positive, negative) -> float:
-    scores = [one.score_pairs(*pairs) for pairs in (positive, negative)]
+def auc(model_scorer, positive, negative) -> float:
+    scores = [model_scorer.score_pairs(*pairs) for pairs in (positive, negative)]
     labels = np.repeat([1, 0], [len(part) for part in scores])
     return roc_auc_score(labels, np.concatenate(scores))
 
 
 def matched_auc(embeddings, split) -> float:
-    one = scorer(MODELS["blend"], embeddings, NATIVE)
+    model_scorer = scorer(MODELS["blend"], embeddings, NATIVE)
     return auc(
-        one,
+        model_scorer,
         (split.validation.source, split.validation.target),
         (split.degree_matched_negatives.source, split.degree_matched_negatives.target),
     )
 
 
 def test_is_better_than_each_of_its_parts(blend, inputs, split):
-    found = matched_auc(blend, split)
+    blend_auc = matched_auc(blend, split)
     for name, part in inputs.models.items():
-        one = scorer(MODELS[name], part, MODELS[name].scorings[0])
+        model_scorer = scorer(MODELS[name], part, MODELS[name].scorings[0])
         pairs = [
             (split.validation.source, split.validation.target),
             (split.degree_matched_negatives.source, split.degree_matched_negatives.target),
         ]
-        assert found > auc(one, *pairs), name
+        assert blend_auc > auc(model_scorer, *pairs), name
 
 
 def test_places_products_without_any_pair(blend, split):
-    one = scorer(MODELS["blend"], blend, NATIVE)
+    model_scorer = scorer(MODELS["blend"], blend, NATIVE)
     drawn = split.cold_degree_matched >= 0
     negative = split.cold_pairs.source[drawn], split.cold_degree_matched[drawn]
-    # Ten cold products or so: 0.64 to 0.70 over twelve splits of this catalogue.
-    assert auc(one, (split.cold_pairs.source, split.cold_pairs.target), negative) > 0.6
-    ids, _ = one.top_k(split.cold[:20], 5)
+    # About ten cold products: 0.64 to 0.70 over twelve splits of this catalogue.
+    assert auc(model_scorer, (split.cold_pairs.source, split.cold_pairs.target), negative) > 0.6
+    ids, _ = model_scorer.top_k(split.cold[:20], 5)
     assert (ids[:, 0] >= 0).mean() > 0.8
 
 
 def test_a_pair_scores_the_same_both_ways(blend, split):
-    one = scorer(MODELS["blend"], blend, NATIVE)
-    forth = one.score_pairs(split.validation.source, split.validation.target)
+    model_scorer = scorer(MODELS["blend"], blend, NATIVE)
+    forth = model_scorer.score_pairs(split.validation.source, split.validation.target)
     np.testing.assert_allclose(
-        one.score_pairs(split.validation.target, split.validation.source), forth, rtol=1e-4, atol=1e-5
+        model_scorer.score_pairs(split.validation.target, split.validation.source), forth, rtol=1e-4, atol=1e-5
     )
 
 
 def test_lists_are_the_best_candidates(blend, inputs):
     """Against the definition: with as many candidates as products, lists hold the best of all that are reachable."""
     everything = dataclasses.replace(blend, info={**blend.info, "config": {**blend.info["config"], "candidates": 600}})
-    one = scorer(MODELS["blend"], everything, NATIVE, threads=2)
-    sources = np.flatnonzero(one.seen)[::40].astype(np.int32)
+    model_scorer = scorer(MODELS["blend"], everything, NATIVE, threads=2)
+    sources = np.flatnonzero(model_scorer.seen)[::40].astype(np.int32)
     mask = inputs.graph.adjacency()[sources]
-    ids, scores = one.top_k(sources, 7, mask=mask)
+    ids, scores = model_scorer.top_k(sources, 7, mask=mask)
     step = transition_matrix(inputs.graph).toarray()
     reach = (np.linalg.matrix_power(step, 3) > 0)[sources]
     others = np.stack(
         [
             np.isin(np.arange(600), other.top_k(sources[row : row + 1], 600, mask=mask[row])[0])
             for row in range(len(sources))
-            for other in one._features.models.values()
+            for other in model_scorer._features.models.values()
         ]
     )
     others = others.reshape(len(sources), -1, 600).any(axis=1)
@@ -134,19 +134,21 @@ def test_lists_are_the_best_candidates(blend, inputs):
     allowed[np.arange(len(sources)), sources] = False
     for row, source in enumerate(sources):
         candidates = np.flatnonzero(allowed[row]).astype(np.int32)
-        own = one._predict(one._features.forth(np.full(len(candidates), source, np.int32), candidates))
-        best = candidates[np.lexsort((candidates, -own))][:7]
+        expected = model_scorer._predict(
+            model_scorer._features.forth(np.full(len(candidates), source, np.int32), candidates)
+        )
+        best = candidates[np.lexsort((candidates, -expected))][:7]
         assert ids[row, : len(best)].tolist() == best.tolist()
         assert (ids[row, len(best) :] == -1).all()
         assert (np.diff(scores[row, : len(best)]) <= 0).all()
 
 
 def test_threads_change_nothing(blend, split):
-    one, two = (scorer(MODELS["blend"], blend, NATIVE, threads) for threads in (1, 3))
+    single, threaded = (scorer(MODELS["blend"], blend, NATIVE, threads) for threads in (1, 3))
     sources = split.validation.source[:50]
-    assert np.array_equal(one.top_k(sources, 10)[0], two.top_k(sources, 10)[0])
+    assert np.array_equal(single.top_k(sources, 10)[0], threaded.top_k(sources, 10)[0])
     target = split.validation.target[:50]
-    assert np.array_equal(one.score_pairs(sources, target), two.score_pairs(sources, target))
+    assert np.array_equal(single.score_pairs(sources, target), threaded.score_pairs(sources, target))
 
 
 def test_held_out_pairs_touch_nothing(pairs, split, inputs, blend):
@@ -178,11 +180,11 @@ def test_training_again_gives_the_same(inputs, blend):
 def test_survives_the_store(blend, split, tmp_path):
     store = Store(tmp_path)
     store.write("embeddings/blend", "x", blend)
-    found = store.read("embeddings/blend", "x")
-    assert list(found.parts) == list(blend.parts)
-    one, two = (scorer(MODELS["blend"], embeddings, NATIVE) for embeddings in (blend, found))
+    stored = store.read("embeddings/blend", "x")
+    assert list(stored.parts) == list(blend.parts)
+    before, after = (scorer(MODELS["blend"], embeddings, NATIVE) for embeddings in (blend, stored))
     pairs = split.validation.source, split.validation.target
-    assert np.array_equal(one.score_pairs(*pairs), two.score_pairs(*pairs))
+    assert np.array_equal(before.score_pairs(*pairs), after.score_pairs(*pairs))
 
 
 def test_a_category_of_two_pairs(pairs):
@@ -190,10 +192,10 @@ def test_a_category_of_two_pairs(pairs):
     ids, weight = np.array([[0, 1], [1, 2]], np.int32).T, np.ones(2, np.float32)
     split = split_pairs(4, ids[0], ids[1], weight, np.zeros(4, bool), SplitConfig())
     trained = MODELS["blend"].fit(inputs_of(products, split), CONFIG, TrainContext(threads=1))
-    one = scorer(MODELS["blend"], trained, NATIVE)
-    assert np.isfinite(one.score_pairs(ids[0], ids[1])).all()
+    model_scorer = scorer(MODELS["blend"], trained, NATIVE)
+    assert np.isfinite(model_scorer.score_pairs(ids[0], ids[1])).all()
     known = int(split.train.source[0]), int(split.train.target[0])
-    ids, _ = one.top_k(np.array(known[:1], np.int32), 3)
+    ids, _ = model_scorer.top_k(np.array(known[:1], np.int32), 3)
     assert known[1] in ids
 
 
@@ -202,7 +204,7 @@ def features_like(rng, n):
 
 
 def example_lists(rng, count=200, length=12):
-    """Lists in which the row with the largest sum of two features is the relevant one."""
+    """Lists in which the row with the largest sum of two features is the relevant model_scorer."""
     rows = features_like(rng, count * length)
     best = (rows[:, 0] + rows[:, 1]).reshape(count, length).argmax(axis=1)
     relevant = np.zeros((count, length), bool)

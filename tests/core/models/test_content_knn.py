@@ -48,9 +48,9 @@ def dense_cosine(products: pa.Table) -> np.ndarray:
         for r in rows
     ]
     vectors = []
-    for own in sets:
+    for values in sets:
         vector = {}
-        for kind, value in own:
+        for kind, value in values:
             with_kind = sum(any(k == kind for k, _ in s) for s in sets)
             vector[kind, value] = np.log(with_kind / sum((kind, value) in s for s in sets))
         vectors.append(vector)
@@ -86,12 +86,14 @@ def test_scores_and_lists_are_those_of_dense_matrices(floor, power, threads):
     pairs = graph.adjacency().toarray().astype(np.float64)
     reference = weight @ pairs
     trained = fit(products, graph, threads, floor=floor, power=power)
-    one = scorer(MODEL, trained, NATIVE, threads)
+    model_scorer = scorer(MODEL, trained, NATIVE, threads)
     source, target = np.triu_indices(n, k=1)
-    assert np.allclose(one.score_pairs(source, target), (reference + reference.T)[source, target] / 2, rtol=1e-4)
+    assert np.allclose(
+        model_scorer.score_pairs(source, target), (reference + reference.T)[source, target] / 2, rtol=1e-4
+    )
 
     assert np.array_equal(trained.seen, (reference > 0).any(axis=1))
-    ids, scores = one.top_k(np.arange(n, dtype=np.int32), 7)
+    ids, scores = model_scorer.top_k(np.arange(n, dtype=np.int32), 7)
     np.fill_diagonal(reference, 0)
     reference[:, ~trained.seen] = 0
     for i in np.flatnonzero(trained.seen):
@@ -103,7 +105,7 @@ def test_scores_and_lists_are_those_of_dense_matrices(floor, power, threads):
 
 
 def small() -> tuple[pa.Table, ProductGraph]:
-    """Products 0 and 1 are two of a brand, 2 of another, 3 and 4 name none; 5 is new and of the first brand."""
+    """Products 0 and 1 have one brand and 2 has another; 3 and 4 have none; 5 is new and has the first brand."""
     root = ["Beauty"]
     products = table(
         [("Acme", root), ("acme ", root), ("Other", root), ("Generic", root), (None, root), ("ACME", root)]
@@ -112,7 +114,7 @@ def small() -> tuple[pa.Table, ProductGraph]:
 
 
 def test_a_new_product_goes_with_what_its_brand_goes_with():
-    """5 is as like 0 and 1 as can be, so it goes with 3 by weight 2 and with 4 by 1; 2 says nothing about it."""
+    """5 is as similar to 0 and 1 as possible, so it goes with 3 (weight 2) and with 4 (weight 1); 2 is unrelated."""
     products, graph = small()
     trained = fit(products, graph)
     ids, scores = scorer(MODEL, trained, NATIVE).top_k(np.array([5], np.int32), 3)
@@ -130,7 +132,7 @@ def test_missing_values_placeholders_and_the_root_make_nothing_alike():
 
 
 def test_keep_and_fan_out_prefer_the_most_alike_and_the_most_joined():
-    """Six products of one brand; 1..5 have 1..5 pairs each. The new one, 0, looks at no more than it may."""
+    """Six products of one brand; 1..5 have 1..5 pairs. The new product, 0, looks at no more products than allowed."""
     rows = [("A", ["R", "x"]) for _ in range(6)] + [("B", ["R", "y"]) for _ in range(6)]
     source = np.repeat(np.arange(1, 6), np.arange(1, 6))
     target = np.concatenate([np.arange(6, 6 + k) for k in range(1, 6)])
@@ -138,7 +140,7 @@ def test_keep_and_fan_out_prefer_the_most_alike_and_the_most_joined():
     for limits in ({"keep": 2}, {"fan_out": 2}):
         alike = fit(table(rows), graph, **limits).matrices["chain_0"].toarray()
         assert np.flatnonzero(alike[0]).tolist() == [4, 5]
-    rows[1] = ("A", ["R", "x", "z"])  # less alike than the others now
+    rows[1] = ("A", ["R", "x", "z"])  # now less similar than the others
     rows[2] = ("A", ["R", "x", "z"])
     alike = fit(table(rows), graph, keep=3).matrices["chain_0"].toarray()
     assert np.flatnonzero(alike[0]).tolist() == [3, 4, 5]
@@ -146,7 +148,7 @@ def test_keep_and_fan_out_prefer_the_most_alike_and_the_most_joined():
 
 
 def test_cold_products_are_placed_and_listed():
-    """Products of a group share brand and partners, so the group of a cold product tells what it goes with."""
+    """Products of a group share brand and partners, so the group of a cold product determines its partners."""
     rng = np.random.default_rng(0)
     n, groups = 400, 8
     group = np.arange(n) % groups
@@ -161,9 +163,9 @@ def test_cold_products_are_placed_and_listed():
     products = table([(f"brand {g}", ["Root"]) for g in group])
     trained = fit(products, graph)
     assert trained.seen[split.cold].all()
-    found = evaluate(MODEL, trained, split, graph, EvaluationConfig(bootstrap=0))
-    assert found.info["fallback"] == "own" and found.info["unplaced"]["cold_start"] == 0
-    cold = {r["metric"]: r["value"] for r in found.metrics.to_pylist() if r["protocol"] == "cold_start"}
+    evaluation = evaluate(MODEL, trained, split, graph, EvaluationConfig(bootstrap=0))
+    assert evaluation.info["fallback"] == "own" and evaluation.info["unplaced"]["cold_start"] == 0
+    cold = {r["metric"]: r["value"] for r in evaluation.metrics.to_pylist() if r["protocol"] == "cold_start"}
     assert cold["roc_auc_uniform"] > 0.9 and cold["recall@10"] > 0.1
 
     ids = pa.array([f"p{i:03}" for i in range(n)])

@@ -43,10 +43,10 @@ def test_pairs_and_lists_are_those_of_plain_loops(window, threads):
     walks = random_walks()
     trained, reference = fit(walks, threads, window=window), dense(walks, window)
     assert np.allclose(trained.matrices["chain_0"].toarray(), reference, rtol=1e-5)
-    one = scorer(MODEL, trained, NATIVE, threads)
+    model_scorer = scorer(MODEL, trained, NATIVE, threads)
     source, target = np.triu_indices(N, k=1)
-    assert np.allclose(one.score_pairs(source, target), reference[source, target], rtol=1e-5)
-    ids, scores = one.top_k(np.arange(N, dtype=np.int32), 5)
+    assert np.allclose(model_scorer.score_pairs(source, target), reference[source, target], rtol=1e-5)
+    ids, scores = model_scorer.top_k(np.arange(N, dtype=np.int32), 5)
     for i in range(N):
         best = np.sort(reference[i][reference[i] > 0])[::-1][:5]
         assert np.allclose(scores[i, : len(best)], best, rtol=1e-5)
@@ -57,10 +57,10 @@ def test_pairs_and_lists_are_those_of_plain_loops(window, threads):
 def test_a_walk_by_hand():
     """Walk 0 1 0 2, window 2: the first 0 is too far from 2, and 0 with itself does not count."""
     trained = fit(np.array([[0, 1, 0, 2]], np.int32), window=2)
-    found = trained.matrices["chain_0"].toarray()[:3, :3]
+    cosines = trained.matrices["chain_0"].toarray()[:3, :3]
     # C[0, 1] = 2, C[0, 2] = 1, C[1, 2] = 1; C[0] = 3, C[1] = 3, C[2] = 2
     expected = np.array([[0, 2 / 3, 1 / 6**0.5], [2 / 3, 0, 1 / 6**0.5], [1 / 6**0.5, 1 / 6**0.5, 0]])
-    assert np.allclose(found, expected)
+    assert np.allclose(cosines, expected)
 
 
 def test_only_the_best_of_a_row_are_kept():
@@ -77,7 +77,7 @@ def test_only_the_best_of_a_row_are_kept():
 
 
 def test_no_walks_are_an_error_that_says_so():
-    with pytest.raises(InputError, match="walks: there are none"):
+    with pytest.raises(InputError, match="walks: there are no walks"):
         MODEL.fit(Inputs(n_nodes=3), CooccurrenceConfig())
     with pytest.raises(InputError, match="another product graph"):
         fit(np.array([[0, N]], np.int32))

@@ -1,4 +1,4 @@
-"""gensim's word2vec behind the common face: what it reads, and whether its vectors land at the right nodes."""
+"""gensim's word2vec behind the common interface: what it reads, and whether its vectors belong to the right nodes."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ SMALL = GensimConfig(dim=12, epochs=3, learning_rate=0.05)
 
 @pytest.fixture(scope="module")
 def walks():
-    """Walks within the lower and the upper half; nodes 1000.. and every tenth stand in none; some walks end early."""
+    """Walks within the lower and the upper half; nodes 1000.. and every tenth are on none; some walks end early."""
     rng = np.random.default_rng(0)
     half = rng.integers(0, 2, (6000, 1)) * 500
     rows = (rng.integers(0, 500, (6000, 10)) + half).astype(np.int32)
@@ -82,7 +82,7 @@ def test_it_learns_which_nodes_walk_together(walks, architecture):
 
 @pytest.mark.parametrize("threads", [1, 3])
 def test_every_word_is_trained_on(walks, monkeypatch, threads):
-    """gensim's own count of the words it was given: none is dropped, whatever the number of threads."""
+    """gensim's own count of the words it was given shows that none is dropped, for any number of threads."""
     read = []
 
     class Spy(Word2Vec):
@@ -127,5 +127,5 @@ def test_one_thread_repeats_itself_and_follows_the_seed(walks):
 def test_walks_of_another_graph_and_no_walks_are_refused(walks):
     with pytest.raises(InputError, match="another product graph"):
         gensim_training.train(Inputs(n_nodes=100, walks=walks), SMALL, TrainContext())
-    with pytest.raises(InputError, match="there are none"):
+    with pytest.raises(InputError, match="there are no walks"):
         gensim_training.train(Inputs(n_nodes=100), SMALL, TrainContext())

@@ -25,7 +25,7 @@ SMALL = {"dim": 16, "epochs": 8, "learning_rate": 0.1}
 
 @pytest.fixture(scope="module")
 def inputs():
-    """A graph whose pairs stay in their block with probability 0.9, and walks that do."""
+    """A graph whose pairs stay in their block with probability 0.9, and walks that do so too."""
     rng = np.random.default_rng(0)
     source, target = rng.integers(0, BLOCKS * SIZE, (2, 40_000))
     target = np.where(rng.random(len(source)) < 0.9, source // SIZE * SIZE + target % SIZE, target)
@@ -81,17 +81,17 @@ def test_one_thread_repeats_itself_and_follows_the_seed(inputs, entry, backend):
 
 @pytest.mark.parametrize("entry", [PAIRS, BIAS], ids=lambda entry: entry.name)
 def test_continuous_labels_regress_the_weight(entry):
-    """Pairs apart from each other, nearly without negatives: the only force is the label."""
+    """Pairs without common products and nearly without negatives, so that only the label acts on them."""
     n = 60
     source, target = np.arange(0, 2 * n, 2), np.arange(1, 2 * n, 2)
     weight = np.linspace(0.4, 4.0, n).astype(np.float32) ** 3
-    share = np.arange(1, n + 1) / n  # of the pairs whose weight is at most the pair's own
+    share = np.arange(1, n + 1) / n  # share of the pairs whose weight is at most the pair's own
     inputs = Inputs(2 * n, graph=build_graph(2 * n, source, target, weight))
     config = {"labels": "continuous", "negatives": 0.01, "epochs": 600, "learning_rate": 0.3, "start": 0.3}
     trained = _fit(entry, inputs, **config)
     score = scorer(entry, trained, NATIVE).score_pairs(source, target)
     probability = 1 / (1 + np.exp(-score))
-    np.testing.assert_allclose(probability[:-5], share[:-5], atol=0.05)  # a label of 1 is reached at infinity only
+    np.testing.assert_allclose(probability[:-5], share[:-5], atol=0.05)  # a label of 1 is only reached at infinity
 
 
 def test_pairs_are_read_once_and_labeled_by_the_rank_of_their_weight():
@@ -127,7 +127,7 @@ def test_learning_curve_shows_the_restarts_and_counts_what_was_trained(inputs, e
     assert (falls[2::2] > falls[1:-1:2]).all() and (falls[1::2] < falls[::2]).all()
     assert rows["loss"].iloc[-1] < rows["loss"].iloc[0]
     assert rows["roc_auc"].tolist() == pytest.approx([0.51, 0.52, 0.53, 0.54, 0.55, 0.56])
-    # What the probe gets are the rows it wants, whose inner products are the model's own scores.
+    # The probe gets the rows of its nodes, whose inner products are the model's own scores.
     center, context_rows = probe.shown[-1]
     assert not any(probe.cosine)
     source, target = np.random.default_rng(2).integers(10, N_NODES, (2, 500)).astype(np.int32)
@@ -155,7 +155,7 @@ def test_an_interrupted_run_continues_to_the_same_result(inputs, tmp_path, entry
     reports = []
     context = TrainContext(threads=1, checkpoints=tmp_path, progress=lambda *report: reports.append(report[1:3]))
     resumed = _fit(entry, inputs, context, **config)
-    assert reports[0][0] > 0.5 * reports[0][1]  # epochs 1 and 2 were not done again
+    assert reports[0][0] > 0.5 * reports[0][1]  # epochs 1 and 2 were not repeated
     assert (resumed.center == whole.center).all()
     curves = [e.learning_curve.drop_columns(["seconds"]).to_pylist() for e in (resumed, whole)]
     assert curves[0] == curves[1]
@@ -188,7 +188,7 @@ def test_bad_input_is_refused(inputs):
     none = np.empty(0, np.int32)
     with pytest.raises(InputError, match="matrix_factorization: there are no pairs"):
         _fit(PAIRS, Inputs(3, graph=build_graph(3, none, none, np.empty(0, np.float32))))
-    with pytest.raises(InputError, match="walks: there are none"):
+    with pytest.raises(InputError, match="walks: there are no walks"):
         _fit(SEQUENCES, Inputs(3))
     with pytest.raises(InputError, match="choose cpu"):
         _fit(PAIRS, inputs, TrainContext(device="no-such-device"))

@@ -49,7 +49,7 @@ def _plain(table, bias, nodes, reach, label, noise, negatives, l2):
 
 
 def _assert_gradients(tables, new_tables, gradients):
-    """Tables before and after a step of ``RATE``; a table of no rows, or none, is one that is not trained."""
+    """Compare tables before and after a step of ``RATE``; an empty table, or None, is not trained."""
     for before, after, gradient in zip(tables, new_tables, gradients, strict=True):
         if after is not None and len(after):
             np.testing.assert_allclose((before - np.asarray(after)) / RATE, gradient, atol=3e-3, rtol=1e-3)
@@ -57,7 +57,7 @@ def _assert_gradients(tables, new_tables, gradients):
 
 def _case(length, shared, seed):
     rng = np.random.default_rng(seed)
-    nodes = rng.integers(0, 12, length)  # few nodes, so that some stand in the walk twice
+    nodes = rng.integers(0, 12, length)  # so few nodes that some are in the walk twice
     if length == 2:
         nodes = np.array([3, 8])
     noise = rng.integers(0, N_NODES, shared)
@@ -113,7 +113,7 @@ def test_torch_step_is_the_sum_of_the_plain_gradients_of_its_walks(with_bias):
 
 
 def _plain_pairs(table, bias, nodes, labels, noise, negatives, l2):
-    """The same of a step of pairs: that of each pair by itself, but for l2, whose part of the noise is written out."""
+    """The same for a step of pairs: the sum over the single pairs, except for l2 of the noise, which is written out."""
     steps = [
         _plain(table, bias, nodes[2 * p : 2 * p + 2], np.ones(2), labels[p], noise, negatives, 0.0)
         for p in range(len(nodes) // 2)
@@ -131,7 +131,7 @@ def _plain_pairs(table, bias, nodes, labels, noise, negatives, l2):
 
 def _pairs_case(per_step, shared, seed):
     rng = np.random.default_rng(seed)
-    nodes = np.concatenate([rng.choice(12, 2, replace=False) for _ in range(per_step)])  # some stand in several pairs
+    nodes = np.concatenate([rng.choice(12, 2, replace=False) for _ in range(per_step)])  # some are in several pairs
     noise = rng.integers(0, N_NODES, shared)
     noise[0], noise[-1] = nodes[0], nodes[-1]
     return nodes, noise, rng.random(per_step).astype(np.float32)
@@ -175,7 +175,7 @@ def test_torch_step_on_pairs_is_the_sum_of_the_plain_gradients_of_its_rows(with_
 
 
 PER_STEP = pytest.mark.parametrize("per_step", [0, 1, 3])
-"""A walk of two at a time, and steps of pairs, of which the last of a batch is not full."""
+"""One walk of two nodes at a time, and steps of pairs, where the last step of a batch is not full."""
 
 
 def _objective(corpus, noise, negatives, shared, l2, per_step):
@@ -186,7 +186,7 @@ def _objective(corpus, noise, negatives, shared, l2, per_step):
 
 
 def _trainer(backend, objective, table, bias, batch):
-    """Trains the table and the biases in place, one thread."""
+    """Train the table and the biases in place on one thread."""
     corpus = objective.corpus
     if backend == "compiled":
         return CompiledTrainer(objective.kernel(table, table, bias), corpus.n_walks, batch, 1, 1)
@@ -199,7 +199,7 @@ def _trainer(backend, objective, table, bias, batch):
 @PER_STEP
 @pytest.mark.parametrize("backend", ["compiled", "torch"])
 def test_l2_touches_no_row_outside_the_steps(backend, per_step):
-    """Noise is drawn among the first ten products alone; the walks stay there too."""
+    """Noise is drawn only from the first ten products, and the walks stay there too."""
     counts = np.r_[np.full(10, 5), np.zeros(N_NODES - 10, int)]
     walks = np.random.default_rng(0).permuted(np.tile(np.arange(10, dtype=np.int32), (200, 1)), axis=1)[:, :2].copy()
     corpus = WalkCorpus(walks, counts, np.full(len(walks), 0.5, np.float32))
@@ -216,7 +216,7 @@ def test_l2_touches_no_row_outside_the_steps(backend, per_step):
 @PER_STEP
 @pytest.mark.parametrize("backend", ["compiled", "torch"])
 def test_each_pair_is_trained_with_its_own_label(backend, per_step):
-    """Apart from each other and nearly without negatives, the pairs' scores go where their labels are."""
+    """Without common products and nearly without negatives, the scores of the pairs move to their labels."""
     n_pairs = 40
     walks = np.arange(2 * n_pairs, dtype=np.int32).reshape(n_pairs, 2)
     labels = np.linspace(0.1, 0.9, n_pairs).astype(np.float32)

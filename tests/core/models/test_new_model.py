@@ -1,4 +1,4 @@
-"""A model is added by its module and its entry: settings, assets, metrics, lists, curve and checkpoint follow."""
+"""A module and an entry add a model: settings, assets, metrics, lists, curve and checkpoint follow."""
 
 import dataclasses
 import json
@@ -61,25 +61,25 @@ def test_module_and_entry_are_all_that_a_model_needs(tmp_path):
     write_pairs(tmp_path)
     done = subprocess.run([sys.executable, "-c", PROGRAM, str(tmp_path)], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr[-3000:]
-    found = json.loads(done.stdout.splitlines()[-1])
-    assert found["section"] == "ToyConfig" and found["config"]["dim"] == 8
-    assert found["leaderboard"] is True
-    assert [row["epoch"] for row in found["curve"]] == [epoch for epoch in range(1, 13) for _ in range(2)]
-    assert found["curve"][-1]["loss"] < found["curve"][0]["loss"]
-    assert all(0 <= row["roc_auc"] <= 1 for row in found["curve"])
-    assert found["metrics"]["published all roc_auc"] > 0 and found["metrics"]["ranking all recall@10"] >= 0
-    assert 0 < found["lists"] <= 80 * 79
-    assert found["checkpoints"] == []  # cleared once the model was stored
-    # The phases are those of the metadata, and their sum is the step's time, but for the checks after training.
-    assert found["metadata"] == pytest.approx(
-        {f"{phase} seconds": found["timing"][phase] for phase in PHASES}, abs=1e-3
+    report = json.loads(done.stdout.splitlines()[-1])
+    assert report["section"] == "ToyConfig" and report["config"]["dim"] == 8
+    assert report["leaderboard"] is True
+    assert [row["epoch"] for row in report["curve"]] == [epoch for epoch in range(1, 13) for _ in range(2)]
+    assert report["curve"][-1]["loss"] < report["curve"][0]["loss"]
+    assert all(0 <= row["roc_auc"] <= 1 for row in report["curve"])
+    assert report["metrics"]["published all roc_auc"] > 0 and report["metrics"]["ranking all recall@10"] >= 0
+    assert 0 < report["lists"] <= 80 * 79
+    assert report["checkpoints"] == []  # cleared once the model was stored
+    # The metadata has the same phases, and their sum is the step's time without the checks after training.
+    assert report["metadata"] == pytest.approx(
+        {f"{phase} seconds": report["timing"][phase] for phase in PHASES}, abs=1e-3
     )
-    assert sum(found["timing"].values()) <= found["step"] + 0.01
+    assert sum(report["timing"].values()) <= report["step"] + 0.01
 
 
 @pytest.fixture(scope="module")
 def task():
-    """Pairs within blocks of ten, and a probe of held-out ones."""
+    """Pairs within blocks of ten, and a probe of held-out pairs."""
     rng = np.random.default_rng(0)
     source, target = rng.integers(0, 60, (2, 1500))
     target = source // 10 * 10 + target % 10
@@ -105,7 +105,7 @@ class _KilledError(Exception):
 
 
 def test_an_interrupted_training_goes_on_to_the_same_result(task, tmp_path):
-    """The optimizer's memory is taken up too: without it Adam would take other steps."""
+    """The optimizer's state is restored too; without it Adam would take other steps."""
     inputs, probe = task
     whole = ENTRY.fit(inputs, ToyConfig(), TrainContext(threads=1, probe=probe))
 
@@ -140,7 +140,7 @@ def test_divergence_and_a_warm_start_that_it_cannot_make_are_said(task):
 
 
 def test_every_moment_of_a_clock_belongs_to_one_phase(monkeypatch):
-    """By hand, with a clock that is moved: 1 s of set-up, 2 of training of which 0.5 probe, 4 of compiling within."""
+    """By hand with a fake clock: 1 s of set-up, 2 s of training with 0.5 s of probing, and 4 s of compilation."""
     now = [0.0]
     monkeypatch.setattr("core.clock.time.perf_counter", lambda: now[0])
 

@@ -1,4 +1,4 @@
-"""Where products without walks are put: the directions against NumPy's own covariance, and what placing must keep."""
+"""Vectors of products without walks: the directions against NumPy's covariance, and what must stay unchanged."""
 
 import numpy as np
 import pytest
@@ -17,8 +17,8 @@ def case():
     upper = np.argwhere(np.triu(rng.random((N - 2, N - 2)) < 0.2, 1))
     graph = build_graph(N, *upper.T.astype(np.int32), rng.random(len(upper)).astype(np.float32) + 0.5)
     vectors = [(rng.normal(size=(N, DIM)) + 1).astype(np.float32) for _ in range(2)]
-    for one in vectors:
-        one[graph.degree == 0] = 0
+    for vector_table in vectors:
+        vector_table[graph.degree == 0] = 0
     return graph, *vectors
 
 
@@ -28,13 +28,13 @@ def test_directions_are_the_shrunken_discriminants(case):
     ends = np.repeat(np.arange(N), graph.degree)  # every product once per pair: the draw by degree, written out
     covariance = np.cov(unit[ends].T, bias=True)
     scaled = covariance / (np.trace(covariance) / DIM) + 10 * np.eye(DIM)
-    found = partner_directions(center, graph)
+    directions = partner_directions(center, graph)
     for node in range(N - 2):
         partners = graph.indices[graph.indptr[node] : graph.indptr[node + 1]]
         wanted = np.linalg.solve(scaled, unit[partners].mean(0) - unit[ends].mean(0))
         wanted *= np.linalg.norm(center[: N - 2], axis=1).mean() / np.linalg.norm(wanted)
-        assert found[node] == pytest.approx(wanted, abs=1e-4)
-    assert not found[N - 2 :].any()
+        assert directions[node] == pytest.approx(wanted, abs=1e-4)
+    assert not directions[N - 2 :].any()
 
 
 def test_degree_mean_counts_a_product_once_per_pair(case):
@@ -49,7 +49,7 @@ def test_known_products_keep_their_vectors_and_new_ones_are_drawn_to_the_means(c
     direction = rng.normal(size=(N, DIM)).astype(np.float32)
     context[new] = told = rng.normal(size=(2, DIM)).astype(np.float32)
     before = center.copy(), context.copy()
-    means = [normalized(degree_mean(normalized(one), graph)[None]) for one in before]
+    means = [normalized(degree_mean(normalized(vector_table), graph)[None]) for vector_table in before]
     place_newcomers(center, context, direction, new, graph)
     assert (center[~new] == before[0][~new]).all() and (context[~new] == before[1][~new]).all()
     for vectors, raw, pull, mean in zip((center, context), (direction[new], told), (0.2, 2), means, strict=True):

@@ -35,9 +35,9 @@ def test_are_entries_of_matrix_powers(edges, threads):
     graph = build_graph(10, source.astype(np.int32), target.astype(np.int32), weight.astype(np.float32))
     i, j = (nodes.ravel().astype(np.int32) for nodes in np.indices((10, 10)))
     shuffled = np.random.default_rng(0).permutation(100)
-    found = path_features(graph, i[shuffled], j[shuffled], threads)
-    assert found.shape == (100, len(PATH_FEATURES))
-    np.testing.assert_allclose(found, dense(graph)[i, j][shuffled], rtol=1e-5, atol=1e-7)
+    features = path_features(graph, i[shuffled], j[shuffled], threads)
+    assert features.shape == (100, len(PATH_FEATURES))
+    np.testing.assert_allclose(features, dense(graph)[i, j][shuffled], rtol=1e-5, atol=1e-7)
 
 
 @given(edges)

@@ -34,11 +34,13 @@ def test_pairs_and_lists_are_those_of_the_dense_matrix(beta):
     trained = MODEL.fit(Inputs(n_nodes=graph.n_nodes, graph=graph), RP3BetaConfig(beta=beta))
     reference = dense(graph, beta)
     n = graph.n_nodes
-    one = scorer(MODEL, trained, NATIVE)
+    model_scorer = scorer(MODEL, trained, NATIVE)
     source, target = (a.ravel().astype(np.int32) for a in np.meshgrid(np.arange(n), np.arange(n)))
-    assert np.allclose(one.score_pairs(source, target), (reference + reference.T)[source, target] / 2, rtol=1e-5)
+    assert np.allclose(
+        model_scorer.score_pairs(source, target), (reference + reference.T)[source, target] / 2, rtol=1e-5
+    )
 
-    ids, scores = one.top_k(np.arange(n, dtype=np.int32), 6)
+    ids, scores = model_scorer.top_k(np.arange(n, dtype=np.int32), 6)
     np.fill_diagonal(reference, 0)
     for i in range(n):
         best = np.sort(reference[i][reference[i] > 0])[::-1][:6]

@@ -1,4 +1,4 @@
-"""Skip-gram with side information: the fit against dense algebra and hand-worked cases, and cold products placed."""
+"""Skip-gram with side information: the fit against dense algebra and hand-worked cases, and cold products."""
 
 import dataclasses
 
@@ -34,7 +34,7 @@ def table(rows: list[tuple[str | None, list[str], float | None]]) -> pa.Table:
 
 
 def random_case(n: int = 120, dim: int = 6, seed: int = 0):
-    """Vectors, occurrences (a fifth has none) and three fields, each missing now and then."""
+    """Vectors, occurrences (a fifth has none) and three fields, each of which some products lack."""
     rng = np.random.default_rng(seed)
     occurrences = rng.integers(1, 50, n) * (rng.random(n) > 0.2)
     learned = (rng.normal(size=(n, dim)) * (occurrences > 0)[:, None]).astype(np.float32)
@@ -127,7 +127,7 @@ def test_weights_start_equal_sum_to_one_and_learning_them_lowers_the_objective()
 
 @pytest.mark.parametrize("penalty", [None, 10.0])
 def test_what_a_product_learned_counts_the_more_the_more_often_it_was_met(penalty):
-    """Products of one brand that all learned something of the same kind, but met 1, 10, 100 or 1000 times."""
+    """Products of one brand that all learned similar vectors, but occurred 1, 10, 100 or 1000 times."""
     rng = np.random.default_rng(0)
     occurrences = np.repeat([1, 10, 100, 1000], 50)
     learned = (rng.normal(size=4) + rng.normal(size=(200, 4))).astype(np.float32)
@@ -169,9 +169,9 @@ def trained(sample):
 
 def metrics(name, sample, trained):
     _, split, graph = sample
-    found = evaluate(MODELS[name], trained[name], split, graph, EvaluationConfig(bootstrap=0, ranking_sources=200))
-    rows = found.metrics.to_pylist()
-    return {(r["protocol"], r["subset"], r["scoring"], r["metric"]): r["value"] for r in rows}, found.info
+    evaluation = evaluate(MODELS[name], trained[name], split, graph, EvaluationConfig(bootstrap=0, ranking_sources=200))
+    rows = evaluation.metrics.to_pylist()
+    return {(r["protocol"], r["subset"], r["scoring"], r["metric"]): r["value"] for r in rows}, evaluation.info
 
 
 @pytest.mark.parametrize("model", [MEAN, WEIGHTED], ids=lambda model: model.name)
@@ -220,7 +220,7 @@ def test_a_pair_with_an_unseen_product_scores_the_median_and_a_placed_one_its_ow
     _, split, graph = sample
     assert MEAN.fallback == "median"
     embeddings = trained[MEAN.name]
-    one = scorer(MEAN, embeddings, CENTER_CONTEXT)
+    model_scorer = scorer(MEAN, embeddings, CENTER_CONTEXT)
     blind = dataclasses.replace(embeddings, seen=graph.degree > 0)
     config = EvaluationConfig(bootstrap=0, ranking_sources=50)
 
@@ -238,8 +238,8 @@ def test_a_pair_with_an_unseen_product_scores_the_median_and_a_placed_one_its_ow
         (split.cold_pairs.source, split.cold_pairs.target),
         (split.cold_pairs.source[drawn], split.cold_degree_matched[drawn]),
     ]
-    scores = [one.score_pairs(*side) for side in sides]
-    placed = [one.seen[a] & one.seen[b] for a, b in sides]
+    scores = [model_scorer.score_pairs(*side) for side in sides]
+    placed = [model_scorer.seen[a] & model_scorer.seen[b] for a, b in sides]
     middle = np.median(np.concatenate([s[p] for s, p in zip(scores, placed, strict=True)]))
     high, low = (np.where(p, s, middle) for s, p in zip(scores, placed, strict=True))
     below = np.searchsorted(np.sort(low), high, "left") + np.searchsorted(np.sort(low), high, "right")

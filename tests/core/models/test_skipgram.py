@@ -18,13 +18,13 @@ from core.training import checkpoint
 from tests.probes import RecordingProbe
 
 BLOCKS, SIZE = 6, 25
-N_NODES = BLOCKS * SIZE + 5  # the last five stand in no walk
+N_NODES = BLOCKS * SIZE + 5  # the last five are in no walk
 SMALL = {"dim": 16, "epochs": 4, "learning_rate": 0.05}
 
 
 @pytest.fixture(scope="module")
 def walks():
-    """Walks that stay in their block with probability 0.9 a step; some end early."""
+    """Walks that stay in their block with probability 0.9 per step; some end early."""
     rng = np.random.default_rng(0)
     rows = np.empty((4000, 10), np.int32)
     block = rng.integers(0, BLOCKS, len(rows))
@@ -156,7 +156,7 @@ def test_an_interrupted_run_continues_to_the_same_result(walks, tmp_path, backen
     reports = []
     context = TrainContext(threads=1, checkpoints=tmp_path, progress=lambda *report: reports.append(report[1]))
     resumed = _fit(walks, context, **config)
-    assert reports[0] > 2 * words  # epochs 1 and 2 were not done again
+    assert reports[0] > 2 * words  # epochs 1 and 2 were not repeated
     assert (resumed.center == whole.center).all() and (resumed.context == whole.context).all()
     assert resumed.info["words"] == whole.info["words"]
     curves = [e.learning_curve.drop_columns(["seconds"]).to_pylist() for e in (resumed, whole)]

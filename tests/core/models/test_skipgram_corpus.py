@@ -43,12 +43,12 @@ def test_very_long_walks_are_trained_on_in_pieces():
 
 @pytest.mark.parametrize("walks", [None, np.empty((0, 10), np.int32), np.full((2, 3), -1, np.int32)])
 def test_no_walks_is_an_error_that_says_so(walks):
-    with pytest.raises(InputError, match="walks: there are none"):
+    with pytest.raises(InputError, match="walks: there are no walks"):
         build_corpus(walks, 5)
 
 
 def test_walks_of_another_graph_are_refused():
-    with pytest.raises(InputError, match="node 3 where there are 3 products"):
+    with pytest.raises(InputError, match="node 3, but there are only 3 products"):
         build_corpus(WALKS, 3)
 
 
@@ -88,8 +88,8 @@ def test_draws_from_the_noise_table_follow_it():
     observed = np.bincount(drawn, minlength=len(counts))
     weight = counts**0.75
     assert observed[4] == 0
-    some = counts > 0
-    assert chisquare(observed[some], (weight / weight.sum() * len(slot))[some]).pvalue > 1e-3
+    positive = counts > 0
+    assert chisquare(observed[positive], (weight / weight.sum() * len(slot))[positive]).pvalue > 1e-3
 
 
 @pytest.mark.parametrize("n_walks", [1, 2, 3, 10, 97, 100, 30_030])

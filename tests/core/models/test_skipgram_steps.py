@@ -44,7 +44,7 @@ def _plain(center, context, nodes, reach, noise, negatives):
 
 def _case(length, shared, seed):
     rng = np.random.default_rng(seed)
-    nodes = rng.integers(0, 12, length)  # few nodes, so that some stand in the walk twice
+    nodes = rng.integers(0, 12, length)  # so few nodes that some are in the walk twice
     return nodes, rng.integers(1, 6, length), rng.integers(0, N_NODES, shared)
 
 
@@ -142,7 +142,7 @@ def test_both_back_ends_read_every_word_and_draw_as_many_pairs():
 
 
 def test_subsampling_keeps_the_share_it_should():
-    """With a window that reaches everything and whole walks of one length, pairs tell how many words were kept."""
+    """With an unlimited window and walks of one length, the number of pairs shows how many words were kept."""
     walks = np.tile(np.arange(6, dtype=np.int32), (40_000, 1))
     corpus = build_corpus(walks, 6)
     keep = np.array([1, 0.5, 0.2, 0.9, 0.05, 0.7], np.float32)
@@ -154,7 +154,7 @@ def test_subsampling_keeps_the_share_it_should():
 
 
 def test_compiled_negatives_follow_the_noise_distribution():
-    """Centers that all point one way push each noise row once per draw: the rows' lengths count the draws."""
+    """Centers that all point in one direction push each noise row once per draw, so its length counts the draws."""
     n_nodes = 12
     walks = np.zeros((60_000, 2), np.int32)
     walks[:, 1] = 1
@@ -187,7 +187,7 @@ def test_torch_batches_bring_the_walks_of_the_common_order():
 def test_torch_batches_shrink_where_a_hub_would_take_too_long_a_step():
     star = np.array([[0, node, 0, node] for node in range(1, 400)], np.int32)
     objective = _objective(build_corpus(star, 400), noise_table(np.ones(400), 0.75), dynamic_window=False)
-    # The hub stands twice in a walk, each time in at most 4 pairs of 1 + 5 terms.
+    # The hub is in a walk twice, each time in at most 4 pairs of 1 + 5 terms.
     assert objective.stable_batch(1024, 0.01) == int(6 / (2 * 24 * 0.01))
     assert objective.stable_batch(1024, 10.0) == 1
     wide = np.arange(40_000, dtype=np.int32).reshape(10_000, 4)

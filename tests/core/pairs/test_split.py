@@ -266,6 +266,7 @@ def test_a_hub_is_not_made_cold():
         assert len(split.train.source) + len(split.validation.source) == 29
 
 
+@pytest.mark.slow
 def test_uniform_negatives_are_uniform():
     """Every free pair of validation products equally often, in the dense branch and the rejection branch."""
     # Dense: 6 products, all of them always in validation pairs of a fixed graph.

@@ -26,12 +26,11 @@ def dense_top_k(
     ids = np.full((len(sources), k), -1)
     values = np.full((len(sources), k), -np.inf)
     for row, i in enumerate(sources):
-        allowed = [
-            j
-            for j in np.flatnonzero(seen)
-            if seen[i] and j != i and not mask[row, j] and (scores[i, j] > 0 or not positive_only)
-        ]
-        best = sorted(allowed, key=lambda j: (-scores[i, j], j))[:k]
+        allowed = seen & seen[i] & ~mask[row] & (np.arange(len(seen)) != i)
+        if positive_only:
+            allowed &= scores[i] > 0
+        ascending = np.flatnonzero(allowed)
+        best = ascending[np.argsort(-scores[i, ascending], kind="stable")][:k]
         ids[row, : len(best)] = best
         values[row, : len(best)] = scores[i, best]
     return ids, values

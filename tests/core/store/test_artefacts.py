@@ -186,6 +186,7 @@ def test_a_writer_killed_half_way_leaves_the_old_artefact_readable(tmp_path):
     np.testing.assert_array_equal(store.read("x", "c"), np.full(10, 8))
 
 
+@pytest.mark.slow
 def test_readers_never_see_a_half_written_artefact(tmp_path):
     """A writer replaces the artefact in a loop while this process reads: each read is one whole version."""
     store = Store(tmp_path)

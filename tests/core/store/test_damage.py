@@ -19,7 +19,7 @@ from core.changes import DAMAGED_MANIFEST, Expected, changes
 from core.errors import InputError
 from core.graph import build_graph
 from core.interfaces import TrainedModel
-from core.store import files as artefact_files
+from core.store import files
 from core.store.artefacts import Store, earlier_manifest, read_artefact
 from core.store.manifest import MANIFEST, parse
 
@@ -155,7 +155,7 @@ def test_a_graph_whose_rows_lead_outside_is_refused(tmp_path):
     ],
 )
 def test_the_structure_of_a_matrix_is_looked_at(indptr, indices, fault):
-    found = artefact_files.csr_fault(np.array(indptr), np.array(indices, np.int32), 2, 2)
+    found = files.csr_fault(np.array(indptr), np.array(indices, np.int32), 2, 2)
     assert fault in found and bool(fault) == bool(found)
 
 

@@ -20,11 +20,11 @@ STATE = Checkpoint(
 
 def test_what_is_saved_comes_back(tmp_path):
     checkpoint.save(tmp_path / "new" / "folder", "key", STATE)
-    found = checkpoint.load(tmp_path / "new" / "folder", "key")
-    assert found.meta == STATE.meta
-    assert found.arrays.keys() == STATE.arrays.keys()
-    assert (found.arrays["center.weight"] == STATE.arrays["center.weight"]).all()
-    assert found.arrays["center.weight"].dtype == np.float32
+    loaded = checkpoint.load(tmp_path / "new" / "folder", "key")
+    assert loaded.meta == STATE.meta
+    assert loaded.arrays.keys() == STATE.arrays.keys()
+    assert (loaded.arrays["center.weight"] == STATE.arrays["center.weight"]).all()
+    assert loaded.arrays["center.weight"].dtype == np.float32
 
 
 def test_a_later_checkpoint_replaces_the_earlier_one_and_leaves_nothing_else(tmp_path):
@@ -131,7 +131,7 @@ def test_sweeping_removes_checkpoints_nobody_took_up_for_long_and_nothing_else(t
     other = tmp_path / "gone" / "checkpoint.npz.notes"
     other.write_text("mine")
     age(other, 400)
-    # One old file beside a young one: the training goes on.
+    # An old file beside a recent one: the training is still running.
     (tmp_path / "toys" / "young" / ".checkpoint.npz.5").write_bytes(b"")
     age(tmp_path / "toys" / "young" / ".checkpoint.npz.5", 300)
 
@@ -143,7 +143,7 @@ def test_sweeping_removes_checkpoints_nobody_took_up_for_long_and_nothing_else(t
 
 
 def crafted(path, **members):
-    """A checkpoint of the right key whose parts are others."""
+    """A checkpoint with the right key and other contents."""
     head = members.pop("head", {"key": "key", "meta": STATE.meta})
     np.savez(path, __meta__=np.array(json.dumps(head)), **members)
 
@@ -169,11 +169,11 @@ def test_mutated_checkpoints_are_taken_up_as_they_were_or_not_at_all(tmp_path):
             for _ in range(rng.randrange(1, 4)):
                 data[rng.randrange(len(data))] = rng.randrange(256)
             path.write_bytes(bytes(data))
-            found = checkpoint.load(tmp_path, "key")
-            if found is not None and found.arrays.keys() == STATE.arrays.keys():
+            loaded = checkpoint.load(tmp_path, "key")
+            if loaded is not None and loaded.arrays.keys() == STATE.arrays.keys():
                 for name, array in STATE.arrays.items():
-                    assert (found.arrays[name] == array).all()
-                assert found.meta == STATE.meta
+                    assert (loaded.arrays[name] == array).all()
+                assert loaded.meta == STATE.meta
         assert tracemalloc.get_traced_memory()[1] < 16e6
     finally:
         tracemalloc.stop()

@@ -1,4 +1,4 @@
-"""What torch training does on a device whose memory is too small.
+"""How torch training behaves on a device whose memory is too small.
 
 There is no accelerator in CI, so the error is injected where it would come from: every torch operation whose result is
 newly allocated and too large raises what CUDA's allocator raises. All code from there on is the real one.
@@ -22,7 +22,7 @@ WALK_BYTES = N_WALKS * LENGTH * 4
 
 
 class SmallMemory(TorchDispatchMode):
-    """Refuses every allocation above ``limit`` bytes and the ``refuse``-th one (counted from 0) whatever its size."""
+    """Refuses every allocation above ``limit`` bytes, and the ``refuse``-th one (counted from 0) of any size."""
 
     def __init__(self, limit=float("inf"), refuse=-1):
         super().__init__()
@@ -61,13 +61,13 @@ def test_a_batch_that_does_not_fit_is_halved_and_said():
 
 
 def test_too_small_for_any_batch_is_a_sentence(monkeypatch):
-    monkeypatch.setattr(devices, "MOST_HALVINGS", 1)
+    monkeypatch.setattr(devices, "MAX_HALVINGS", 1)
     with pytest.raises(InputError, match="not enough memory even for steps of"):
         fit(WALK_BYTES)
 
 
 def test_too_small_for_the_walks_is_a_sentence():
-    with pytest.raises(InputError, match="vectors and walks do not fit"):
+    with pytest.raises(InputError, match="the vectors and walks do not fit"):
         fit(WALK_BYTES - 1)
 
 
@@ -87,11 +87,11 @@ def test_a_step_that_runs_out_of_memory_anywhere_has_changed_nothing(objective):
     with SmallMemory() as counter:
         step(*copies)
     assert counter.allocations > 20
-    for place in range(counter.allocations):
+    for allocation in range(counter.allocations):
         copies = [table.clone() for table in tables]
-        with SmallMemory(refuse=place), pytest.raises(torch.OutOfMemoryError):
+        with SmallMemory(refuse=allocation), pytest.raises(torch.OutOfMemoryError):
             step(*copies)
-        assert all(torch.equal(copy, table) for copy, table in zip(copies, tables, strict=True)), place
+        assert all(torch.equal(copy, table) for copy, table in zip(copies, tables, strict=True)), allocation
 
 
 def ranker(limit=float("inf"), refuse=-1):
@@ -100,8 +100,8 @@ def ranker(limit=float("inf"), refuse=-1):
     relevant = np.arange(len(lists)) % 10 == lists[:, 0].reshape(80, 10).argmax(axis=1).repeat(10)
     examples = Examples(lists, np.arange(81) * 10, relevant, pairs, pairs[:, 0] > 0)
     with SmallMemory(limit, refuse) as memory:
-        found, training = train_ranker(examples, BlendConfig(networks=2, hidden=16, epochs=2), TrainContext(seed=0))
-    return found, training.info["out_of_memory_halvings"], memory.allocations
+        arrays, training = train_ranker(examples, BlendConfig(networks=2, hidden=16, epochs=2), TrainContext(seed=0))
+    return arrays, training.info["out_of_memory_halvings"], memory.allocations
 
 
 def test_the_blends_networks_take_a_step_in_parts():
@@ -111,14 +111,14 @@ def test_the_blends_networks_take_a_step_in_parts():
     assert (none, halvings) == (0, 2)
     for name in roomy:  # the same gradients, summed in another order
         np.testing.assert_allclose(tight[name], roomy[name], atol=2e-3)
-    with pytest.raises(InputError, match=r"blend: cpu has not enough memory even for a 64th of a step"):
+    with pytest.raises(InputError, match=r"blend: cpu does not have enough memory even for 1/64 of a step"):
         ranker(1000)
 
 
 def test_the_blends_networks_lose_nothing_of_a_part_that_failed():
     roomy, _, allocations = ranker()
-    for place in (allocations // 8, allocations // 3, allocations - 200):
-        found, halvings, _ = ranker(refuse=place)
+    for allocation in (allocations // 8, allocations // 3, allocations - 200):
+        arrays, halvings, _ = ranker(refuse=allocation)
         assert halvings == 1
         for name in roomy:
-            np.testing.assert_allclose(found[name], roomy[name], atol=2e-3)
+            np.testing.assert_allclose(arrays[name], roomy[name], atol=2e-3)

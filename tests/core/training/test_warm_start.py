@@ -1,4 +1,4 @@
-"""Warm starts: whose row is whose, where new products start, when it stays cold, and what training makes of it."""
+"""Warm starts: which rows belong to which products, where new products start, and when the start stays cold."""
 
 import dataclasses
 from itertools import pairwise
@@ -46,13 +46,13 @@ def start_of(walks, n_nodes, context, center=None, contexts=None):
 
 
 def test_rows_follow_their_products_through_new_numbers():
-    """By hand: products 10, 20, 30, 40 were nodes 0..3; 20 is gone, 5 and 35 have come, 30 stands on no walk now."""
+    """By hand: products 10, 20, 30, 40 were nodes 0..3; 20 is gone, 5 and 35 are new, and 30 is on no walk now."""
     last = earlier(
         vectors([1, 1], [2, 2], [3, 3], [4, 4]), vectors([-1, 0], [-2, 0], [-3, 0], [-4, 0]), keys=keys(10, 20, 30, 40)
     )
     now = TrainContext(keys=keys(5, 10, 30, 35, 40), previous=last)
     start = start_of([[1, 4, 1], [4, 3, -1], [0, 0, -1]], 5, now)
-    # 10 and 40 as they were; 35 stands beside 40 alone; 5 beside nothing known, 30 on no walk: these two cold.
+    # 10 and 40 are as before; 35 is only beside 40; 5 is beside no known product and 30 on no walk: both start cold.
     np.testing.assert_allclose(start.center, [[9, 9], [1, 1], [9, 9], [1.2, 1.2], [4, 4]])
     np.testing.assert_allclose(start.context, [[8, 8], [-1, 0], [8, 8], [-1.2, 0], [-4, 0]])
     assert start.facts == {"warm": True, "kept": 2, "from_neighbours": 1, "fresh": 1, "dropped": 2}
@@ -66,10 +66,10 @@ def test_a_new_product_starts_at_the_mean_of_its_neighbours_by_steps():
     )
     walks = [[0, 3, 0, 1], [3, 0, -1, -1], [1, 3, -1, -1], [3, 4, -1, -1], [2, 0, -1, -1]]
     start = start_of(walks, 5, TrainContext(keys=keys(1, 2, 3, 4, 5), previous=last))
-    # 0.3 times the means; that of node 4 is taken of node 3's mean before it is shortened.
+    # 0.3 times the means; the mean of node 4 uses that of node 3 before it is shortened.
     np.testing.assert_allclose(start.center[3:], [[0.9, 0.6], [0.9, 0.6]], rtol=1e-6)
     np.testing.assert_allclose(start.context[3:], [[0.6, 0.9], [0.6, 0.9]], rtol=1e-6)
-    # Node 2 was there but had no vector: it is new, and stands beside node 0.
+    # Node 2 existed but had no vector, so it is new; it is beside node 0.
     np.testing.assert_allclose(start.center[2], [1.2, 0], rtol=1e-6)
     assert start.facts == {"warm": True, "kept": 2, "from_neighbours": 3, "fresh": 0, "dropped": 0}
 
@@ -97,11 +97,11 @@ WALKS = [[0, 1, 0]]
 @pytest.mark.parametrize(
     ("why", "previous", "own_keys"),
     [
-        ("no earlier embeddings", None, keys(1, 2)),
-        ("do not tell to which products", earlier(np.ones((2, 2)), np.ones((2, 2))), keys(1, 2)),
-        ("do not tell to which products", earlier(np.ones((2, 2)), np.ones((2, 2)), keys=keys(1, 2)), None),
-        ("are of version 0", earlier(np.ones((2, 2)), np.ones((2, 2)), keys=keys(1, 2), version="0"), keys(1, 2)),
-        ("have length 3, these 2", earlier(np.ones((2, 3)), np.ones((2, 3)), keys=keys(1, 2)), keys(1, 2)),
+        ("no earlier vectors", None, keys(1, 2)),
+        ("do not say to which products", earlier(np.ones((2, 2)), np.ones((2, 2))), keys(1, 2)),
+        ("do not say to which products", earlier(np.ones((2, 2)), np.ones((2, 2)), keys=keys(1, 2)), None),
+        ("come from version 0", earlier(np.ones((2, 2)), np.ones((2, 2)), keys=keys(1, 2), version="0"), keys(1, 2)),
+        ("have length 3, not 2", earlier(np.ones((2, 3)), np.ones((2, 3)), keys=keys(1, 2)), keys(1, 2)),
         ("the shares of the split", earlier(np.ones((2, 2)), np.ones((2, 2)), keys=keys(3, 4)), keys(1, 2)),
         ("no product", earlier(np.ones((0, 2)), np.ones((0, 2)), keys=keys()), keys(1, 2)),
         ("no product", earlier(np.ones((2, 2)), np.ones((2, 2)), [False, False], keys(1, 2)), keys(1, 2)),
@@ -180,7 +180,7 @@ def renumbered(inputs, number):
 
 @pytest.fixture(scope="module")
 def cold():
-    """Every model trained on a catalogue that lacks the last ten products; key = product + 100."""
+    """Every model, trained on a catalogue without the last ten products; key = product + 100."""
     inputs = catalogue(N - 10)
     context = TrainContext(threads=1, keys=np.arange(N - 10, dtype=np.uint64) + 100)
     return {name: MODELS[name].fit(inputs, config_of(name), context) for name in NAMES}
@@ -215,7 +215,7 @@ def test_with_new_products_and_new_numbers_a_warm_start_is_as_good_for_less(name
 
 @pytest.mark.parametrize("name", TABLES)
 def test_without_training_a_warm_start_is_what_was_there(name, cold):
-    """Next to no training at next to no rate: the vectors are the earlier ones, under whatever numbers."""
+    """With hardly any training at hardly any rate, the vectors are the earlier ones, whatever their numbers are."""
     number = np.random.default_rng(6).permutation(N - 10)
     inputs, product = renumbered(catalogue(N - 10), number)
     context = TrainContext(threads=1, keys=product.astype(np.uint64) + 100, previous=cold[name])
@@ -252,7 +252,7 @@ def test_one_thread_repeats_itself_and_resumes_where_it_was_killed(name, backend
     resumed = MODELS[name].fit(inputs, config, watched)
     assert (resumed.center == first.center).all() and reports[0] > 0.6 and reports[-1] == 1
 
-    # A checkpoint of a training that started elsewhere is another training's.
+    # A checkpoint of a training with another start belongs to another training.
     moved = dataclasses.replace(cold[name], center=cold[name].center + np.float32(0.01))
     reports.clear()
     MODELS[name].fit(inputs, config, dataclasses.replace(watched, previous=moved))
@@ -272,7 +272,7 @@ def test_a_cold_start_that_was_to_be_warm_is_an_ordinary_training(name):
 
 
 def test_products_that_side_information_placed_start_from_there(cold):
-    """Products 1 and 2 stood on no walk of the earlier training; product 1 has a brand, product 2 nothing."""
+    """Products 1 and 2 were on no walk of the earlier training; product 1 has a brand, product 2 has no metadata."""
     name = "skipgram_side_info_mean"
     inputs = catalogue(N)
     fewer = dataclasses.replace(inputs, walks=inputs.walks[~np.isin(inputs.walks, [1, 2]).any(axis=1)])

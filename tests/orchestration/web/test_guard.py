@@ -235,7 +235,7 @@ class Running:
         with pytest.MonkeyPatch.context() as patched:
             for name, value in own.items():
                 patched.setenv(name, value)
-            servers._make_database()
+            servers._create_tables()
             commands = servers._commands(*self.ports.values())
         self.children = {}
         for name in self.ports:

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from core.catalog.containers import Content, UnreadableError
+from core.catalog.containers import UnpackedFile, UnreadableError
 from core.catalog.literals import LiteralError, parse_literal
 
 PARQUET, ARROW, TEXT = "parquet", "arrow", "text"
@@ -70,7 +70,7 @@ def look_at(path: Path) -> SourceFile:
         return SourceFile(path, PARQUET, b"")
     if start.startswith(b"ARROW1"):
         return SourceFile(path, ARROW, b"")
-    head = Content(path).head()
+    head = UnpackedFile(path).head()
     if head.startswith((b"PAR1", b"ARROW1")):
         what = "Parquet" if head.startswith(b"PAR1") else "Arrow"
         raise UnreadableError(f"this is a {what} file inside an archive; unpack it, as {what} is compressed by itself")
@@ -95,7 +95,7 @@ def look_at(path: Path) -> SourceFile:
 
 
 def first_lines(head: bytes, number: int = _LINES) -> list[bytes]:
-    """The first lines that are not blank, of a head that may end within a line."""
+    """The first lines that are not blank, of a head, which may end within a line."""
     lines = (line for line in head[: number * _LINE_BYTES].split(b"\n") if line.strip())
     return [line for line, _ in zip(lines, range(number), strict=False)]
 
@@ -108,20 +108,20 @@ def is_json(head: bytes) -> bool:
 
 
 def check_json(head: bytes) -> None:
-    """Refuse JSON of which it is certain that no product with relations can be read from it.
+    """Refuse JSON that certainly holds no product with relationships.
 
     Raises:
-        UnreadableError: with what it is and the remedy.
+        UnreadableError: the message says what the file is and what to do.
     """
     lines = first_lines(head)
     if _ARRAY.match(head):
         raise UnreadableError(
-            "this is a JSON array; one object a line is needed. Write it anew, for instance with "
+            "this is a JSON array; one object a line is needed. Convert it, for instance with "
             "`jq -c '.[]' old.json > new.json`"
         )
     if _is_pretty(lines):
         raise UnreadableError(
-            "this is JSON spread over several lines; one object a line is needed. Write it anew, for instance with "
+            "this is JSON spread over several lines; one object a line is needed. Convert it, for instance with "
             "`jq -c . old.json > new.json`"
         )
     records = [record for line in lines if type(record := _parsed(line)) is dict]

@@ -1,4 +1,4 @@
-"""Which columns of a team's own table mean what.
+"""What the columns of a team's own table mean, by their names.
 
 Names are compared without case, white space, ``_``, ``-`` and ``.``. A column that bears the documented name wins over
 one that bears another name for the same thing. Columns that nobody reads are named in the catalogue's ``info``.
@@ -94,24 +94,24 @@ class Needs:
         Raises:
             UnreadableError: a needed column is missing, or two columns bear the name of one that is read.
         """
-        found = self.find(names)
-        if found is None:
+        positions = self.find(names)
+        if positions is None:
             raise self.missing(names)
         trimmed = [name.strip().lower() for name in names]
-        for role, position in found.items():
+        for role, position in positions.items():
             if trimmed.count(trimmed[position]) > 1:
                 raise UnreadableError(
                     f"the header names the column {_shown(names[position])} more than once, so that it is not certain "
                     f"which one is the {role}; rename or remove the others"
                 )
-        return found
+        return positions
 
     def missing(self, names: Sequence[str]) -> UnreadableError:
-        """That the table has other columns than it should."""
+        """The error for a table without the needed columns."""
         needed = ", ".join(self.needed)
         plain = {_plain(name) for name in names}
         hint = " Name the columns in the first line of a CSV file, separated by comma, semicolon, tab, | or blanks"
-        if self is PAIRS and plain & _ORDER_NAMES:
+        if self is PAIRS_TABLE and plain & _ORDER_NAMES:
             hint = (
                 " It looks like order lines; they are read with `format: orders`, and `columns: {product: NAME, order: "
                 "NAME}` in categories.yaml says which column is which"
@@ -192,8 +192,8 @@ PRODUCT_ROLES = tuple(_PRODUCT_ROLES)
 _ORDER_NAMES = {name for role in ("order", "session", "customer", "event") for name in _ORDER_ROLES[role]}
 
 
-PAIRS = Needs("pairs table", ("product1", "product2"))
-PRODUCTS = ProductColumns({})
+PAIRS_TABLE = Needs("pairs table", ("product1", "product2"))
+PRODUCTS_TABLE = ProductColumns({})
 
 
 def shown_columns(names: Sequence[str]) -> str:
