@@ -6,8 +6,7 @@
 Every contender counts how often each two products stand in one order, from the same arrays of order and product
 numbers, and keeps the pairs that did so at least twice. Each run has a process of its own, and its time begins when the
 arrays are in memory and ends when the counts are. The lines are synthetic: at 32 million the size of Instacart's data
-set (3.2 million orders of 50,000 products), with products drawn by a power law and orders of up to 145 lines. mlxtend
-is a miner of frequent itemsets that works on a table of orders by products, and is given an hour's worth of orders less.
+set (3.2 million orders of 50,000 products), with products drawn by a power law and orders of up to 145 lines.
 """
 
 import argparse
