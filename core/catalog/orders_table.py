@@ -15,7 +15,7 @@ from core.catalog.file_kind import SourceFile
 from core.catalog.formats import Contents, SourceOptions
 from core.catalog.numbers import TextNumbers
 from core.catalog.quarantine import FileReport
-from core.catalog.tables import refuse_float_ids, shared_codes
+from core.catalog.tables import refuse_float_ids
 from core.catalog.tabular import (
     Batch,
     TableReader,
@@ -75,14 +75,12 @@ class OrdersReader(TableReader):
 
     def contents(self) -> Contents:
         """The order lines, and how many were left out because they say nothing."""
-        coded = {name: shared_codes(self._parts[name]) for name in ("product", *_KEYS)}
-        refuse_float_ids(coded["product"][1], "column product: ids")
-        codes, customers = coded["customer"]
-        if self._form.hash_customers and len(customers):
-            customers = hashed(customers)
-        arrays = [_dictionary(*coded["product"])]
-        arrays += [_dictionary(*coded[name]) for name in ("order", "session")]
-        arrays.append(_dictionary(codes, customers))
+        columns = {name: _unified(self._parts[name]) for name in ("product", *_KEYS)}
+        refuse_float_ids(columns["product"].dictionary, "column product: ids")
+        customers = columns["customer"]
+        if self._form.hash_customers and len(customers.dictionary):
+            columns["customer"] = pa.DictionaryArray.from_arrays(customers.indices, hashed(customers.dictionary))
+        arrays: list[pa.Array] = list(columns.values())
         times = np.concatenate([np.empty(0, np.int64), *self._parts["time"]])
         arrays.append(pa.array(times, mask=times == NO_TIME).cast(pa.timestamp("ms", "UTC")))
         arrays.append(pa.array(np.concatenate([np.empty(0, np.float32), *self._parts["quantity"]])))
@@ -189,8 +187,10 @@ def hashed(customers: pa.Array) -> pa.Array:
     )
 
 
-def _dictionary(codes: Any, values: pa.Array) -> pa.DictionaryArray:
-    return pa.DictionaryArray.from_arrays(codes, values)
+def _unified(chunks: list[pa.DictionaryArray]) -> pa.DictionaryArray:
+    """All chunks over one common dictionary."""
+    kind = pa.dictionary(pa.int32(), pa.string())
+    return pa.chunked_array(chunks, kind).unify_dictionaries().combine_chunks()
 
 
 def _ids(column: pa.Array, label: str, reasons: list[tuple[BoolArray, str]]) -> pa.Array:
