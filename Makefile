@@ -48,7 +48,7 @@ test: $(TESTS)  ## lint, type-check and run the whole test suite
 	@$(BIN)/mypy
 	@$(BIN)/pytest -n 2
 
-test-fast: $(TESTS)  ## for the inner loop: the tests that start no server, run or browser and train no model
+test-fast: $(TESTS)  ## for the inner loop: the tests without Dagster, browser, training and what is marked slow
 	@$(BIN)/pytest -n 2 -m "not slow and not browser" --durations=5 --durations-min=2 \
 		--ignore=tests/orchestration --ignore=tests/core/models --ignore=tests/core/training
 

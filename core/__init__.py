@@ -13,7 +13,7 @@ choose_folder()
 
 
 def __getattr__(name: str) -> Any:
-    """``core.Recommender`` is imported when it is first asked for: every other import of core stays light."""
+    """Import ``Recommender`` when it is first used, so that every other import of core stays light."""
     if name == "Recommender":
         from core.recommender import Recommender
 

@@ -1,7 +1,7 @@
-"""What of a category would come out differently, were it made again now.
+"""Which assets of a category are out of date, and why.
 
-The store alone is asked, not a scheduler's history: a rebuild that failed half-way, was started by hand or ran
-elsewhere is seen just the same.
+The answer comes from the store alone and not from a scheduler's history. It therefore includes rebuilds that failed
+half-way, were started by hand or ran elsewhere.
 """
 
 import dataclasses
@@ -18,21 +18,21 @@ from core.store.manifest import Manifest
 _LOG = logging.getLogger(__name__)
 DAMAGED_MANIFEST = "has a damaged manifest"
 MISSING, FRESH, OUTDATED, DAMAGED = "missing", "up to date", "out of date", "damaged"
-"""States of an asset."""
+"""The states of an asset."""
 
 
 @dataclass(frozen=True)
 class Expected:
-    """What an asset's manifest would say if the asset were made now.
+    """The manifest that an asset would have if it were made now, as far as it can be known.
 
     Attributes:
         asset: name with slashes.
-        code_version: of the algorithm.
-        inputs: names of the assets that it is made from; all of them stand before it.
-        config: settings by name; None if it has none.
-        source: state of the source, for assets that are read from it (:func:`core.catalog.state`); None otherwise,
-            and where nothing is known about it.
-        step: name of the step that makes it; the assets of one step are made together. Empty: a step of its own.
+        code_version: version of the algorithm.
+        inputs: names of the assets that it is made from, all of which come before it.
+        config: settings by name; None if it has no settings.
+        source: state of the source, for assets that are read from it (``core.catalog``); None for other assets, and if
+            the state is unknown.
+        step: name of the step that makes it; the assets of a step are made together. Empty for a step of its own.
     """
 
     asset: str
@@ -45,16 +45,16 @@ class Expected:
 
 @dataclass(frozen=True)
 class AssetState:
-    """How one asset of a category stands.
+    """The state of one asset of a category.
 
     Attributes:
         asset: name with slashes.
         state: :data:`MISSING`, :data:`FRESH`, :data:`OUTDATED` or :data:`DAMAGED`.
-        reason: why the asset itself has to be made again, in a few words; empty if it need not, or only because of
-            what it is made from.
-        follows: the inputs that have to be made again, or the assets that the same step makes.
-        manifest: None if missing or damaged.
-        trouble: a sentence about what is damaged.
+        reason: why the asset itself has to be made again, in a few words; empty if it does not have to be, or only
+            because its inputs do.
+        follows: the inputs or the assets of the same step that have to be made again.
+        manifest: the current manifest; None if it is missing or damaged.
+        trouble: a sentence that says what is damaged.
     """
 
     asset: str
@@ -74,20 +74,20 @@ class AssetState:
 
 
 def states(expected: Sequence[Expected], read: Callable[[str], Manifest | None]) -> list[AssetState]:
-    """How every asset of a category stands: the one answer that schedules, sensors and the explorer give.
+    """The state of every asset of a category. Schedules, sensors and the explorer all use this answer.
 
     Args:
-        expected: every asset of the category, each after those that it is made from.
-        read: gives an asset's current manifest, or None; raises InputError where it is damaged.
+        expected: every asset of the category, each after the assets that it is made from.
+        read: returns an asset's current manifest, or None; raises InputError if it is damaged.
     """
-    found: dict[str, AssetState] = {}
-    for _, together in itertools.groupby(expected, key=lambda asset: asset.step or asset.asset):
-        _add_states(found, list(together), read)
-    return list(found.values())
+    by_asset: dict[str, AssetState] = {}
+    for _, step in itertools.groupby(expected, key=lambda asset: asset.step or asset.asset):
+        _add_states(by_asset, list(step), read)
+    return list(by_asset.values())
 
 
 def changes(expected: Sequence[Expected], read: Callable[[str], Manifest | None]) -> dict[str, str]:
-    """Assets that have to be made again themselves, with the reason in a few words; what follows is not listed.
+    """Assets that have to be made again themselves, with the reason; assets that follow from these are not included.
 
     The arguments are those of :func:`states`.
     """
@@ -95,62 +95,62 @@ def changes(expected: Sequence[Expected], read: Callable[[str], Manifest | None]
 
 
 def _add_states(
-    found: dict[str, AssetState], together: Sequence[Expected], read: Callable[[str], Manifest | None]
+    by_asset: dict[str, AssetState], step: Sequence[Expected], read: Callable[[str], Manifest | None]
 ) -> None:
-    """Add the assets of one step to ``found``, which holds those that they are made from."""
-    for asset in together:
-        follows = tuple(name for name in asset.inputs if name in found and found[name].state != FRESH)
+    """Add the states of the assets of one step to ``by_asset``, which has the states of their inputs already."""
+    for asset in step:
+        follows = tuple(name for name in asset.inputs if name in by_asset and by_asset[name].state != FRESH)
         try:
             manifest = read(asset.asset)
         except InputError as error:
             _LOG.warning("%s", error)
-            found[asset.asset] = AssetState(asset.asset, DAMAGED, DAMAGED_MANIFEST, follows, trouble=str(error))
+            by_asset[asset.asset] = AssetState(asset.asset, DAMAGED, DAMAGED_MANIFEST, follows, trouble=str(error))
             continue
         if manifest is None:
-            found[asset.asset] = AssetState(asset.asset, MISSING, "was never made", follows)
+            by_asset[asset.asset] = AssetState(asset.asset, MISSING, "was never made", follows)
             continue
-        reason = _reason(asset, manifest, found)
+        reason = _reason(asset, manifest, by_asset)
         state = OUTDATED if reason or follows else FRESH
-        found[asset.asset] = AssetState(asset.asset, state, reason, follows, manifest)
-    stale = tuple(asset.asset for asset in together if found[asset.asset].state != FRESH)
-    for asset in together:
-        if stale and found[asset.asset].state == FRESH:
-            found[asset.asset] = dataclasses.replace(found[asset.asset], state=OUTDATED, follows=stale)
+        by_asset[asset.asset] = AssetState(asset.asset, state, reason, follows, manifest)
+    stale = tuple(asset.asset for asset in step if by_asset[asset.asset].state != FRESH)
+    for asset in step:
+        if stale and by_asset[asset.asset].state == FRESH:
+            by_asset[asset.asset] = dataclasses.replace(by_asset[asset.asset], state=OUTDATED, follows=stale)
 
 
 def is_made_of(manifest: Manifest, source: Manifest) -> bool | None:
-    """Whether an artefact was made from what another one says now; None where its manifest does not tell.
+    """Whether an artefact was made from the current state of another one; None if its manifest does not say.
 
-    By the digest of what it was made from, never by times: clocks differ between machines and are set.
+    Digests of the inputs decide this and not times, because clocks differ between machines and may be adjusted.
     """
     used = (manifest.info.get("inputs") or {}).get(source.asset)
     return used == source.digest if used and source.digest else None
 
 
-def _reason(asset: Expected, manifest: Manifest, before: Mapping[str, AssetState]) -> str:
-    """Why the asset has to be made again, whatever becomes of its inputs; empty if it need not."""
+def _reason(asset: Expected, manifest: Manifest, by_asset: Mapping[str, AssetState]) -> str:
+    """Why the asset has to be made again even if its inputs stay as they are; empty if it does not have to be."""
     info = manifest.info
     if "inputs" not in info:
         return "was made by an earlier version of this program"
     if info.get("code_version") != asset.code_version:
-        return f"has code version {asset.code_version}, was made by {info.get('code_version')}"
+        return f"was made by code version {info.get('code_version')}, the current one is {asset.code_version}"
     if asset.source is not None and info.get("source") != _plain(asset.source):
         return "its source changed"
     if asset.config is not None and (changed := changed_settings(asset.config, manifest)):
         return f"settings changed: {changed}"
     for name in asset.inputs:
-        current = before[name].manifest if name in before else None
+        current = by_asset[name].manifest if name in by_asset else None
         if current is not None and info["inputs"].get(name) != current.digest:
             return f"{name} changed since"
     return ""
 
 
 def changed_settings(now: Mapping[str, Any], manifest: Manifest) -> str:
-    """Which settings an artefact was made with that are others now, as "dim 128 → 64"; empty if none.
+    """The settings that have changed since an artefact was made, as "dim 128 → 64"; empty if there are none.
 
     Args:
-        now: settings by name.
-        manifest: of the artefact.
+        now: the current settings by name.
+        manifest: the manifest of the artefact.
     """
     now, then = _plain(now), manifest.info.get("config") or {}
     names = [name for name in {**now, **then} if now.get(name) != then.get(name)]
@@ -158,5 +158,5 @@ def changed_settings(now: Mapping[str, Any], manifest: Manifest) -> str:
 
 
 def _plain(value: Mapping[str, Any]) -> Any:
-    """As a manifest gives it back: tuples become lists, keys texts."""
+    """The value as a manifest returns it: tuples become lists and keys become text."""
     return json.loads(json.dumps(value))

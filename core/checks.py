@@ -1,6 +1,6 @@
-"""What must hold of an artefact before anybody builds on it.
+"""Checks that an artefact must pass before anything is built on it.
 
-Every check takes a small part of the time that making the value took.
+A check takes a small part of the time that the artefact took.
 """
 
 from collections.abc import Mapping
@@ -20,21 +20,22 @@ from core.pairs import ProductPairs
 from core.pairs.split import PairSplit, in_sorted, pair_keys
 
 _SAMPLE = 1_000_000
-"""Steps of walks that are looked up in the graph; all of them where there are no more."""
+"""Maximum number of steps of walks that are looked up in the graph."""
 _BLOCK = 1 << 16
 _ROW_SUM_ERROR = 1e-9
 _FEW_MEET = 0.01
-"""Share of the products with pairs that have metadata, below which the ids are probably written differently."""
+"""Share of the products with pairs that have metadata; below it, the two sides probably write ids differently."""
 
 
 @dataclass(frozen=True)
 class Rule:
-    """A check by name.
+    """The definition of a check.
 
     Attributes:
         name: unique among the checks of one asset.
-        description: what must hold, as a user reads it in the UI.
-        blocking: a value that fails is not stored, because results made of it would be wrong; else it is a warning.
+        description: what must hold, as shown in the UI.
+        blocking: whether a value that fails is not stored, because results made from it would be wrong; otherwise a
+            failure is a warning.
     """
 
     name: str
@@ -44,12 +45,12 @@ class Rule:
 
 @dataclass(frozen=True)
 class Finding:
-    """What a check found.
+    """The result of a check.
 
     Attributes:
-        name: of the rule.
-        passed: whether it holds.
-        sentence: what was found, with the numbers that decide.
+        name: the name of the rule.
+        passed: whether the rule holds.
+        sentence: the result in words, with the numbers that decide it.
         facts: the numbers by name, JSON-able.
     """
 
@@ -64,40 +65,44 @@ PAIRS = (
     Rule("weights_positive", "Every pair's weight is a positive, finite number."),
     Rule(
         "ids_meet",
-        "Where there is metadata, some of the products that have pairs have it: both sides write ids alike.",
+        "If there is metadata, some of the products in pairs have it, so both sides write ids in the same way.",
         blocking=False,
     ),
 )
-SPLIT = (Rule("no_leak", "No pair stands both in the training and in the validation part."),)
-TRANSITION = (Rule("rows_sum_to_one", "The probabilities of every product that has a neighbour sum to 1."),)
-WALKS = (Rule("follow_edges", "Every step of a walk goes along an edge of the training graph."),)
+SPLIT = (Rule("no_leak", "No pair is in both the training part and the validation part."),)
+TRANSITION = (Rule("rows_sum_to_one", "The probabilities of every product that has a neighbour add up to 1."),)
+WALKS = (Rule("follow_edges", "Every step of a walk follows an edge of the training graph."),)
 VECTORS = (
     Rule("finite", "Every number of the model is finite."),
-    Rule("complete", "There is a row for every product, and no product the model has seen has an all-zero vector."),
-    Rule("learned", "The training found something to learn from: at least one pair of products.", blocking=False),
+    Rule(
+        "complete", "There is a row for every product, and no product that the model has seen has an all-zero vector."
+    ),
+    Rule("learned", "The training had something to learn from: at least one pair of products.", blocking=False),
 )
 METRICS = (
     Rule(
         "beats_popularity",
-        "On degree-matched negatives the model's best ROC-AUC is not below that of popularity alone.",
+        "On degree-matched negatives, the model's best ROC-AUC is not below that of popularity alone.",
         blocking=False,
     ),
     Rule(
         "no_drop",
-        "Degree-matched ROC-AUC and coverage have not fallen by more than guard.auc_drop and guard.coverage_drop "
-        "since the last materialization.",
+        "Since the last materialization, degree-matched ROC-AUC has not fallen by more than guard.auc_drop, and "
+        "coverage has not fallen by more than guard.coverage_drop.",
         blocking=False,
     ),
 )
 
 
 def check_pairs(pairs: ProductPairs) -> list[Finding]:
-    """Findings of :data:`PAIRS`."""
+    """Check :data:`PAIRS`."""
     count = len(pairs.source)
     bad = count - int(np.count_nonzero((pairs.weight > 0) & np.isfinite(pairs.weight)))
     return [
         Finding("not_empty", count > 0, f"{count:,} pairs", {"pairs": count}),
-        Finding("weights_positive", not bad, f"{bad:,} of {count:,} weights are not positive numbers", {"bad": bad}),
+        Finding(
+            "weights_positive", not bad, f"{bad:,} of {count:,} weights are not positive, finite numbers", {"bad": bad}
+        ),
         _ids_meet(pairs),
     ]
 
@@ -120,70 +125,70 @@ def _ids_meet(pairs: ProductPairs) -> Finding:
 
 
 def check_split(split: PairSplit) -> list[Finding]:
-    """Findings of :data:`SPLIT`; a pair counts in either direction."""
+    """Check :data:`SPLIT`; a pair counts in either direction."""
     train = pair_keys(split.n_nodes, split.train.source, split.train.target)
     valid = pair_keys(split.n_nodes, split.validation.source, split.validation.target)
     common = int(np.count_nonzero(in_sorted(np.sort(train), valid)))
-    text = f"{common:,} of {len(valid):,} validation pairs stand in the training part too"
+    text = f"{common:,} of {len(valid):,} validation pairs are also in the training part"
     return [Finding("no_leak", not common, text, {"common": common})]
 
 
 def check_transition(matrix: sp.csr_matrix) -> list[Finding]:
-    """Findings of :data:`TRANSITION`."""
+    """Check :data:`TRANSITION`."""
     rows = np.diff(matrix.indptr) > 0
     sums = np.asarray(matrix.sum(axis=1)).ravel()[rows]
     error = float(np.abs(sums - 1).max(initial=0))
-    # Written so that NaN is an error too; a negative probability shows in no sum.
+    # The comparison is negated so that NaN is an error too. A sum does not reveal a negative probability.
     wrong = int(np.count_nonzero(~(np.abs(sums - 1) <= _ROW_SUM_ERROR)))
     negative = int(np.count_nonzero(matrix.data < 0))
-    text = f"{wrong:,} of {len(sums):,} rows do not sum to 1, {negative:,} probabilities are negative"
+    text = f"{wrong:,} of {len(sums):,} rows do not add up to 1, and {negative:,} probabilities are negative"
     facts = {"wrong": wrong, "negative": negative, "largest_error": error if np.isfinite(error) else None}
     return [Finding("rows_sum_to_one", not wrong and not negative, text, facts)]
 
 
 def check_walks(walks: np.ndarray, matrix: sp.csr_matrix, seed: int = 42) -> list[Finding]:
-    """Findings of :data:`WALKS`, on whole walks drawn at random where there are more than a million steps.
+    """Check :data:`WALKS`, on a random sample of whole walks if there are more than a million steps.
 
     Args:
         walks: int32 ``[n_walks, walk_length]``, padded with -1.
         matrix: CSR ``[n_nodes, n_nodes]`` whose stored entries are the edges.
-        seed: of the draw.
+        seed: seed of the sample.
     """
-    wanted = max(1, _SAMPLE // max(1, walks.shape[1] - 1))
+    size = max(1, _SAMPLE // max(1, walks.shape[1] - 1))
     chosen = np.arange(len(walks))
-    if len(walks) > wanted:
-        chosen = np.sort(np.random.default_rng(seed).choice(len(walks), size=wanted, replace=False))
+    if len(walks) > size:
+        chosen = np.sort(np.random.default_rng(seed).choice(len(walks), size=size, replace=False))
     sample = np.asarray(walks[chosen], dtype=np.int64)
     source, target = sample[:, :-1].ravel(), sample[:, 1:].ravel()
-    real = target != -1  # a step behind the end of a walk; one *from* there is no step at all
+    real = target != -1  # padding behind the end of a walk; a node after padding is an error
     source, target = source[real], target[real]
     n = matrix.shape[0]
     inside = (source >= 0) & (source < n) & (target >= 0) & (target < n)
-    off = int(np.count_nonzero(~inside))
-    on_edge = np.asarray(_stored(matrix, source[inside], target[inside]))
-    off += int(np.count_nonzero(~on_edge))
-    text = f"{off:,} of {len(source):,} steps looked at leave the graph's edges"
-    return [Finding("follow_edges", not off, text, {"wrong": off, "steps": len(source)})]
+    wrong = int(np.count_nonzero(~inside))
+    wrong += int(np.count_nonzero(~_stored(matrix, source[inside], target[inside])))
+    text = f"{wrong:,} of {len(source):,} sampled steps do not follow an edge of the graph"
+    return [Finding("follow_edges", not wrong, text, {"wrong": wrong, "steps": len(source)})]
 
 
 def check_vectors(trained: TrainedModel, n_nodes: int) -> list[Finding]:
-    """Findings of :data:`VECTORS`, of sparse models too."""
+    """Check :data:`VECTORS`, for sparse models too."""
     dense = {name: v for name in ("center", "context") if (v := getattr(trained, name)) is not None}
     bad = sum(_not_finite(array) for array in dense.values())
     bad += sum(_not_finite(matrix.data) for matrix in trained.matrices.values())
     lengths = {"seen": len(trained.seen)}
     lengths |= {name: len(array) for name, array in dense.items()}
     short = {name: length for name, length in lengths.items() if length != n_nodes}
-    # Context vectors may be zero (a product that never stood in a window); a zero center means untrained.
+    # A context vector may be zero (the product never appeared in a window); a zero center was never trained.
     empty = 0
     if not short and "center" in dense:
         center = dense["center"]
         for first in range(0, n_nodes, _BLOCK):
             block = slice(first, first + _BLOCK)
             empty += int(np.count_nonzero(trained.seen[block] & ~np.any(center[block], axis=1)))
-    complete = f"{empty:,} of {int(trained.seen.sum()):,} products seen have an all-zero vector"
+    complete = f"{empty:,} of the {int(trained.seen.sum()):,} products that the model has seen have an all-zero vector"
     if short:
-        complete = f"there are {n_nodes:,} products, but {short}"
+        rows = " and ".join(f"{name} has {length:,} rows" for name, length in short.items())
+        complete = f"there are {n_nodes:,} products, but {rows}"
     return [
         Finding("finite", not bad, f"{bad:,} numbers are not finite", {"bad": bad}),
         Finding("complete", not short and not empty, complete, {"empty": empty}),
@@ -192,14 +197,14 @@ def check_vectors(trained: TrainedModel, n_nodes: int) -> list[Finding]:
 
 
 def _learned(trained: TrainedModel) -> Finding:
-    found = trained.info.get("found_pairs")
-    if found is None:
+    found_pairs = trained.info.get("found_pairs")
+    if found_pairs is None:
         return Finding("learned", True, "this model does not learn from walks step by step")
-    if found:
-        return Finding("learned", True, "the training found pairs of products to learn from", {"found_pairs": True})
+    if found_pairs:
+        return Finding("learned", True, "the training had pairs of products to learn from", {"found_pairs": True})
     text = (
-        "the walks gave 0 examples: no two products were left beside each other, so the vectors are as random as at "
-        "the start and their metrics say nothing. Make walks of 2 products or more, and do not subsample them so much"
+        "the walks gave 0 examples, because no two products were left next to each other; the vectors are still random "
+        "and their metrics mean nothing. Make walks of at least 2 products, or subsample them less"
     )
     return Finding("learned", False, text, {"found_pairs": False})
 
@@ -212,29 +217,29 @@ def check_metrics(
     auc_drop: float,
     coverage_drop: float,
 ) -> list[Finding]:
-    """Findings of :data:`METRICS`.
+    """Check :data:`METRICS`.
 
     Args:
         metrics: table of schema ``core.evaluation.METRICS``, of one model.
         split: the pairs it was measured on.
         graph: the training graph.
         before: the table of the last materialization, or None.
-        auc_drop, coverage_drop: largest falls (absolute) that pass.
+        auc_drop, coverage_drop: largest absolute drops that pass.
     """
     best = _best(metrics, DEGREE_MATCHED, "roc_auc")
     floor = popularity_auc(split, graph)
     if best is None or not np.isfinite(floor):
-        first = Finding("beats_popularity", True, "there are no degree-matched pairs to compare on")
+        popularity = Finding("beats_popularity", True, "there are no degree-matched pairs to compare")
     else:
-        # The upper end of the interval: popularity itself must not fail by the last digit.
+        # The upper end of the interval counts, so that popularity itself does not fail by the last digit.
         passed = max(best["value"], best["high"] or 0.0) >= floor - 1e-6
-        text = f"ROC-AUC {best['value']:.3f} ({best['scoring']}), popularity {floor:.3f}"
-        first = Finding("beats_popularity", passed, text, {"roc_auc": best["value"], "popularity": floor})
-    return [first, _no_drop(metrics, before, auc_drop, coverage_drop)]
+        text = f"ROC-AUC is {best['value']:.3f} ({best['scoring']}), that of popularity {floor:.3f}"
+        popularity = Finding("beats_popularity", passed, text, {"roc_auc": best["value"], "popularity": floor})
+    return [popularity, _no_drop(metrics, before, auc_drop, coverage_drop)]
 
 
 def popularity_auc(split: PairSplit, graph: ProductGraph) -> float:
-    """ROC-AUC, on degree-matched negatives, of the product of the two training degrees; NaN without pairs."""
+    """ROC-AUC of the product of the two training degrees on degree-matched negatives; NaN without pairs."""
     degree = graph.degree.astype(np.float64)
     counts = thresholds(
         degree[split.validation.source] * degree[split.validation.target],
@@ -259,25 +264,25 @@ def _no_drop(metrics: pa.Table, before: pa.Table | None, auc_drop: float, covera
             continue
         facts |= {metric: now["value"], f"{metric} before": then["value"]}
         fallen |= then["value"] - now["value"] > allowed
-        texts.append(f"{metric} {then['value']:.3f} → {now['value']:.3f} (may fall by {allowed:g})")
-    return Finding("no_drop", not fallen, "; ".join(texts) or "nothing to compare", facts)
+        texts.append(f"{metric} {then['value']:.3f} → {now['value']:.3f} (a drop of {allowed:g} is allowed)")
+    return Finding("no_drop", not fallen, "; ".join(texts) or "there are no values to compare", facts)
 
 
 def _best(metrics: pa.Table, protocol: str, metric: str) -> dict[str, Any] | None:
     """The row of the scoring with the highest value."""
-    wanted = (protocol, ALL, metric)
+    key = (protocol, ALL, metric)
     rows = [
         row
         for row in metrics.to_pylist()
-        if (row["protocol"], row["subset"], row["metric"]) == wanted and row["value"] is not None
+        if (row["protocol"], row["subset"], row["metric"]) == key and row["value"] is not None
     ]
     return max(rows, key=lambda row: row["value"], default=None)
 
 
 def _stored(matrix: sp.csr_matrix, source: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """bool ``[m]``: whether the entry is a stored, positive one.
+    """bool ``[m]``: whether each entry is stored and positive.
 
-    A binary search in each row; rows of our matrices are sorted, others are sorted first.
+    This is a binary search in each row. Rows that are not sorted are sorted first; ours are.
     """
     if not matrix.has_sorted_indices:
         matrix = matrix.sorted_indices()
@@ -288,13 +293,13 @@ def _stored(matrix: sp.csr_matrix, source: np.ndarray, target: np.ndarray) -> np
         smaller = open_ & (matrix.indices[np.minimum(middle, matrix.nnz - 1)] < target)
         low = np.where(smaller, middle + 1, low)
         high = np.where(open_ & ~smaller, middle, high)
-    found = low < end
-    place = np.minimum(low, max(matrix.nnz - 1, 0))
     if not matrix.nnz:
         return np.zeros(len(source), dtype=bool)
-    return found & (matrix.indices[place] == target) & (matrix.data[place] > 0)
+    entry = np.minimum(low, matrix.nnz - 1)
+    stored: np.ndarray = (low < end) & (matrix.indices[entry] == target) & (matrix.data[entry] > 0)
+    return stored
 
 
 def _not_finite(values: np.ndarray) -> int:
-    """Counted in blocks: a mask of the whole array would take a quarter of its memory again."""
+    """Number of NaN and infinite values, counted in blocks because a mask of all values would take too much memory."""
     return sum(int(np.count_nonzero(~np.isfinite(values[i : i + _BLOCK]))) for i in range(0, len(values), _BLOCK))

@@ -26,32 +26,37 @@ class CatalogConfig:
     """Reading a source."""
 
     max_bad_share: float = setting(
-        0.01, "Largest share of unreadable lines that is tolerated (they land in quarantine).", ge=0, le=1
+        0.01, "Largest share of unreadable lines that is accepted; they go to the quarantine.", ge=0, le=1
     )
 
 
 @dataclass(frozen=True)
 class GuardConfig:
-    """What a rebuild may not do silently. Changes no result, so that changing it makes nothing out of date."""
+    """Changes that a rebuild must not make silently. These settings change no result and make nothing out of date."""
 
     min_share: float = setting(
-        0.5, "Smallest share of the previous products and listings that a rebuild may leave.", ge=0, le=1
+        0.5, "Smallest share of the previous products and listings that a rebuild may keep.", ge=0, le=1
     )
     from_rows: int = setting(
-        1000, "Products or listings from which on the category is guarded.", ge=1, le=1_000_000_000
+        1000, "Number of products or listings from which the category is guarded.", ge=1, le=1_000_000_000
     )
-    allow_shrink: bool = setting(False, "Accept a source that shrank below min_share, for this run or for good.")
+    allow_shrink: bool = setting(
+        False, "Whether a source that shrank below min_share is accepted, for one run or permanently."
+    )
     auc_drop: float = setting(
-        0.02, "Fall of degree-matched ROC-AUC since the last materialization that is still no warning.", ge=0, le=1
+        0.02, "Largest drop of degree-matched ROC-AUC since the last materialization without a warning.", ge=0, le=1
     )
     coverage_drop: float = setting(
-        0.1, "Fall of coverage@10 since the last materialization that is still no warning.", ge=0, le=1
+        0.1, "Largest drop of coverage@10 since the last materialization without a warning.", ge=0, le=1
     )
     download_hours: float = setting(
-        6.0, "Hours that the download of a source may take; what came is kept, and the next run goes on.", ge=0, le=720
+        6.0,
+        "Maximum duration of a source's download in hours; the received part is kept, and the next run continues it.",
+        ge=0,
+        le=720,
     )
     download_gigabytes: float = setting(
-        200.0, "Size that a downloaded source may have, in GB (10^9 bytes).", ge=0, le=100_000
+        200.0, "Maximum size of a downloaded source in GB (10^9 bytes).", ge=0, le=100_000
     )
 
 
@@ -69,4 +74,4 @@ CONFIGS: dict[str, type] = {
     "neighbours": NeighboursConfig,
     "projection": ProjectionConfig,
 }
-"""Section name → config class; the section of a model bears its name."""
+"""Section name → config class; the section of a model has the model's name."""

@@ -1,9 +1,9 @@
-"""A map of the products: the vectors of a model laid out in two dimensions, so that a person can look at them.
+"""A map of the products: the vectors of a model laid out in two dimensions.
 
 The layout is t-SNE by openTSNE, whose gradient is interpolated on a grid with FFTs (FIt-SNE; Linderman et al., Nature
 Methods 2019), so that 100,000 products take a minute on two cores. It starts from the first two principal components
-and keeps up some attraction to the end (exaggeration), which keeps the global arrangement and reads better in large
-maps (Kobak and Berens, "The art of using t-SNE for single-cell transcriptomics", Nature Communications 2019).
+and keeps extra attraction until the end (exaggeration), which preserves the global arrangement and makes large maps
+easier to read (Kobak and Berens, "The art of using t-SNE for single-cell transcriptomics", Nature Communications 2019).
 """
 
 import time
@@ -20,19 +20,20 @@ from core.progress import Progress, silent
 from core.settings import setting
 
 VERSION = "1"
-"""Raised whenever the same vectors and settings give another map."""
+"""Raised whenever the same vectors and settings give a different map."""
 
 _COMPONENTS = 50
-"""Principal components in which neighbours are looked for."""
+"""Number of principal components in which neighbours are searched."""
 _SMALLEST = 10
-"""Fewer products than this lie on their first two principal components: there is no neighbourhood to keep."""
+"""Below this number of products there are no neighbourhoods, and the map shows the first two principal components."""
 _EXACT_SEARCH_UP_TO = 20_000
+"""Number of products up to which nearest neighbours are exact."""
 _GRID_FROM = 10_000
-"""Products from which the FFT grid is faster than the Barnes-Hut tree."""
+"""Number of products from which the FFT grid is faster than the Barnes-Hut tree."""
 _EARLY, _LATE, _STEP = 100, 200, 25
-"""Iterations of early exaggeration and after it, and how many are done between two reports of progress."""
-_PLACED_BY = 5
-"""A product that was not laid out stands at the median of this many nearest products that were."""
+"""Number of iterations with early exaggeration, after it, and between two reports of progress."""
+_ANCHORS = 5
+"""A product that was not laid out is placed at the median of this many nearest products that were."""
 
 
 @dataclass(frozen=True)
@@ -40,29 +41,31 @@ class ProjectionConfig:
     """Settings of the maps."""
 
     models: str = setting(
-        "skipgram", "models whose maps a rebuild makes, separated by spaces; 'all': every model that has vectors"
+        "skipgram",
+        "Models whose maps a rebuild makes, separated by spaces; 'all' stands for every model that has vectors.",
     )
     fit_up_to: int = setting(
         100_000,
-        "products laid out; of a larger category a random sample, and the others are placed beside their nearest ones",
+        "Maximum number of products that are laid out. In a larger category this is a random sample, and the other "
+        "products are placed next to the nearest ones of the sample.",
         ge=100,
         le=2_000_000,
     )
-    neighbours: int = setting(15, "neighbours of a product that the layout keeps near", ge=2, le=200)
+    neighbours: int = setting(15, "Number of neighbours of a product that the layout keeps close to it.", ge=2, le=200)
 
     def __post_init__(self) -> None:
-        wanted(self)  # a wrong name is refused when the settings are read, not in the middle of a rebuild
+        wanted(self)  # refuses a wrong name when the settings are read, not in the middle of a rebuild
 
 
 @dataclass(frozen=True)
 class Projection:
-    """A map.
+    """A map of the products that a model has seen.
 
     Attributes:
         model: registry name.
         nodes: int32 ``[m]``, ascending: the products that the model has seen.
-        position: float32 ``[m, 2]`` in -1..1; distances have no unit and mean something only nearby.
-        fitted: bool ``[m]``: laid out; the others were placed beside their nearest laid-out products.
+        position: float32 ``[m, 2]`` in -1..1; distances have no unit and are meaningful only between close products.
+        fitted: bool ``[m]``: the product was laid out; others were placed next to their nearest laid-out products.
         info: JSON-able facts: ``config``, ``seconds``, ``products``, ``fitted``.
     """
 
@@ -74,7 +77,7 @@ class Projection:
 
 
 def has_map(model: Model) -> bool:
-    """Whether a model can be laid out: only products whose own vectors are compared lie near each other."""
+    """Whether a model can have a map: it needs a scoring that compares the products' own vectors with each other."""
     return CENTER_CENTER in model.scorings
 
 
@@ -82,22 +85,24 @@ def wanted(config: ProjectionConfig) -> list[str]:
     """The models whose maps are to be made, in the registry's order.
 
     Raises:
-        InputError: a name is no model, or a model without vectors.
+        InputError: a name is not that of a model, or the model has no vectors.
     """
-    able = [name for name, model in MODELS.items() if has_map(model)]
+    possible = [name for name, model in MODELS.items() if has_map(model)]
     names = config.models.split()
     if names == ["all"]:
-        return able
+        return possible
     for name in names:
-        if name not in able:
-            raise InputError(f"setting projection.models: {name!r} has no map; those that have: {', '.join(able)}, all")
-    return [name for name in able if name in names]
+        if name not in possible:
+            raise InputError(
+                f"setting projection.models: {name!r} has no map; use {', '.join(possible)}, or 'all' for all of these"
+            )
+    return [name for name in possible if name in names]
 
 
 def project(
     trained: TrainedModel, config: ProjectionConfig, threads: int = 2, seed: int = 42, progress: Progress = silent
 ) -> Projection:
-    """Lay out the seen products of a model by their center vectors, nearness being the cosine.
+    """Lay out the products that a model has seen by the cosines of their center vectors.
 
     The same seed and number of threads give the same map.
 
@@ -106,7 +111,7 @@ def project(
     """
     started = time.perf_counter()
     if trained.center is None:
-        raise InputError(f"{trained.model} has no vectors of its own to make a map of")
+        raise InputError(f"a map needs the vectors of a model, but {trained.model} has no vectors")
     nodes = np.flatnonzero(trained.seen).astype(np.int32)
     vectors = _components(np.asarray(trained.center)[nodes], trained.model, seed)
     fitted = np.ones(len(nodes), dtype=bool)
@@ -117,7 +122,7 @@ def project(
     position = np.zeros((len(nodes), 2))
     position[fitted] = _layout(vectors[fitted], config.neighbours, threads, seed, progress)
     if not fitted.all():
-        near = _nearest(vectors[fitted], vectors[~fitted], _PLACED_BY, threads)
+        near = _nearest(vectors[fitted], vectors[~fitted], _ANCHORS, threads)
         position[~fitted] = np.median(position[fitted][near], axis=1)
     info = {
         "config": {"fit_up_to": config.fit_up_to, "neighbours": config.neighbours},
@@ -140,11 +145,12 @@ def _components(vectors: np.ndarray, model: str, seed: int) -> np.ndarray:
     if count < 2 or not unit.var(axis=0).any():
         return np.zeros((len(unit), 2), np.float32)
     solver = "randomized" if count < min(unit.shape) else "full"
-    return PCA(count, svd_solver=solver, random_state=seed).fit_transform(unit).astype(np.float32)
+    components: np.ndarray = PCA(count, svd_solver=solver, random_state=seed).fit_transform(unit)
+    return components.astype(np.float32)
 
 
 def _layout(vectors: np.ndarray, neighbours: int, threads: int, seed: int, progress: Progress) -> np.ndarray:
-    """float64 ``[m, 2]``: t-SNE positions, from the first two components on."""
+    """float64 ``[m, 2]``: t-SNE positions, initialized by the first two components."""
     n = len(vectors)
     start = vectors[:, :2].astype(np.float64)
     if n < _SMALLEST or not start.any():
@@ -153,7 +159,7 @@ def _layout(vectors: np.ndarray, neighbours: int, threads: int, seed: int, progr
 
     total = _EARLY + _LATE
     progress("map", 0, total, "iterations")
-    # Equal weights on the edges of the nearest-neighbour graph do as well as calibrated ones, without a perplexity
+    # Equal weights on the edges of the nearest-neighbour graph work as well as calibrated ones, without a perplexity
     # (Böhm, Berens and Kobak, "Attraction-repulsion spectrum in neighbor embeddings", JMLR 2022, section 3).
     near = _nearest(vectors, vectors, min(neighbours, n - 1) + 1, threads)
     rows = np.repeat(np.arange(n), near.shape[1])
@@ -167,7 +173,7 @@ def _layout(vectors: np.ndarray, neighbours: int, threads: int, seed: int, progr
         openTSNE.affinity.PrecomputedAffinities(edges),
         negative_gradient_method="fft" if grid else "bh",
         theta=0.8,
-        n_jobs=threads if grid else 1,  # below, threads cost more than they bring
+        n_jobs=threads if grid else 1,  # for fewer products, threads cost more than they gain
         random_state=seed,
     )
     for done in range(0, total, _STEP):
@@ -183,35 +189,37 @@ def _layout(vectors: np.ndarray, neighbours: int, threads: int, seed: int, progr
 
 
 def _late_exaggeration(n: int) -> float:
-    """1 (plain t-SNE) up to 10,000 products, rising with their logarithm to 3 at 100,000 and staying there."""
+    """1 (plain t-SNE) up to 10,000 products, then growing with their logarithm up to 3 at 100,000 products."""
     return float(np.interp(np.log10(max(n, 1)), [4, 5], [1.0, 3.0]))
 
 
-def _nearest(among: np.ndarray, of: np.ndarray, k: int, threads: int) -> np.ndarray:
-    """Rows of ``among`` nearest to each row of ``of``, the nearest first: int64 ``[len(of), k]``."""
+def _nearest(vectors: np.ndarray, queries: np.ndarray, k: int, threads: int) -> np.ndarray:
+    """int64 ``[len(queries), k]``: the rows of ``vectors`` that are nearest to each query, nearest first."""
     import faiss
 
     before = faiss.omp_get_max_threads()
     faiss.omp_set_num_threads(threads)
     try:
-        k = min(k, len(among))
-        index: Any = faiss.IndexFlatL2(among.shape[1])
-        if len(among) > _EXACT_SEARCH_UP_TO:
-            lists = round(2 * np.sqrt(len(among)))
-            index = faiss.IndexIVFFlat(index, among.shape[1], lists)
-            index.train(among)
+        k = min(k, len(vectors))
+        index: Any = faiss.IndexFlatL2(vectors.shape[1])
+        if len(vectors) > _EXACT_SEARCH_UP_TO:
+            n_cells = round(2 * np.sqrt(len(vectors)))
+            index = faiss.IndexIVFFlat(index, vectors.shape[1], n_cells)
+            index.train(vectors)
             index.nprobe = 12
-        index.add(among)
-        _, place = index.search(of, k)
+        index.add(vectors)
+        _, nearest = index.search(queries, k)
     finally:
         faiss.omp_set_num_threads(before)
-    # A probe of too small lists leaves gaps (-1): the nearest one stands in for them.
-    return np.where(place >= 0, place, place[:, :1])
+    # Probed cells with too few vectors leave gaps (-1), which the nearest row fills.
+    filled: np.ndarray = np.where(nearest >= 0, nearest, nearest[:, :1])
+    return filled
 
 
 def _in_unit_square(position: np.ndarray) -> np.ndarray:
-    """Centred and scaled by one factor so that the farthest coordinate is 1."""
+    """float32 positions, centred and scaled by one factor so that the largest coordinate is 1."""
     if not len(position):
         return position.astype(np.float32)
     centred = position - (position.max(axis=0) + position.min(axis=0)) / 2
-    return (centred / max(float(np.abs(centred).max()), 1e-12)).astype(np.float32)
+    scaled: np.ndarray = centred / max(float(np.abs(centred).max()), 1e-12)
+    return scaled.astype(np.float32)

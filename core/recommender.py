@@ -1,4 +1,4 @@
-"""The recommender for people who write Python: a table of pairs in, lists of products out.
+"""The recommender for people who write Python: it takes a table of pairs and returns lists of products.
 
 ::
 
@@ -41,31 +41,33 @@ if TYPE_CHECKING:
     import pandas as pd
 
 DEFAULT_CATEGORY = "default"
-"""The category under which a recommender is saved unless the caller names one."""
+"""The category in which a recommender is saved unless the caller names one."""
 DEFAULT_MODEL = "blend"
 DEFAULT_SEED = 42
 """The seed of the asset graph, so that the same pairs are held out."""
 
 _SETTINGS = tuple(name for name in CONFIGS if name not in ("sample", "guard", "neighbours", "projection"))
 _WRITER = "recommender"
-_NAMED_AT_MOST = 5
+_MAX_NAMED = 5
+"""Maximum number of ids that an error message names."""
 
 
 class Recommender:
-    """A model that was trained on a table of product pairs and gives lists of products.
+    """A model that was trained on a table of product pairs and returns lists of products.
 
-    Made by :meth:`fit` or :meth:`load`. Product ids are text, as in the tables that are read; whole numbers are taken
-    for their digits. A recommender does not change; it may be used by several threads.
+    It is created by :meth:`fit` or :meth:`load`. Product ids are text, and whole numbers stand for their digits. A
+    recommender does not change and may be used by several threads.
 
     Attributes:
         model: name of the model in the registry, e.g. ``blend``.
-        category: name under which it was loaded; ``default`` for a fitted one.
+        category: name of the category from which it was loaded; ``default`` for a fitted one.
         pairs: numbered products and their weighted pairs (:class:`core.pairs.ProductPairs`).
         trained: what the model learned; row i of its arrays belongs to row i of ``pairs.products``.
         settings: section → setting → value, the settings that were given.
-        seed: of all randomness.
-        threads: CPU threads.
-        quarantine: the rows that could not be used, a DataFrame with file, line, reason and excerpt; None if loaded.
+        seed: seed of all randomness.
+        threads: number of CPU threads.
+        quarantine: the rows that could not be used, a DataFrame with file, line, reason and excerpt; None if the
+            recommender was loaded.
     """
 
     def __init__(
@@ -93,7 +95,7 @@ class Recommender:
         self._entry = model
         self._device = device
         self._split = split
-        """Of a materialized category: the model was trained on its training pairs only. None: on all pairs."""
+        """The split of a materialized category, whose model was trained on the training pairs only; otherwise None."""
         self._scorers: dict[str, Scorer] = {}
 
     @classmethod
@@ -112,28 +114,29 @@ class Recommender:
     ) -> "Recommender":
         """Train a model on all pairs.
 
-        No pair is held out, because lists should know everything that the table says. :meth:`evaluate` holds pairs
-        out and trains again.
+        No pair is held out, because lists should reflect the whole table. :meth:`evaluate` holds pairs out and trains
+        the model again.
 
         Args:
-            pairs: a table with the columns ``product1``, ``product2`` and, if there are any, ``relationship`` and
-                ``weight``; or a file of any form that a category's source may have (CSV, Parquet, Amazon metadata of
-                McAuley's collection), as a path or URL; or a :class:`core.catalog.Catalog`. A table is a pandas or
-                polars DataFrame, a pyarrow Table or anything else that gives an Arrow stream.
-            products: a table or file with ``product_id`` and any of ``title``, ``brand``, ``price``, ``categories``,
-                ``sales_rank`` and ``image_url``. Content-based models learn from it.
+            pairs: a table with the columns ``product1``, ``product2`` and optionally ``relationship`` and ``weight``;
+                or the path or URL of a file in any format that a category's source may have (CSV, Parquet, Amazon
+                metadata of McAuley's collection); or a :class:`core.catalog.Catalog`. A table is a pandas or polars
+                DataFrame, a pyarrow Table, or any other object that exports an Arrow stream.
+            products: a table or file with ``product_id`` and any of the columns ``title``, ``brand``, ``price``,
+                ``categories``, ``sales_rank`` and ``image_url``, from which content-based models learn.
             model: name of a model in the registry.
             settings: section → setting → value, as under ``settings`` of a category in categories.yaml.
-            seed: of all randomness.
-            threads: CPU threads; as many as this process may use by default.
-            device: torch device of the models that can use one: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
-            progress: True writes progress lines to standard error; a callback is called as ``core.progress`` says.
-            **model_settings: settings of the model itself, e.g. ``dim=64``. A mapping is a section of ``settings``,
-                e.g. ``walks={"walk_length": 20}``.
+            seed: seed of all randomness.
+            threads: number of CPU threads; by default as many as this process may use.
+            device: torch device for models that can use one: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
+            progress: True writes progress lines to standard error; a function is called as described in
+                ``core.progress``.
+            **model_settings: settings of the model, e.g. ``dim=64``. A mapping is a section of ``settings``, e.g.
+                ``walks={"walk_length": 20}``.
 
         Raises:
-            InputError: an unknown model or setting, a value out of bounds, a table or file that cannot be used, or a
-                training that diverged.
+            InputError: a model or setting is unknown, a value is out of bounds, a table or file cannot be used, or the
+                training diverged.
         """
         entry = _known(model)
         given = _checked_settings(entry, settings or {}, model_settings)
@@ -141,13 +144,13 @@ class Recommender:
         if isinstance(pairs, Catalog):
             catalog = pairs
             if products is not None:
-                raise InputError("products: a catalogue has its own products; leave the argument out")
+                raise InputError("products: the catalogue given as pairs has its own products; leave this argument out")
         else:
             catalog = read_tables(pairs, products, section_config("catalog", given).max_bad_share, report)
         if bad := catalog.quarantine.num_rows:
             warnings.warn(
                 f"{bad:,} rows of {catalog.info['source']} could not be used; the attribute "
-                "quarantine lists them with their reasons",
+                "quarantine lists them with the reasons",
                 stacklevel=2,
             )
         numbered = build_pairs(catalog.products, catalog.relationships, section_config("pairs", given))
@@ -169,27 +172,27 @@ class Recommender:
         threads: int | None = None,
         device: str = "auto",
     ) -> "Recommender":
-        """A recommender that :meth:`save` wrote, or a model of a category that the asset graph materialized.
+        """Load a recommender that :meth:`save` wrote, or a model of a category that the asset graph materialized.
 
-        A materialized model was trained on the training pairs of its category only, so its lists do not know the pairs
-        that were held out.
+        A materialized model was trained on the training pairs of its category only, so its lists do not reflect the
+        pairs that were held out.
 
         Args:
-            path: root of the store, a folder or a bucket's URL.
-            category: may be left out where the store has one category only.
-            model: may be left out where the category has one model only, or has ``blend``.
+            path: root of the store, a folder or the URL of a bucket.
+            category: may be omitted if the store has only one category.
+            model: may be omitted if the category has only one model, or has ``blend``.
             threads, device: see :meth:`fit`.
 
         Raises:
-            InputError: the store has no such category or model, or the model was trained on other pairs than those
-                that the store has now.
+            InputError: the store has no such category or model, or the model was trained on other pairs than the store
+                has now.
         """
         store = Store(path)
         category = _pick("category", category, store.categories("product_pairs"), str(store.root))
         entry = _known(model) if model is not None else None
-        made = [name for name in MODELS if store.manifest(f"embeddings/{name}", category) is not None]
-        default = DEFAULT_MODEL if model is None and DEFAULT_MODEL in made else model
-        entry = _known(_pick("model", default, made, f"{store.root}, category {category}"))
+        stored = [name for name in MODELS if store.manifest(f"embeddings/{name}", category) is not None]
+        default = DEFAULT_MODEL if model is None and DEFAULT_MODEL in stored else model
+        entry = _known(_pick("model", default, stored, f"{store.root}, category {category}"))
         manifest = _manifest(store, f"embeddings/{entry.name}", category)
         own = manifest.info.get(_WRITER)
         on_all_pairs = own is not None and own["trained_on"] == "all pairs"
@@ -206,24 +209,24 @@ class Recommender:
         )  # fmt: skip
 
     def save(self, path: Any, category: str | None = None) -> None:
-        """Write the pairs and what the model learned into a store, in the format of the asset graph.
+        """Write the pairs and the trained model into a store, in the format of the asset graph.
 
-        Several models of the same pairs may be saved into one category.
+        Several models of the same pairs may be saved in one category.
 
         Args:
-            path: root of the store, a folder or a bucket's URL; made if it is not there.
-            category: name in the store; by default the one it has.
+            path: root of the store, a folder or the URL of a bucket; it is created if it does not exist.
+            category: name in the store; by default the recommender's own category.
 
         Raises:
-            InputError: the category's name cannot be one, or the asset graph materialized that category there.
+            InputError: the category's name is not valid, or the asset graph materialized that category in the store.
         """
         store, category = Store(path), category or self.category
         check_name(category, "category")
         current = store.manifest("product_pairs", category)
         if current is not None and _WRITER not in current.info:
             raise InputError(
-                f"{store.root} holds the category {category!r} as the asset graph materialized it; save under another "
-                "category's name or into another folder"
+                f"{store.root} has the category {category!r} as the asset graph materialized it; save under another "
+                "category name or into another folder"
             )
         trained_on = "all pairs" if self._split is None else "training pairs"
         info: dict[str, Any] = {_WRITER: {"settings": self.settings, "seed": self.seed, "trained_on": trained_on}}
@@ -236,50 +239,51 @@ class Recommender:
 
     @property
     def products(self) -> "pd.DataFrame":
-        """The products, one row each, with their metadata as far as there is any."""
-        return self.pairs.products.to_pandas()
+        """The products with their metadata, if there is any; one row per product."""
+        table: pd.DataFrame = self.pairs.products.to_pandas()
+        return table
 
     def similar(self, ids: Any, k: int = 10) -> "pd.DataFrame":
-        """Products that are like each of the given ones: what a customer might take instead.
+        """Products that are like each of the given products: what a customer might choose instead.
 
-        Measured by the cosine of the models' own vectors (``center_center``). A model without such vectors that is
-        built of one that has them takes that model's; a model with one score only (``popularity``, say) has one list,
-        which is that of :meth:`goes_with`.
+        The score is the cosine of the model's own vectors (``center_center``). A model without such vectors that is
+        built from a model that has them uses those. A model with only one score, such as ``popularity``, gives the list
+        of :meth:`goes_with`.
 
         Args:
-            ids: one product id, or several.
+            ids: one product id or several.
             k: length of the lists.
 
         Returns:
             A DataFrame with the columns ``product_id``, ``rank`` (from 1), ``neighbour`` and ``score``, in the order
-            of ``ids``. Known partners are among the neighbours, as in the lists that a shop loads. A product about
-            which the model has nothing to say has no rows.
+            of ``ids``. Known partners may be among the neighbours, as in the lists that a shop loads. A product that
+            the model does not know has no rows.
 
         Raises:
-            InputError: an id that is not in the table, or a ``k`` below 1.
+            InputError: an id is not in the table, or ``k`` is not a whole number of at least 1.
         """
         return self._lists(CENTER_CENTER, ids, k)
 
     def goes_with(self, ids: Any, k: int = 10) -> "pd.DataFrame":
-        """Products that go with each of the given ones: what a customer might take as well.
+        """Products that go with each of the given products: what a customer might choose as well.
 
-        Measured by the score that the model was made for: ``center_context`` where it has that, else its first one.
-        Arguments, result and errors are those of :meth:`similar`.
+        The score is ``center_context`` if the model has it, otherwise the model's default score. Arguments, result and
+        errors are those of :meth:`similar`.
         """
         return self._lists(CENTER_CONTEXT, ids, k)
 
     def score(self, pairs: Any) -> np.ndarray:
-        """How well the two products of each pair go together, by the score of :meth:`goes_with`.
+        """Score how well the two products of each pair go together, as :meth:`goes_with` does.
 
         Args:
-            pairs: a table whose first two columns hold product ids (or which has ``product1`` and ``product2``), or
-                an iterable of pairs of ids.
+            pairs: a table whose first two columns contain product ids (or with the columns ``product1`` and
+                ``product2``), or an iterable of pairs of ids.
 
         Returns:
-            float32 ``[m]``: higher means more related; NaN where the model has nothing to say about a product.
+            float32 ``[m]``: higher means more related; NaN where the model does not know one of the products.
 
         Raises:
-            InputError: an id that is not in the table.
+            InputError: an id is not in the table.
         """
         scorer, entry = self._scorer(CENTER_CONTEXT)
         source, target = (self._nodes(column) for column in two_columns(pairs))
@@ -289,10 +293,10 @@ class Recommender:
         return scores
 
     def evaluate(self, *, progress: bool | Progress = False, **evaluation_settings: Any) -> "pd.DataFrame":
-        """How good the model is: the metrics of the leaderboard, on the leaderboard's split.
+        """Measure the model: the metrics of the leaderboard, on the leaderboard's split.
 
-        A fitted recommender holds out pairs and trains its model again on the rest. One that was loaded from a
-        materialized category is measured as it is, because it was trained on the training pairs only.
+        A fitted recommender holds out pairs and trains its model again on the rest. A recommender that was loaded from
+        a materialized category is measured as it is, because it was trained on the training pairs only.
 
         Args:
             progress: see :meth:`fit`.
@@ -303,7 +307,7 @@ class Recommender:
             ``metric``, ``value``, ``low`` and ``high`` (95 % bootstrap interval).
 
         Raises:
-            InputError: an unknown setting, or a training that diverged.
+            InputError: a setting is unknown, or the training diverged.
         """
         own = {**self.settings.get("evaluation", {}), **_plain(evaluation_settings)}
         config = settings_module.build(CONFIGS["evaluation"], own, "evaluation")
@@ -316,10 +320,11 @@ class Recommender:
         if self._split is None:
             stages = Stages(self.pairs, graph, self.settings, self.seed, self.threads, self._device, report, split.keys)
             trained = stages.trained(self._entry)
-        found = measure(
+        evaluation = measure(
             self._entry, trained, split, graph, config, seed=self.seed, threads=self.threads, progress=report
         )
-        return leaderboard({self.model: found.metrics}, self.category).to_pandas()
+        table: pd.DataFrame = leaderboard({self.model: evaluation.metrics}, self.category).to_pandas()
+        return table
 
     def __repr__(self) -> str:
         return (
@@ -331,23 +336,23 @@ class Recommender:
         import pandas as pd
 
         if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
-            raise InputError(f"k: {k!r} is not a whole number from 1 on")
+            raise InputError(f"k: {k!r} is not a whole number of at least 1")
         nodes = self._nodes(ids)
         scorer, _ = self._scorer(wanted)
         neighbours, scores = scorer.top_k(nodes, int(k))
-        row, place = np.nonzero(neighbours >= 0)
+        row, column = np.nonzero(neighbours >= 0)
         names = self._ids.to_numpy(zero_copy_only=False)
         return pd.DataFrame(
             {
                 "product_id": names[nodes[row]],
-                "rank": (place + 1).astype(np.int16),
-                "neighbour": names[neighbours[row, place]],
-                "score": scores[row, place].astype(np.float32),
+                "rank": (column + 1).astype(np.int16),
+                "neighbour": names[neighbours[row, column]],
+                "score": scores[row, column].astype(np.float32),
             }
         )
 
     def _scorer(self, wanted: str) -> tuple[Scorer, Model]:
-        """The scorer that answers, and the model it is of: this one, or one that it is built of."""
+        """The scorer for a scoring and its model, which is this model or one that it is built from."""
         from core.scoring.factory import scorer
 
         entry, trained, scoring = self._entry, self.trained, self._entry.scorings[0]
@@ -365,40 +370,41 @@ class Recommender:
 
     @cached_property
     def _ids(self) -> pa.Array:
-        """string ``[n]``, ascending: the ids in the order of the nodes."""
+        """string ``[n]``, ascending: the product ids in the order of the nodes."""
         return self.pairs.products["product_id"].combine_chunks().cast(pa.string())
 
     def _nodes(self, ids: Any) -> np.ndarray:
-        """int32 ``[m]`` nodes of ids. Raises InputError that names those that are unknown."""
-        asked = id_texts(ids)
-        nodes = pc.index_in(pa.array(asked, pa.string()), value_set=self._ids)
+        """int32 ``[m]``: the nodes of product ids. Raises InputError that names the unknown ids."""
+        texts = id_texts(ids)
+        nodes = pc.index_in(pa.array(texts, pa.string()), value_set=self._ids)
         if nodes.null_count:
-            found = nodes.is_valid().to_pylist()
-            unknown = list(dict.fromkeys(name for name, known in zip(asked, found, strict=True) if not known))
-            named = ", ".join(map(repr, unknown[:_NAMED_AT_MOST]))
-            more = f" and {len(unknown) - _NAMED_AT_MOST:,} more" if len(unknown) > _NAMED_AT_MOST else ""
+            is_known = nodes.is_valid().to_pylist()
+            unknown = list(dict.fromkeys(name for name, known in zip(texts, is_known, strict=True) if not known))
+            named = ", ".join(map(repr, unknown[:_MAX_NAMED]))
+            more = f" and {len(unknown) - _MAX_NAMED:,} more" if len(unknown) > _MAX_NAMED else ""
             raise InputError(
                 f"there is no product {named}{more} among the {len(self._ids):,} products of this recommender; "
                 "recommender.products lists them"
             )
-        return nodes.to_numpy(zero_copy_only=False).astype(np.int32)
+        numbers: np.ndarray = nodes.to_numpy(zero_copy_only=False)
+        return numbers.astype(np.int32)
 
 
 def _known(model: str) -> Model:
     if model not in MODELS:
-        raise InputError(f"model: there is no model {model!r}; known are {', '.join(MODELS)}")
+        raise InputError(f"model: there is no model {model!r}; the models are {', '.join(MODELS)}")
     return MODELS[model]
 
 
 def _checked_settings(
-    model: Model, sections: Mapping[str, Mapping[str, Any]], more: Mapping[str, Any]
+    model: Model, sections: Mapping[str, Mapping[str, Any]], model_settings: Mapping[str, Any]
 ) -> dict[str, dict[str, Any]]:
-    """All settings that were given, by section; every one is checked before anything is read or trained."""
+    """All settings that were given, by section. They are checked before anything is read or trained."""
     given: dict[str, dict[str, Any]] = {}
 
     def add(section: str, values: Any) -> None:
         if section not in _SETTINGS:
-            raise InputError(f"settings: there is no section {section!r}; known are {', '.join(_SETTINGS)}")
+            raise InputError(f"settings: there is no section {section!r}; the sections are {', '.join(_SETTINGS)}")
         if not isinstance(values, Mapping):
             raise InputError(f"settings.{section}: expected a mapping of setting to value, not {values!r}")
         given.setdefault(section, {}).update(_plain(values))
@@ -407,7 +413,7 @@ def _checked_settings(
         raise InputError(f"settings: expected a mapping of section to settings, not {sections!r}")
     for section, values in sections.items():
         add(section, values)
-    for name, value in more.items():
+    for name, value in model_settings.items():
         if isinstance(value, Mapping):
             add(name, value)
         else:
@@ -418,7 +424,7 @@ def _checked_settings(
 
 
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings with NumPy's numbers as Python's, which the checks and the store expect."""
+    """Settings with Python numbers instead of NumPy's, as the checks and the store expect them."""
     return {name: value.item() if isinstance(value, np.generic) else value for name, value in values.items()}
 
 
@@ -433,24 +439,24 @@ def _to_terminal(line: str) -> None:
 
 
 def _cores() -> int:
-    """Cores that this process may use, a container's limits included."""
-    from joblib import cpu_count  # scikit-learn brings it
+    """Number of cores that this process may use, within the limits of its container."""
+    from joblib import cpu_count  # joblib is a dependency of scikit-learn
 
     return int(cpu_count())
 
 
-def _pick(what: str, asked: str | None, there: list[str], where: str) -> str:
-    """The one that was asked for, or the only one. Raises InputError that names those that are there."""
-    known = ", ".join(there) or "none"
-    if asked is not None and asked in there:
-        return asked
-    if asked is not None:
-        raise InputError(f"{what}: {where} holds no {what} {asked!r}; it holds {known}")
-    if not there:
-        raise InputError(f"{what}: {where} holds no {what}; materialize one, or save a recommender there")
-    if len(there) != 1:
-        raise InputError(f"{what}: {where} holds {len(there)} ({known}); say which with {what}=")
-    return there[0]
+def _pick(what: str, name: str | None, available: list[str], where: str) -> str:
+    """The named item, or the only one if none is named. Raises InputError that names the available items."""
+    known = ", ".join(available) or "none"
+    if name is not None and name in available:
+        return name
+    if name is not None:
+        raise InputError(f"{what}: {where} has no {what} {name!r}; it has {known}")
+    if not available:
+        raise InputError(f"{what}: {where} has no {what}; materialize one, or save a recommender there")
+    if len(available) != 1:
+        raise InputError(f"{what}: {where} has {len(available)} ({known}); choose one with {what}=")
+    return available[0]
 
 
 def _manifest(store: Store, asset: str, category: str) -> Manifest:
@@ -461,7 +467,7 @@ def _manifest(store: Store, asset: str, category: str) -> Manifest:
 
 
 def _check_inputs(store: Store, manifest: Manifest, through: list[str]) -> None:
-    """Refuse a model that was made of other pairs than the store holds: its rows would be read as other products."""
+    """Refuse a model that was made from other pairs than the store has, because its rows stand for other products."""
     for asset in [*through, "product_pairs"]:
         current = _manifest(store, asset, manifest.category)
         if manifest.info.get("inputs", {}).get(asset, current.digest) != current.digest:
@@ -471,13 +477,13 @@ def _check_inputs(store: Store, manifest: Manifest, through: list[str]) -> None:
 
 def _stale(store: Store, manifest: Manifest) -> InputError:
     return InputError(
-        f"{manifest.asset} of {manifest.category} was made from other pairs than {store.root} holds now; "
+        f"{manifest.asset} of {manifest.category} was made from other pairs than {store.root} has now; "
         "materialize it again, or fit and save it again"
     )
 
 
 def _evaluation_of(store: Store, model: Model, category: str) -> dict[str, Any]:
-    """The settings that the category's metrics were measured with, as far as they still exist."""
+    """The settings with which the category's metrics were measured, as far as they still exist."""
     manifest = store.manifest(f"metrics/{model.name}", category)
     config = (manifest.info.get("config") or {}) if manifest else {}
     known = {field.name for field in dataclasses.fields(CONFIGS["evaluation"])}

@@ -1,7 +1,7 @@
-"""The asset graph as data: every asset of a category, what it is made from, and what is said about it.
+"""The asset graph as data: every asset of a category with its inputs, settings, code version and description.
 
-Dagster's assets, what is out of date and the explorer's Freshness page are all made from this table, so that they
-cannot disagree.
+Dagster's assets, the list of outdated assets and the explorer's Freshness page are all made from this table, so that
+they cannot disagree.
 """
 
 import dataclasses
@@ -26,7 +26,7 @@ from core.scoring.neighbours import VERSION as NEIGHBOURS_VERSION
 from core.walks.config import FIRST_ORDER_VERSION, SECOND_ORDER_VERSION
 
 RAW_CATALOG = "raw_catalog"
-"""The step that reads a source: its three assets come out of one reading, and none can be made alone."""
+"""The step that reads a source; it makes three assets at once, and none of them can be made alone."""
 
 _MODEL_INPUTS = {
     "products": "product_pairs",
@@ -35,7 +35,7 @@ _MODEL_INPUTS = {
     "walks": "walks",
     "node2vec_walks": "node2vec_walks",
 }
-"""Field of ``core.interfaces.Inputs`` → the asset that provides it."""
+"""Field of ``core.interfaces.Inputs`` → asset that provides it."""
 
 
 @dataclass(frozen=True)
@@ -45,12 +45,12 @@ class Stage:
     Attributes:
         asset: name with slashes, e.g. ``embeddings/skipgram``.
         group: heading under which the Dagster UI shows it.
-        description: for people, one or two sentences.
-        code_version: raised whenever the same inputs and settings give another result.
-        inputs: parameter of the function that makes the asset → the asset that it is given.
-        section: section of the settings that it is made with, None if it has none.
-        kinds: labels in the Dagster UI: what it is stored as or made with.
-        step: name of the step that makes it; several assets may come out of one step.
+        description: one or two sentences for the UI.
+        code_version: raised whenever the same inputs and settings give a different result.
+        inputs: parameter of the function that makes the asset → asset that is passed to it.
+        section: section of its settings, None if it has no settings.
+        kinds: labels in the Dagster UI, for its storage format or the library that makes it.
+        step: name of the step that makes it; a step may make several assets.
         reads_source: whether it is read from the category's source.
     """
 
@@ -68,27 +68,27 @@ class Stage:
         object.__setattr__(self, "step", self.step or self.asset)
 
     def section_of(self, category: Category) -> str | None:
-        """The section that this category's asset is made with: the built-in source has settings of its own."""
+        """The section of the asset's settings in a category; the built-in source has a section of its own."""
         return "sample" if self.reads_source and category.source == "sample" else self.section
 
     def settings(self, category: Category) -> dict[str, Any] | None:
-        """The settings that it would be made with now, by name; None if it has none."""
+        """The current settings of the asset by name; None if it has no settings."""
         section = self.section_of(category)
         return dataclasses.asdict(category.config(section)) if section else None
 
 
 def _catalog() -> Iterator[Stage]:
     for asset, description in (
-        ("raw_products", "One row per product with metadata, as read from the source."),
+        ("raw_products", "Products with metadata as read from the source, one row per product."),
         (
             "raw_orders",
             "Order lines as the source has them, returns included; empty if it holds none.",
         ),
         (
             "raw_relationships",
-            "What each product lists: also_bought, also_viewed, bought_together, or a team's own pairs.",
+            "What each product lists as also_bought, also_viewed or bought_together, or a team's own pairs.",
         ),
-        ("quarantine", "Lines that could not be read, with file, line number, reason and an excerpt."),
+        ("quarantine", "Lines of the source that could not be read, each with file, line number, reason and excerpt."),
     ):
         yield Stage(
             asset, "catalog", description, CATALOG_VERSION,
@@ -109,7 +109,8 @@ def _graph() -> Iterator[Stage]:
     yield Stage(
         "product_pairs",
         "pairs",
-        "Undirected weighted pairs: bought_together 1.2, also_bought 1.0, also_viewed 0.5, both directions summed.",
+        "Undirected pairs of products. By default bought_together weighs 1.2, also_bought 1.0 and also_viewed 0.5, and "
+        "both directions are added up.",
         PAIRS_VERSION,
         {
             "raw_products": "raw_products",
@@ -122,7 +123,7 @@ def _graph() -> Iterator[Stage]:
     yield Stage(
         "pair_split",
         "pairs",
-        "Training and validation pairs, uniform and degree-matched negatives, and whole products held out cold.",
+        "Training and validation pairs, uniform and degree-matched negatives, and products that are held out whole.",
         SPLIT_VERSION,
         {"product_pairs": "product_pairs"},
         "split",
@@ -131,7 +132,7 @@ def _graph() -> Iterator[Stage]:
     yield Stage(
         "product_graph",
         "graph",
-        "The weighted undirected graph of the training pairs, as CSR.",
+        "The weighted undirected graph of the training pairs, as a CSR matrix.",
         GRAPH_VERSION,
         {"pair_split": "pair_split"},
         kinds=("scipy",),
@@ -139,7 +140,7 @@ def _graph() -> Iterator[Stage]:
     yield Stage(
         "transition_matrix",
         "graph",
-        "Row-stochastic transition probabilities; the row of an isolated product is empty.",
+        "Row-stochastic transition probabilities of the graph; the row of an isolated product is empty.",
         GRAPH_VERSION,
         {"product_graph": "product_graph"},
         kinds=("scipy",),
@@ -147,7 +148,7 @@ def _graph() -> Iterator[Stage]:
     yield Stage(
         "walks",
         "graph",
-        "Weighted first-order random walks from every product that has a pair: int32 node ids, one walk a row.",
+        "Weighted first-order random walks from every product with a training pair; a row is a walk of int32 node ids.",
         FIRST_ORDER_VERSION,
         {"transition_matrix": "transition_matrix"},
         "walks",
@@ -156,7 +157,7 @@ def _graph() -> Iterator[Stage]:
     yield Stage(
         "node2vec_walks",
         "graph",
-        "Second-order random walks with return and in-out parameters p and q (node2vec), as int32 node ids.",
+        "Second-order random walks with return parameter p and in-out parameter q (node2vec), stored like walks.",
         SECOND_ORDER_VERSION,
         {"product_graph": "product_graph"},
         "node2vec_walks",
@@ -181,7 +182,7 @@ def _metrics(model: Model) -> Stage:
     return Stage(
         f"metrics/{model.name}",
         "metrics",
-        f"Link prediction, ranking and cold-start metrics of {model.name}, with intervals and curves.",
+        f"Link-prediction, ranking and cold-start metrics of {model.name}, with intervals and curves.",
         EVALUATION_VERSION,
         {"trained": f"embeddings/{model.name}", "split": "pair_split", "graph": "product_graph"},
         "evaluation",
@@ -193,7 +194,7 @@ def _neighbours(model: Model) -> Stage:
     return Stage(
         f"neighbours/{model.name}",
         "neighbours",
-        f"The closest products of every product according to {model.name}: the file a shop would load.",
+        f"The nearest products of every product according to {model.name}, in a file that a shop can load.",
         NEIGHBOURS_VERSION,
         {"trained": f"embeddings/{model.name}", "pairs": "product_pairs"},
         "neighbours",
@@ -206,7 +207,7 @@ def _projection(model: Model) -> Stage:
         f"projection/{model.name}",
         "projection",
         f"A two-dimensional map of the products by the vectors of {model.name}. "
-        "Made only for the models that the setting projection.models names.",
+        "It is made only for the models that the setting projection.models names.",
         PROJECTION_VERSION,
         {"trained": f"embeddings/{model.name}"},
         "projection",
@@ -218,7 +219,7 @@ def _leaderboard() -> Stage:
     return Stage(
         "leaderboard",
         "leaderboard",
-        "All models of the category side by side: one long table of category, model, protocol, metric and value.",
+        "The metrics of all models of the category in one long table, with one row per model, protocol and metric.",
         LEADERBOARD_VERSION,
         {name: f"metrics/{name}" for name in MODELS},
         kinds=("parquet",),
@@ -226,7 +227,7 @@ def _leaderboard() -> Stage:
 
 
 def stages() -> dict[str, Stage]:
-    """All assets by name, each after those that it is made from."""
+    """All assets by name, each after the assets that it is made from."""
     models = _parts_first()
     table = [
         *_catalog(),
@@ -241,39 +242,39 @@ def stages() -> dict[str, Stage]:
 
 
 def _parts_first() -> list[Model]:
-    """The registry's models, each after the models that it is built of."""
+    """The registry's models, each after the models that it is built from."""
     ordered: dict[str, Model] = {}
 
-    def place(model: Model) -> None:
+    def add(model: Model) -> None:
         for part in model.models:
-            place(MODELS[part])
+            add(MODELS[part])
         ordered.setdefault(model.name, model)
 
     for model in MODELS.values():
-        place(model)
+        add(model)
     return list(ordered.values())
 
 
 def stages_of(category: Category, maps: Iterable[str] = ()) -> dict[str, Stage]:
-    """The assets that a whole rebuild of a category makes.
+    """The assets that a complete rebuild of a category makes.
 
     Args:
-        category: it names the models whose maps are made.
-        maps: models whose maps are listed besides, because somebody has made them.
+        category: the category, whose settings name the models whose maps are made.
+        maps: models whose maps are included as well, because they exist already.
 
     Raises:
-        InputError: the category asks for the map of a model that has none.
+        InputError: the category asks for the map of a model that has no vectors.
     """
-    made = {f"projection/{name}" for name in (*wanted(category.config("projection")), *maps)}
-    return {name: stage for name, stage in stages().items() if stage.group != "projection" or name in made}
+    included = {f"projection/{name}" for name in (*wanted(category.config("projection")), *maps)}
+    return {name: stage for name, stage in stages().items() if stage.group != "projection" or name in included}
 
 
 def expected(category: Category, source: Mapping[str, Any] | None = None, maps: Iterable[str] = ()) -> list[Expected]:
-    """What the manifests of a whole rebuild would say, each after those that it is made from.
+    """The manifests that a complete rebuild would write, each after those of the asset's inputs.
 
     Args:
-        category: the partition.
-        source: state of its source; None where nothing is known about it, which counts as no change.
+        category: the category.
+        source: state of its source; None if it is unknown, which counts as no change.
         maps: see :func:`stages_of`.
     """
     return [

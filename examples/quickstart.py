@@ -1,7 +1,7 @@
 """From two tables to lists of products, in a few lines of Python: ``python examples/quickstart.py``.
 
-The tables are invented here; put your own in their place. A table is a pandas or polars DataFrame, a pyarrow Table, or
-the path of a CSV or Parquet file.
+The tables are synthetic; replace them by your own. A table is a pandas or polars DataFrame, a pyarrow Table, or the
+path of a CSV or Parquet file.
 """
 
 import tempfile
@@ -9,17 +9,17 @@ import tempfile
 from core import Recommender
 from core.sample import sample_catalog
 
-# A shop's two tables: which products are listed with which, and what the products are.
+# The two tables of a shop: pairs of products that are listed together, and the products themselves.
 catalog = sample_catalog(products=500, pairs_per_product=8)
 pairs = catalog.relationships.select(["product1", "product2", "relationship"]).to_pandas()
 products = catalog.products.to_pandas()
 
-# Without `model` it is the blend: the best and the slowest. Settings are those of the launchpad; the defaults suit
-# catalogues of a real size, this one is small.
+# The default model is the blend, the best and slowest one. The settings are those of the launchpad; this catalogue is
+# small, while the defaults suit catalogues of a real size.
 recommender = Recommender.fit(pairs, products, model="skipgram", dim=32, epochs=5)
 print(recommender)
 
-# What goes with a product, and what is like it.
+# Products that go with a product, and products that are like it.
 chosen = products["product_id"][0]
 titles = recommender.products.set_index("product_id")["title"]
 print(f"\n{chosen}: {titles[chosen]}")
@@ -27,12 +27,12 @@ goes_with, similar = recommender.goes_with(chosen, k=5), recommender.similar(cho
 for answer, lists in (("goes with", goes_with), ("is like", similar)):
     print(f"\n{answer}\n{lists.assign(title=lists['neighbour'].map(titles)).to_string(index=False)}")
 
-# How good it is: the model is trained again without the pairs on which it is measured.
+# The quality of the model, which is trained again without the pairs on which it is measured.
 metrics = recommender.evaluate(bootstrap=0)
 shown = metrics[metrics["metric"].isin(["roc_auc", "recall@10", "ndcg@10", "coverage@10"])]
 print(f"\n{shown[['protocol', 'subset', 'scoring', 'metric', 'value']].to_string(index=False)}")
 
-# A saved recommender is loaded in a moment; so is a model of a category that the pipeline materialized.
+# A saved recommender loads quickly, and so does a model of a category that the pipeline materialized.
 with tempfile.TemporaryDirectory() as folder:
     recommender.save(folder)
     again = Recommender.load(folder)

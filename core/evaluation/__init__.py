@@ -1,6 +1,6 @@
-"""All metrics of all models, from scores alone.
+"""All metrics of all models, computed from scores and lists alone.
 
-Importing this package is cheap; the scorers (and with them Numba) are loaded when something is evaluated.
+Importing this package is cheap, because the scorers and Numba are imported when something is evaluated.
 """
 
 from core.evaluation.leaderboard import LEADERBOARD, leaderboard, summary_line, to_markdown

@@ -1,8 +1,8 @@
 """Confidence intervals by resampling.
 
-What the intervals cover: which pairs (or source products) happened to be drawn into the validation set, for
-this one trained model. They do not cover training again with another seed or another split, and treat pairs as
-independent although pairs share products: they are the least by which a number can be off, not the most.
+The intervals cover the random choice of the validation pairs (or source products) for this one trained model. They do
+not cover training again with another seed or on another split, and they treat pairs as independent although pairs share
+products. The true uncertainty is therefore larger than an interval says.
 """
 
 from collections.abc import Mapping
@@ -21,11 +21,11 @@ Interval = tuple[float, float]
 def link_intervals(
     counts: Thresholds, metrics: Mapping[str, CountFormula], samples: int, rng: np.random.Generator
 ) -> dict[str, Interval]:
-    """Intervals of metrics over counts, such as ROC-AUC; positives and negatives are resampled apart.
+    """Intervals of metrics over counts, such as ROC-AUC; positives and negatives are resampled separately.
 
-    Drawing n pairs with replacement and counting them per score is one multinomial draw. Scores are merged
-    into at most 4,096 neighbouring groups of about equally many pairs first, which makes 200 samples of a
-    million pairs a matter of tenths of a second; the tiny shift that merging causes is taken out again.
+    Drawing n pairs with replacement and counting them per score is one multinomial draw. Neighbouring scores are first
+    merged into at most 4,096 groups of about equally many pairs, so that 200 samples of a million pairs take tenths of
+    a second; the small shift that the merging causes is corrected.
 
     Returns:
         metric → (low, high); empty if ``samples`` is 0 or a class is empty.
@@ -41,16 +41,16 @@ def link_intervals(
     drawn_tp = _resampled(merged_tp, samples, rng)
     drawn_fp = _resampled(merged_fp, samples, rng)
     intervals = {}
-    for name, metric in metrics.items():
-        shift = metric(counts.true_positives, counts.false_positives) - metric(merged_tp, merged_fp)
-        intervals[name] = _percentiles(np.clip(metric(drawn_tp, drawn_fp) + shift, 0, 1))
+    for name, formula in metrics.items():
+        shift = formula(counts.true_positives, counts.false_positives) - formula(merged_tp, merged_fp)
+        intervals[name] = _percentiles(np.clip(formula(drawn_tp, drawn_fp) + shift, 0, 1))
     return intervals
 
 
 def mean_intervals(values: np.ndarray, samples: int, rng: np.random.Generator) -> list[Interval] | None:
     """Intervals of the column means of ``values [n, m]`` under resampling of the rows.
 
-    NaN entries take no part in their column's mean. None if ``samples`` is 0 or there are no rows.
+    NaN entries do not count in the mean of their column. None if ``samples`` is 0 or there are no rows.
     """
     n = len(values)
     if not samples or not n:
@@ -73,6 +73,6 @@ def _percentiles(values: np.ndarray) -> Interval:
 
 
 def _resampled(cumulative: np.ndarray, samples: int, rng: np.random.Generator) -> np.ndarray:
-    """int64 ``[samples, groups]``: cumulative counts of as many pairs drawn with replacement."""
+    """int64 ``[samples, groups]``: cumulative counts after drawing the same number of pairs with replacement."""
     counts = np.diff(cumulative, prepend=0)
     return np.cumsum(rng.multinomial(cumulative[-1], counts / cumulative[-1], size=samples), axis=1)

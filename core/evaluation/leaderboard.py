@@ -1,4 +1,4 @@
-"""Metrics for people: one line for a log, one table for all models of a category."""
+"""Metrics for people: one line for a log and one table for all models of a category."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,16 +11,16 @@ from core.evaluation.result import METRICS, TIME
 from core.models import MODELS
 
 VERSION = "2"
-"""Raised whenever the same metrics give another table."""
+"""Raised whenever the same metrics give a different table."""
 
 LEADERBOARD = pa.schema([("category", pa.string()), *METRICS])
-"""``METRICS`` with the category in front, and seconds as metrics of the protocol ``time``."""
+"""``METRICS`` with the category as first column; seconds are metrics of the protocol ``time``."""
 
 _COLUMNS = tuple((metric, subset) for metric in DEFINITIONS if metric.heading for subset in metric.subsets)
-"""What stands in the table: a metric on a subset each."""
+"""The columns of the printed table: a metric and a subset of the pairs each."""
 
 _PHASES = {"training": "training", "probing": "probing", "setup": "set-up", "compilation": "compilation"}
-"""Phase → how it is called in the table's head."""
+"""Phase → its name in the table's header."""
 
 
 def leaderboard(
@@ -31,9 +31,9 @@ def leaderboard(
     """All metric tables of a category in one long table of schema ``LEADERBOARD``.
 
     Args:
-        evaluations: model → table of schema ``METRICS``; their order is kept.
-        category: name for the first column.
-        timing: model → phase → seconds of its training; models that are not there have no such rows.
+        evaluations: model → table of schema ``METRICS``; the order is kept.
+        category: value of the first column.
+        timing: model → phase → seconds of its training; a model that is missing gets no rows for its time.
     """
     times = [
         {"model": model, "protocol": TIME, "subset": ALL, "metric": phase, "value": seconds[phase]}
@@ -52,15 +52,16 @@ def to_markdown(long: pa.Table, info: Mapping[str, Mapping[str, Any]] | None = N
 
     Args:
         long: a leaderboard; models appear in its order.
-        info: model → ``Evaluation.info``; adds the fallback column and the numbers of pairs to the notes.
+        info: model → ``Evaluation.info``; with it the table has the column "unseen products", and the notes give the
+            numbers of pairs.
     """
     cells = {
         (row["model"], row["scoring"], row["protocol"], row["subset"], row["metric"]): row for row in long.to_pylist()
     }
     timed = any(key[2] == TIME for key in cells)
-    heads = ["model", "scoring", *(_heading(*column) for column in _COLUMNS)]
-    heads += ([f"seconds: {' + '.join(_PHASES.values())}"] if timed else []) + (["unseen products"] if info else [])
-    lines = [_line(heads), _line(["---", "---"] + ["---:"] * (len(_COLUMNS) + timed) + (["---"] if info else []))]
+    headings = ["model", "scoring", *(_heading(*column) for column in _COLUMNS)]
+    headings += ([f"seconds: {' + '.join(_PHASES.values())}"] if timed else []) + (["unseen products"] if info else [])
+    lines = [_line(headings), _line(["---", "---"] + ["---:"] * (len(_COLUMNS) + timed) + (["---"] if info else []))]
     for model, scoring in dict.fromkeys((key[0], key[1]) for key in cells if key[2] != TIME):
         values = [
             _cell(cells.get((model, scoring, metric.protocol, subset, metric.name))) for metric, subset in _COLUMNS
@@ -72,7 +73,7 @@ def to_markdown(long: pa.Table, info: Mapping[str, Mapping[str, Any]] | None = N
 
 
 def summary_line(metrics: pa.Table) -> str:
-    """The main numbers of one model's default scoring (its first) in one line for a log."""
+    """The main numbers of a model's default scoring (its first one), in one line for a log."""
     rows = metrics.to_pylist()
     if not rows:
         return "nothing was measured"
@@ -100,22 +101,24 @@ def _number(value: float | None, metric: Metric, subset: str) -> str:
 
 def _notes(models: Sequence[str], info: Mapping[str, Mapping[str, Any]] | None, timed: bool) -> list[str]:
     notes = [
-        "AUC is ROC-AUC; ± is half of the 95 % bootstrap interval over pairs (products, for the lists) and does not",
-        "cover training again. *seen*: both products have a training pair. Published negatives are drawn uniformly and",
-        "are easy: compare models by the degree-matched columns and the lists.",
+        "AUC is ROC-AUC. ± is half of the 95 % bootstrap interval over pairs (over products for the lists); it does",
+        "not cover training again. *seen*: both products have a training pair. Published negatives are drawn uniformly",
+        "and are easy, so compare models by the degree-matched columns and the lists.",
     ]
     if timed:
-        notes.append("The sum of the seconds is what the step that trains the model takes, whatever the scoring.")
+        notes.append(
+            "The seconds add up to the time of the step that trains the model; they do not depend on the scoring."
+        )
     article = [name for name, model in MODELS.items() if model.article and name in models]
     if article:
         notes += [
-            f"Settings, unless categories.yaml says otherwise: the article's for {', '.join(article)}; the recommended",
-            "preset, what measurement found best, for every other model.",
+            f"Unless categories.yaml says otherwise, {', '.join(article)} uses the settings of the article, and every",
+            "other model uses the recommended settings, which performed best in measurements.",
         ]
     if info:
         notes += [
-            "*unseen products*: `median`, a pair the model cannot place scores the median of its other scores;",
-            "`own`, the model's own answer counts.",
+            "*unseen products*: with `median`, a pair that the model cannot score gets the median of its other scores;",
+            "with `own`, the model's own score counts.",
         ]
         pairs = next(iter(info.values())).get("pairs", {})
         counted = [
@@ -137,7 +140,7 @@ def _cell(row: Mapping[str, Any] | None) -> str:
 
 
 def _seconds(cells: Mapping[Any, Mapping[str, Any]], model: str) -> str:
-    """The seconds of all phases, in the order of the head."""
+    """The seconds of all phases, in the order of the header."""
     rows = [cells.get((model, None, TIME, ALL, phase)) for phase in _PHASES]
     return "–" if None in rows else " + ".join(f"{row['value']:.1f}" for row in rows if row)
 

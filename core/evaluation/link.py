@@ -1,4 +1,4 @@
-"""Link prediction: how well scores tell positive from negative pairs."""
+"""Link prediction: how well scores separate positive from negative pairs."""
 
 from dataclasses import dataclass
 
@@ -7,12 +7,12 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Thresholds:
-    """What is told apart at every distinct score, from the highest to the lowest.
+    """Counts of both classes at every distinct score, from the highest to the lowest.
 
     Attributes:
         score: float32 ``[t]``, strictly descending.
-        true_positives: int64 ``[t]``: positives that score at least ``score``.
-        false_positives: int64 ``[t]``: negatives that do.
+        true_positives: int64 ``[t]``: number of positives that score at least ``score``.
+        false_positives: int64 ``[t]``: number of negatives that score at least ``score``.
     """
 
     score: np.ndarray
@@ -21,15 +21,17 @@ class Thresholds:
 
     @property
     def positives(self) -> int:
+        """Number of all positives."""
         return int(self.true_positives[-1]) if len(self.score) else 0
 
     @property
     def negatives(self) -> int:
+        """Number of all negatives."""
         return int(self.false_positives[-1]) if len(self.score) else 0
 
 
 def thresholds(positive: np.ndarray, negative: np.ndarray) -> Thresholds:
-    """Count both classes at every distinct score; ties are one threshold.
+    """Count both classes at every distinct score; equal scores form one threshold.
 
     Args:
         positive, negative: finite scores, any lengths.
@@ -59,10 +61,10 @@ def roc_auc(true_positives: np.ndarray, false_positives: np.ndarray) -> np.ndarr
 
 
 def average_precision(true_positives: np.ndarray, false_positives: np.ndarray) -> np.ndarray:
-    """Sum over thresholds of (increase in recall) * precision, without interpolation; arguments as
-    ``roc_auc``.
+    """Sum over thresholds of (increase in recall) * precision, without interpolation.
 
-    The definition of scikit-learn's ``average_precision_score``. NaN where there are no positives.
+    This is the definition of scikit-learn's ``average_precision_score``. The arguments are those of ``roc_auc``; the
+    result is NaN where there are no positives.
     """
     tp, fp = true_positives.astype(np.float64), false_positives.astype(np.float64)
     precision = tp / np.maximum(tp + fp, 1)
@@ -72,13 +74,13 @@ def average_precision(true_positives: np.ndarray, false_positives: np.ndarray) -
 def operating_points(counts: Thresholds, limit: int) -> dict[str, np.ndarray]:
     """Columns of ``CURVES`` at no more than ``limit`` (≥ 10) thresholds.
 
-    The thresholds are spread evenly along the ROC curve, measured by recall + false positive rate, so that
-    every stretch in which pairs are gained or lost is there, however narrow its range of scores; the ends of
-    the curve and the best F1 are always kept.
+    The thresholds are spread evenly along the ROC curve, measured by recall + false positive rate, so that every part
+    of the curve on which the counts change is covered, however narrow its range of scores. The ends of the curve and
+    the best F1 are always kept.
 
     Returns:
-        float64 columns ``threshold`` (NaN in the first row: call none related), ``precision``, ``recall``,
-        ``f1`` and ``false_positive_rate``; all empty where a class is empty.
+        float64 columns ``threshold``, ``precision``, ``recall``, ``f1`` and ``false_positive_rate``. In the first row
+        the threshold is NaN and no pair is called related. All columns are empty where a class is empty.
     """
     tp = np.concatenate([[0], counts.true_positives])
     fp = np.concatenate([[0], counts.false_positives])
@@ -107,17 +109,17 @@ def operating_points(counts: Thresholds, limit: int) -> dict[str, np.ndarray]:
 def histogram(
     positive: np.ndarray, negative: np.ndarray, heavy_tailed: bool, bins: int = 50
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Counts of both classes over the same bins.
+    """Count both classes in the same bins.
 
     Args:
         positive, negative: finite scores.
-        heavy_tailed: scores ≥ 0 without a bound (counts, products of degrees): bins are equally wide in
-            asinh(score / median of the positive values), linear near 0 and logarithmic above the median.
+        heavy_tailed: whether scores are ≥ 0 without a bound (counts, products of degrees). Bins then are equally wide
+            in asinh(score / median of the positive values), which is linear near 0 and logarithmic above the median.
         bins: number of bins.
 
     Returns:
-        float64 edges ``[bins + 1]`` and int64 counts of positives and negatives ``[bins]``. Empty if there
-        are no scores.
+        float64 edges ``[bins + 1]`` and int64 counts of positives and negatives ``[bins]``; all of them are empty if
+        there are no scores.
     """
     scores = np.concatenate([positive, negative]).astype(np.float64)
     if not len(scores):
@@ -126,10 +128,10 @@ def histogram(
     if heavy_tailed and high > 0:
         unit = np.median(scores[scores > 0])
         edges = unit * np.sinh(np.linspace(np.arcsinh(low / unit), np.arcsinh(high / unit), bins + 1))
-        edges[0], edges[-1] = low, high  # undo rounding: the extreme scores must fall inside
+        edges[0], edges[-1] = low, high  # undo rounding, so that the extreme scores fall inside
     else:
         edges = np.linspace(low, high, bins + 1)
-    if not np.all(np.diff(edges) > 0):  # one single score
+    if not np.all(np.diff(edges) > 0):  # there is only one distinct score
         edges = np.linspace(low - 0.5, low + 0.5, bins + 1)
     return edges, np.histogram(positive, edges)[0], np.histogram(negative, edges)[0]
 

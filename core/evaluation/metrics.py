@@ -1,6 +1,7 @@
-"""Every metric: its formula, and what people are told about it.
+"""Every metric: its formula, its names, and how it is shown.
 
-Evaluation measures what :data:`DEFINITIONS` lists; the leaderboard, the log and the explorer show the same entries.
+The evaluation measures the entries of :data:`DEFINITIONS`; the leaderboard, the log and the explorer show the same
+entries.
 """
 
 from collections.abc import Callable
@@ -11,7 +12,7 @@ import numpy as np
 from core.evaluation.link import average_precision, roc_auc
 
 VERSION = "1"
-"""Raised whenever the same model gets other numbers, or numbers of other metrics."""
+"""Raised whenever the same model gets different numbers, or other metrics are measured."""
 
 PUBLISHED = "published"
 """Link prediction against uniform negatives of validation products, as in the article."""
@@ -22,23 +23,22 @@ RANKING = "ranking"
 COLD_START = "cold_start"
 """Pairs of products that were held out whole."""
 ALL, SEEN = "all", "seen"
-"""Subsets of the pairs: all of them, or those whose two products both have a training pair."""
-
+"""Subsets of the pairs: all pairs, or the pairs of two products that both have a training pair."""
 
 CountFormula = Callable[[np.ndarray, np.ndarray], np.ndarray]
-"""From cumulative counts of true and false positives, ``[..., t]`` each, to float64 ``[...]``."""
+"""A function from cumulative counts of true and false positives, ``[..., t]`` each, to float64 ``[...]``."""
 
 
 @dataclass(frozen=True)
 class Lists:
-    """The lists of one model that are judged.
+    """The lists of one model that are evaluated.
 
     Attributes:
         nodes: int32 ``[s, k]``: the listed nodes, best first; -1 marks an empty place.
-        hits: bool ``[s, k]``: which of them are targets.
+        hits: bool ``[s, k]``: which of the listed nodes are targets.
         n_targets: int64 ``[s]``: number of targets of each source, at least 1.
         degree: int64 ``[n_nodes]``: degree of every node in the training graph.
-        n_candidates: number of products that the model could list.
+        n_candidates: number of products that the model can list.
     """
 
     nodes: np.ndarray
@@ -57,12 +57,12 @@ class Metric:
         protocol: the protocol under which it is measured.
         title: its name for people.
         better: which values are better: ``higher``, ``lower`` or ``neither``.
-        digits: digits behind the decimal point that are worth showing.
-        heading: its heading in the printed leaderboard; empty if it does not stand there.
-        main: whether a table that has no room for all metrics shows it.
-        per_list: formula that gives a value for each list; the metric is their mean, and its interval follows.
-        of_lists: formula over all lists together.
-        of_counts: formula over cumulative counts of true and false positives.
+        digits: number of decimal places that are shown.
+        heading: its heading in the printed leaderboard; empty if the leaderboard leaves it out.
+        main: whether tables show it that have no room for all metrics.
+        per_list: formula that gives a value for each list; the metric is the mean of these values.
+        of_lists: formula that gives one value for all lists together.
+        of_counts: formula that gives a value for cumulative counts of true and false positives.
     """
 
     name: str
@@ -83,20 +83,22 @@ class Metric:
 
 
 def recall(hits: np.ndarray, n_targets: np.ndarray, k: int) -> np.ndarray:
-    """float64 ``[s]``: targets among the first k places over min(k, number of targets)."""
-    return hits[:, :k].sum(axis=1) / np.minimum(k, n_targets)
+    """float64 ``[s]``: number of targets among the first k places, divided by min(k, number of targets)."""
+    share: np.ndarray = hits[:, :k].sum(axis=1) / np.minimum(k, n_targets)
+    return share
 
 
 def ndcg(hits: np.ndarray, n_targets: np.ndarray, k: int) -> np.ndarray:
-    """float64 ``[s]``: normalized discounted cumulative gain of binary relevance (Järvelin and Kekäläinen,
-    2002).
+    """float64 ``[s]``: normalized discounted cumulative gain of binary relevance (Järvelin and Kekäläinen, 2002).
 
     A target at rank r gains 1 / log2(r + 1); the ideal list has targets in all of its first min(k, targets)
     places.
     """
     gain = 1 / np.log2(np.arange(2, k + 2))
     width = min(k, hits.shape[1])
-    return hits[:, :width] @ gain[:width] / np.cumsum(gain)[np.minimum(k, n_targets) - 1]
+    ideal = np.cumsum(gain)[np.minimum(k, n_targets) - 1]
+    normalized: np.ndarray = hits[:, :width] @ gain[:width] / ideal
+    return normalized
 
 
 def reciprocal_rank(hits: np.ndarray, k: int) -> np.ndarray:
@@ -106,8 +108,9 @@ def reciprocal_rank(hits: np.ndarray, k: int) -> np.ndarray:
 
 
 def coverage(lists: np.ndarray, n_candidates: int) -> float:
-    """Distinct products in the lists over the most there could be: min(places, products the model could
-    list).
+    """Number of distinct products in the lists, divided by the largest number possible.
+
+    That is min(number of places, number of products that the model can list).
     """
     possible = min(lists.size, n_candidates)
     return len(np.unique(lists[lists >= 0])) / possible if possible else float("nan")
@@ -117,7 +120,7 @@ def popularity_bias(lists: np.ndarray, degree: np.ndarray) -> np.ndarray:
     """float64 ``[s]``: mean degree percentile of the listed products; NaN for an empty list.
 
     The percentile of a product is the share of products with a training pair that have a smaller degree, plus half
-    the share with the same: 0.5 is what lists drawn uniformly from these products would have on average.
+    the share that have the same degree. Lists drawn uniformly from these products have a mean of 0.5.
     """
     present = np.sort(degree[degree > 0])
     below, upto = (np.searchsorted(present, degree, side=side) for side in ("left", "right"))
@@ -161,19 +164,19 @@ DEFINITIONS: tuple[Metric, ...] = (
     Metric("roc_auc_uniform", COLD_START, "ROC-AUC, uniform negatives", of_counts=roc_auc),
     Metric("recall@10", COLD_START, "Recall@10", per_list=lambda lists: recall(lists.hits, lists.n_targets, 10)),
 )  # fmt: skip
-"""All metrics in the order in which they are shown; the first of a protocol is the one to rank models by."""
+"""All metrics in the order in which they are shown; the first metric of a protocol ranks the models."""
 
 
 def of_protocol(protocol: str) -> list[Metric]:
-    """The metrics measured under a protocol, in the order in which they are shown."""
+    """The metrics of a protocol, in the order in which they are shown."""
     return [metric for metric in DEFINITIONS if metric.protocol == protocol]
 
 
 def of_counts(protocol: str) -> dict[str, CountFormula]:
-    """The formulas over counts among a protocol's metrics, by the metric's name."""
+    """The formulas over counts of a protocol: metric → formula."""
     return {metric.name: metric.of_counts for metric in of_protocol(protocol) if metric.of_counts is not None}
 
 
 def title(name: str) -> str:
-    """What people call the metric of this name; the name itself if no metric has it."""
+    """The title of the metric with this name, or the name itself if there is no such metric."""
     return next((metric.title for metric in DEFINITIONS if metric.name == name), name)

@@ -1,4 +1,4 @@
-"""The learning-curve probe: one number about half-trained vectors, cheap enough to take between batches."""
+"""The learning-curve probe: one number for half-trained vectors, cheap enough to compute between batches."""
 
 import numpy as np
 
@@ -6,17 +6,17 @@ from core.evaluation.link import roc_auc, thresholds
 from core.pairs.split import PairSplit
 
 _BLOCK = 2_048
-"""Pairs scored at a time: their rows stay in the processor's cache."""
+"""Number of pairs scored at a time, so that their rows stay in the processor's cache."""
 
 
 class AucProbe:
-    """A fixed sample of pairs; see ``core.interfaces.Probe``.
+    """ROC-AUC on a fixed sample of pairs; see ``core.interfaces.Probe``.
 
-    Scores are center_context ones if there is a context, else center_center ones; of inner products the native ones.
+    Pairs are scored by center_context if there is a context, else by center_center; without ``cosine``, by native.
 
     Args:
         positive: int ``[2, p]``: source and target nodes of related pairs.
-        negative: int ``[2, n]``: of unrelated ones.
+        negative: int ``[2, n]``: source and target nodes of unrelated pairs.
     """
 
     def __init__(self, positive: np.ndarray, negative: np.ndarray) -> None:
@@ -34,7 +34,7 @@ class AucProbe:
             block = slice(first, first + _BLOCK)
             source, target = self._source[block], self._target[block]
             scores[block] = score(center[source], other[target])
-            if cosine and context is not None:  # inner products are the model's own score, which is symmetric
+            if cosine and context is not None:  # an inner product is the native score, which is symmetric already
                 scores[block] += score(center[target], other[source])
         if not np.isfinite(scores).all():
             return float("nan")
@@ -43,7 +43,7 @@ class AucProbe:
 
 
 def auc_probe(split: PairSplit, seed: int = 42, size: int = 20_000) -> AucProbe:
-    """A probe on at most ``size`` held-out pairs and as many published negatives, both products in train."""
+    """A probe on at most ``size`` held-out pairs and as many uniform negatives, of products with a training pair."""
     in_train = np.zeros(split.n_nodes, dtype=bool)
     in_train[split.train.source] = in_train[split.train.target] = True
     rng = np.random.default_rng(seed)
@@ -59,12 +59,13 @@ def auc_probe(split: PairSplit, seed: int = 42, size: int = 20_000) -> AucProbe:
 
 
 def _inner_product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """float32 ``[m]``."""
+    """float32 ``[m]`` inner products of rows."""
     product: np.ndarray = np.einsum("ij,ij->i", a, b)
     return product
 
 
 def _cosine(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """float32 ``[m]`` cosines of rows; 0 where a row is zero."""
-    length = np.sqrt(np.einsum("ij,ij->i", a, a) * np.einsum("ij,ij->i", b, b))
-    return np.einsum("ij,ij->i", a, b) / np.where(length == 0, np.float32(1), length)
+    length = np.sqrt(_inner_product(a, a) * _inner_product(b, b))
+    cosine: np.ndarray = _inner_product(a, b) / np.where(length == 0, np.float32(1), length)
+    return cosine

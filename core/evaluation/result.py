@@ -1,4 +1,4 @@
-"""What an evaluation is configured by and what it returns."""
+"""Settings and results of an evaluation."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,7 +8,7 @@ import pyarrow as pa
 from core.settings import setting
 
 TIME = "time"
-"""Seconds that the model's training step took, a metric for every phase of ``core.clock.PHASES``; in leaderboards."""
+"""The protocol of a leaderboard whose metrics are the seconds of each phase of a model's training step."""
 
 METRICS = pa.schema(
     [
@@ -17,7 +17,7 @@ METRICS = pa.schema(
         ("subset", pa.string()),  # all | seen
         ("scoring", pa.string()),  # center_center | center_context | native
         ("metric", pa.string()),
-        ("value", pa.float64()),  # null where it is undefined (no pair to measure on)
+        ("value", pa.float64()),  # null where it is undefined because there are no pairs
         ("low", pa.float64()),  # 95 % bootstrap interval; null where there is none
         ("high", pa.float64()),
     ]
@@ -29,10 +29,10 @@ CURVES = pa.schema(
         ("protocol", pa.string()),  # published | degree_matched
         ("subset", pa.string()),
         ("scoring", pa.string()),
-        # One row is one operating point: pairs that score at least ``threshold`` are called related. The
-        # first row of a curve calls none (threshold null, precision 1 by convention), the last one all. The
-        # same rows, in this order, draw the ROC curve (recall over false_positive_rate), the precision-recall
-        # curve and precision, recall and F1 by threshold.
+        # A row is an operating point: pairs that score at least ``threshold`` are called related. At the first row of
+        # a curve no pair is called related (threshold null, precision 1 by convention), at the last row all pairs are.
+        # The same rows, in this order, draw the ROC curve (recall over false_positive_rate), the precision-recall
+        # curve, and precision, recall and F1 by threshold.
         ("threshold", pa.float64()),
         ("precision", pa.float64()),
         ("recall", pa.float64()),
@@ -47,9 +47,9 @@ SCORES = pa.schema(
         ("protocol", pa.string()),  # published | degree_matched
         ("scoring", pa.string()),
         ("label", pa.string()),  # positive | negative
-        ("low", pa.float64()),  # low <= score < high, in the last bin <= high
+        ("low", pa.float64()),  # low <= score < high; in the last bin score <= high
         ("high", pa.float64()),
-        ("count", pa.int64()),  # pairs the model can place; fill-in scores of the others are left out
+        ("count", pa.int64()),  # pairs that the model can score; others are not counted
     ]
 )
 
@@ -58,9 +58,13 @@ SCORES = pa.schema(
 class EvaluationConfig:
     """Settings of the evaluation."""
 
-    bootstrap: int = setting(200, "bootstrap samples behind the 95 % intervals; 0 = no intervals", ge=0, le=10_000)
-    ranking_sources: int = setting(2000, "products whose top-k lists are judged, drawn at random", ge=1, le=1_000_000)
-    curve_points: int = setting(200, "most points kept of a curve", ge=10, le=100_000)
+    bootstrap: int = setting(
+        200, "Number of bootstrap samples for the 95 % intervals; 0 gives no intervals.", ge=0, le=10_000
+    )
+    ranking_sources: int = setting(
+        2000, "Number of products, drawn at random, whose top-k lists are evaluated.", ge=1, le=1_000_000
+    )
+    curve_points: int = setting(200, "Maximum number of points kept per curve.", ge=10, le=100_000)
 
 
 @dataclass(frozen=True)
@@ -71,10 +75,10 @@ class Evaluation:
         metrics: table of schema ``METRICS``.
         curves: table of schema ``CURVES``.
         scores: histograms, table of schema ``SCORES``.
-        info: JSON-able: ``seconds``; ``fallback`` (``median`` or ``own``: how pairs the model cannot place
-            are scored); ``pairs``: protocol → subset → numbers of ``positives`` and ``negatives``;
-            ``unplaced``: protocol → share of its pairs that the model cannot place; ``sources``: protocol →
-            number of lists judged; ``timing``: phase → seconds of the training, if it is known.
+        info: JSON-able facts: ``seconds``; ``fallback``: how pairs that the model cannot place are scored (``median``
+            or ``own``); ``pairs``: protocol → subset → numbers of ``positives`` and ``negatives``; ``unplaced``:
+            protocol → share of its pairs that the model cannot place; ``sources``: protocol → number of lists that
+            were evaluated; ``timing``: phase → seconds of the training, if they are known.
     """
 
     metrics: pa.Table

@@ -1,4 +1,4 @@
-"""One model's evaluation from beginning to end."""
+"""The evaluation of one model from beginning to end."""
 
 import time
 from collections.abc import Sequence
@@ -29,7 +29,8 @@ from core.pairs.ranking_task import RankingTask, cold_task, ranking_task
 from core.pairs.split import PairSplit
 from core.progress import Progress, silent
 
-_LONGEST_LIST = 20
+_LIST_LENGTH = 20
+"""Length of the lists that are evaluated."""
 
 
 def evaluate(
@@ -44,35 +45,32 @@ def evaluate(
 ) -> Evaluation:
     """Measure a trained model by all of its scorings under all protocols.
 
-    ``published`` and ``degree_matched`` (``roc_auc``, ``average_precision``): held-out pairs against the
-    split's two kinds of negatives; subset ``seen`` keeps the pairs of which both products have a training
-    pair, whatever the model. A pair the model cannot place (``Scorer.seen``) scores the median of what the
-    protocol's other pairs score, the article's rule, unless the model's ``fallback`` is ``own``: then its
-    score is taken as it is.
+    ``published`` and ``degree_matched`` compare held-out pairs with the split's two kinds of negatives. The subset
+    ``seen`` keeps the pairs whose two products both have a training pair, whatever the model. A pair that the model
+    cannot place (``Scorer.seen``) gets the median score of the protocol's other pairs, which is the article's rule,
+    unless the model's ``fallback`` is ``own``: then its score is used as it is.
 
-    ``ranking``: lists for a sample of products with a training and a held-out pair, training pairs left out.
-    ``recall@k``, ``ndcg@k`` and ``mrr@k`` are means over these products; ``mrr`` is ``mrr@20``, for lists are
-    judged to rank 20; ``coverage@10`` is the number of distinct products listed over the most there could be;
-    ``popularity_bias@10`` is the mean degree percentile of the listed products. All in 0..1.
+    ``ranking`` evaluates lists of 20 for a sample of products with a training and a held-out pair. Training pairs are
+    left out of the lists. Metrics with a value per list are means over these products.
 
-    ``cold_start``, if the split has cold pairs: ``roc_auc`` against degree-matched and ``roc_auc_uniform``
-    against uniform negatives of the same cold products, ``recall@10`` of their lists. A model that cannot
-    place cold products gives them equal scores and no lists: 0.5 and 0 by construction.
+    ``cold_start`` is measured if the split has cold pairs. It compares them with degree-matched and with uniform
+    negatives of the same cold products, and evaluates the lists of these products. A model that cannot place cold
+    products gives them equal scores and empty lists, hence 0.5 and 0 by construction.
 
     Args:
         model: the model's registry entry.
         trained: what it learned from the training part of ``split``.
         split: the pairs, the same for every model.
-        graph: graph of the training pairs.
+        graph: the graph of the training pairs.
         config: settings.
-        seed: of the sample of ranking sources (the same for every model) and the bootstrap.
+        seed: seed of the sample of ranking sources (the same for every model) and of the bootstrap.
         threads: CPU threads; they do not change the result.
         progress: reports evaluation steps.
 
     Raises:
         InputError: the model's scores are not finite (its training diverged).
     """
-    # Numba comes with the scorers; whoever only reads evaluations (the explorer) need not wait for it.
+    # The scorers import Numba, which code that only reads evaluations (the explorer) should not wait for.
     from core.scoring.factory import scorer
 
     started = time.perf_counter()
@@ -83,19 +81,19 @@ def evaluate(
     steps, done = 3 * len(model.scorings), 0
     progress("evaluation", done, steps, "steps")
     for scoring in model.scorings:
-        one = scorer(model, trained, scoring, threads)
-        positive = _score(one, split.validation.source, split.validation.target, in_train, model)
+        pair_scorer = scorer(model, trained, scoring, threads)
+        positive = _score(pair_scorer, split.validation.source, split.validation.target, in_train, model)
         for protocol, source, target in (
             (PUBLISHED, split.uniform_negatives.source, split.uniform_negatives.target),
             (DEGREE_MATCHED, split.degree_matched_negatives.source, split.degree_matched_negatives.target),
         ):
-            negative = _score(one, source, target, in_train, model)
+            negative = _score(pair_scorer, source, target, in_train, model)
             _link_prediction(results, model, protocol, scoring, positive, negative, config.curve_points)
         progress("evaluation", done := done + 1, steps, "steps")
-        _ranking(results, scoring, one, task, graph)
+        _ranking(results, scoring, pair_scorer, task, graph)
         progress("evaluation", done := done + 1, steps, "steps")
         if cold is not None:
-            _cold_start(results, model, scoring, one, split, cold, graph, in_train)
+            _cold_start(results, model, scoring, pair_scorer, split, cold, graph, in_train)
         progress("evaluation", done := done + 1, steps, "steps")
     info = {
         "seconds": time.perf_counter() - started,
@@ -111,7 +109,13 @@ def evaluate(
 
 @dataclass(frozen=True)
 class _Scored:
-    """Pairs of one label: float32 scores; can the model place them; do both products have a training pair."""
+    """Pairs of one label.
+
+    Attributes:
+        scores: float32 ``[m]``.
+        placed: bool ``[m]``: the model can place both products.
+        in_train: bool ``[m]``: both products have a training pair.
+    """
 
     scores: np.ndarray
     placed: np.ndarray
@@ -165,9 +169,9 @@ class _Results:
         return pa.table({**constant, **numbers}, schema=schema)
 
 
-def _score(one: Scorer, source: np.ndarray, target: np.ndarray, in_train: np.ndarray, model: Model) -> _Scored:
-    scores = one.score_pairs(source, target)
-    placed = one.seen[source] & one.seen[target]
+def _score(pair_scorer: Scorer, source: np.ndarray, target: np.ndarray, in_train: np.ndarray, model: Model) -> _Scored:
+    scores = pair_scorer.score_pairs(source, target)
+    placed = pair_scorer.seen[source] & pair_scorer.seen[target]
     if not np.isfinite(scores[placed]).all():
         raise InputError(
             f"embeddings of {model.name}: they are not finite numbers, so the training has diverged; "
@@ -177,7 +181,7 @@ def _score(one: Scorer, source: np.ndarray, target: np.ndarray, in_train: np.nda
 
 
 def _filled(model: Model, *sides: _Scored) -> list[np.ndarray]:
-    """Scores of all pairs, those the model cannot place included."""
+    """Scores of all pairs, including those that the model cannot place."""
     if model.fallback == "own":
         return [side.scores for side in sides]
     placed = np.concatenate([side.scores[side.placed] for side in sides])
@@ -208,33 +212,33 @@ def _link_prediction(
         results.pairs.setdefault(protocol, {})[subset] = numbers
     own = model.fallback == "own"
     shown = [side.scores if own else side.scores[side.placed] for side in (positive, negative)]
-    edges, *both = histogram(shown[0], shown[1], heavy_tailed=scoring == NATIVE)
-    for label, count in zip(("positive", "negative"), both, strict=True):
+    edges, *counts_by_label = histogram(shown[0], shown[1], heavy_tailed=scoring == NATIVE)
+    for label, count in zip(("positive", "negative"), counts_by_label, strict=True):
         results.histogram(protocol, scoring, label, edges, count)
     results.unplaced[protocol] = _unplaced(positive, negative)
 
 
-def _ranking(results: _Results, scoring: str, one: Scorer, task: RankingTask, graph: ProductGraph) -> None:
-    lists, _ = one.top_k(task.sources, _LONGEST_LIST, mask=graph.adjacency()[task.sources])
-    _judge(results, RANKING, scoring, one, task, lists, graph)
+def _ranking(results: _Results, scoring: str, pair_scorer: Scorer, task: RankingTask, graph: ProductGraph) -> None:
+    lists, _ = pair_scorer.top_k(task.sources, _LIST_LENGTH, mask=graph.adjacency()[task.sources])
+    _measure_lists(results, RANKING, scoring, pair_scorer, task, lists, graph)
 
 
 def _cold_start(
     results: _Results,
     model: Model,
     scoring: str,
-    one: Scorer,
+    pair_scorer: Scorer,
     split: PairSplit,
     task: RankingTask,
     graph: ProductGraph,
     in_train: np.ndarray,
 ) -> None:
-    positive = _score(one, split.cold_pairs.source, split.cold_pairs.target, in_train, model)
+    positive = _score(pair_scorer, split.cold_pairs.source, split.cold_pairs.target, in_train, model)
     for (name, formula), target in zip(
         of_counts(COLD_START).items(), (split.cold_degree_matched, split.cold_uniform), strict=True
     ):
         drawn = target >= 0
-        negative = _score(one, split.cold_pairs.source[drawn], target[drawn], in_train, model)
+        negative = _score(pair_scorer, split.cold_pairs.source[drawn], target[drawn], in_train, model)
         counts = thresholds(*_filled(model, positive, negative))
         value = float(formula(counts.true_positives, counts.false_positives))
         interval = link_intervals(counts, {name: formula}, results.samples, results.rng).get(name)
@@ -243,22 +247,22 @@ def _cold_start(
             numbers = {"positives": len(positive.scores), "negatives": len(negative.scores)}
             results.pairs[COLD_START] = {ALL: numbers}
             results.unplaced[COLD_START] = _unplaced(positive, negative)
-    lists, _ = one.top_k(task.sources, _LONGEST_LIST)
-    _judge(results, COLD_START, scoring, one, task, lists, graph)
+    lists, _ = pair_scorer.top_k(task.sources, _LIST_LENGTH)
+    _measure_lists(results, COLD_START, scoring, pair_scorer, task, lists, graph)
 
 
-def _judge(
+def _measure_lists(
     results: _Results,
     protocol: str,
     scoring: str,
-    one: Scorer,
+    pair_scorer: Scorer,
     task: RankingTask,
     nodes: np.ndarray,
     graph: ProductGraph,
 ) -> None:
-    """Every metric of the protocol that looks at lists; a mean is over the sources that have a value."""
-    lists = Lists(nodes, task.hits(nodes), task.n_targets, graph.degree, int(one.seen.sum()))
-    per_list = {m.name: m.per_list(lists) for m in of_protocol(protocol) if m.per_list is not None}
+    """Measure the protocol's metrics of lists; a mean is taken over the sources that have a value."""
+    lists = Lists(nodes, task.hits(nodes), task.n_targets, graph.degree, int(pair_scorer.seen.sum()))
+    per_list = {metric.name: metric.per_list(lists) for metric in of_protocol(protocol) if metric.per_list is not None}
     values = np.column_stack(list(per_list.values()))
     intervals: Sequence[Interval | None] = (
         mean_intervals(values, results.samples, results.rng) or [None] * values.shape[1]

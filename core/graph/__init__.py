@@ -1,4 +1,4 @@
-"""The product graph: its matrices, paths in it, and what it looks like as a whole."""
+"""The product graph: its matrices, its paths and its statistics."""
 
 from core.graph.csr import VERSION, ProductGraph, build_graph, transition_matrix
 

@@ -6,12 +6,12 @@ import numpy as np
 import scipy.sparse as sp
 
 VERSION = "1"
-"""Raised whenever the same pairs give another graph or transition matrix."""
+"""Raised whenever the same pairs give a different graph or transition matrix."""
 
 
 @dataclass(frozen=True)
 class ProductGraph:
-    """An undirected weighted graph in CSR form; every edge stands in both directions.
+    """An undirected weighted graph in CSR form; every edge is stored in both directions.
 
     Attributes:
         indptr: int64 ``[n_nodes + 1]``.
@@ -25,6 +25,7 @@ class ProductGraph:
 
     @property
     def n_nodes(self) -> int:
+        """Number of nodes, including isolated ones."""
         return len(self.indptr) - 1
 
     @property
@@ -44,10 +45,10 @@ class ProductGraph:
 
 
 def build_graph(n_nodes: int, source: np.ndarray, target: np.ndarray, weight: np.ndarray) -> ProductGraph:
-    """Build the symmetric graph of undirected pairs; repeated pairs add their weights up.
+    """Build the symmetric graph of undirected pairs; the weights of repeated pairs are added up.
 
     Args:
-        n_nodes: number of nodes, isolated ones included.
+        n_nodes: number of nodes, including isolated ones.
         source, target: int32 ``[m]`` node ids; self pairs are not allowed.
         weight: float32 ``[m]``, positive and finite.
 
@@ -71,12 +72,12 @@ def build_graph(n_nodes: int, source: np.ndarray, target: np.ndarray, weight: np
 def transition_matrix(graph: ProductGraph) -> sp.csr_matrix:
     """Row-stochastic matrix P with P[i, j] = w[i, j] / sum_j w[i, j].
 
-    The row of a product without neighbours stays empty instead of getting a self loop: no walk can start there,
-    and a loop would only teach a model that the product goes with itself.
+    The row of a product without neighbours stays empty instead of getting a self loop. No walk can start there, and a
+    loop would only teach a model that the product goes with itself.
 
     Returns:
-        float64 CSR ``[n_nodes, n_nodes]``: rows sum to 1 within 1e-12 (0 for isolated nodes); float64 because a
-        hub's row of 1e5 float32 probabilities drifts by more than a chi-square test forgives.
+        float64 CSR ``[n_nodes, n_nodes]``: rows sum to 1 within 1e-12 (0 for isolated nodes). It is float64 because
+        rounding 1e5 float32 probabilities of a hub shifts the row by more than a chi-square test tolerates.
     """
     weights = graph.weights.astype(np.float64)
     sums = np.bincount(np.repeat(np.arange(graph.n_nodes), graph.degree), weights, minlength=graph.n_nodes)

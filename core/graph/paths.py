@@ -1,4 +1,4 @@
-"""Why two products belong together: their shared neighbours and the strongest paths between them."""
+"""Explanations why two products belong together: shared neighbours and the strongest paths between them."""
 
 import itertools
 import math
@@ -15,9 +15,9 @@ class GraphPath:
     """A path without repeated nodes.
 
     Attributes:
-        nodes: first to last.
-        weights: of each step's edge.
-        steps: transition probability of each step, w[a, b] / sum_c w[a, c].
+        nodes: the nodes from first to last.
+        weights: the weight of the edge of each step.
+        steps: the transition probability of each step, w[a, b] / sum_c w[a, c].
     """
 
     nodes: tuple[int, ...]
@@ -26,17 +26,17 @@ class GraphPath:
 
     @property
     def probability(self) -> float:
-        """That a random walk from the first node takes exactly this path: the product of its steps."""
+        """Probability that a random walk from the first node takes exactly this path: the product of its steps."""
         return math.prod(self.steps)
 
 
 @dataclass(frozen=True)
 class SharedNeighbours:
-    """Nodes next to both of a pair, the strongest first.
+    """Neighbours of both nodes of a pair, the strongest first.
 
     Attributes:
-        nodes: int64 ``[n]``, at most as many as asked for.
-        probability: float64 ``[n]``: of the walk source → node → target.
+        nodes: int64 ``[n]``, at most as many as requested.
+        probability: float64 ``[n]``: probability of the walk source → node → target.
         total: number of all shared neighbours.
     """
 
@@ -48,32 +48,32 @@ class SharedNeighbours:
 class GraphPaths:
     """Short paths in a weighted graph.
 
-    Making one reads every weight once (13 million: some 30 ms); a question reads only the rows around its nodes.
+    The constructor reads every weight once (about 30 ms for 13 million); a query reads only the rows around its nodes.
 
     Args:
-        graph: undirected, without self loops; memory maps are used as they are.
+        graph: undirected and without self loops; memory maps are not copied.
     """
 
     def __init__(self, graph: ProductGraph) -> None:
         self._graph = graph
-        # Sums of empty rows would be what follows them in reduceat, so only rows with edges are summed.
+        # Only rows with edges are summed, because reduceat gives an empty row the value that follows it.
         rows = np.flatnonzero(graph.degree)
         self._strength = np.zeros(graph.n_nodes)
         if len(rows):
             self._strength[rows] = np.add.reduceat(graph.weights, graph.indptr[rows], dtype=np.float64)
 
     def shared(self, source: int, target: int, limit: int) -> SharedNeighbours:
-        """The shared neighbours of two different nodes, ordered by the walk that leads through them."""
+        """The shared neighbours of two different nodes, ordered by the probability of the walk through them."""
         middle, weight_in, weight_out = self._middles(source, target)
         probability = weight_in / self._strength[source] * weight_out / self._strength[middle]
         order = np.argsort(-probability, kind="stable")[:limit]
         return SharedNeighbours(middle[order].astype(np.int64), probability[order], len(middle))
 
     def strongest(self, source: int, target: int) -> list[GraphPath]:
-        """The most probable path of one, of two and of three steps, as far as there are any; most probable first.
+        """The most probable paths of one, two and three steps, as far as they exist; most probable first.
 
-        Equally probable paths: the shorter one, then the one over the smaller node ids. Time grows with the number
-        of edges at the neighbours of whichever of the two nodes has fewer of them.
+        Of equally probable paths, the shorter one comes first, then the one with smaller node ids. The time grows with
+        the number of edges at the neighbours of the source or of the target, whichever is smaller.
         """
         if source == target:
             raise ValueError("a path needs two different products")
@@ -91,26 +91,26 @@ class GraphPaths:
             yield self._path(source, *middles, target)
 
     def _best_two_middles(self, source: int, target: int) -> tuple[int, int] | None:
-        """Nodes a, b of the most probable source → a → b → target."""
+        """The nodes a, b of the most probable path source → a → b → target."""
         a, weight_a = self._row(source, without=target)
         b, weight_b = self._row(target, without=source)
-        # Both ends' shares of the product; strength[source] is the same for all paths.
+        # The factors that depend on one of the two nodes alone; strength[source] is the same for all paths.
         share_a, share_b = weight_a / self._strength[a], weight_b / self._strength[b]
-        degree = self._graph.indptr
-        turned = (degree[b + 1] - degree[b]).sum() < (degree[a + 1] - degree[a]).sum()
-        near, share_near, far, share_far = (b, share_b, a, share_a) if turned else (a, share_a, b, share_b)
+        indptr = self._graph.indptr
+        swapped = (indptr[b + 1] - indptr[b]).sum() < (indptr[a + 1] - indptr[a]).sum()
+        near, share_near, far, share_far = (b, share_b, a, share_a) if swapped else (a, share_a, b, share_b)
         if not len(near) or not len(far):
             return None
-        place, end, weight = self._edges(near)
-        at = np.minimum(np.searchsorted(far, end), len(far) - 1)
-        hit = np.flatnonzero(far[at] == end)
-        if not len(hit):
+        near_index, end, weight = self._edges(near)
+        far_index = np.minimum(np.searchsorted(far, end), len(far) - 1)
+        joined = np.flatnonzero(far[far_index] == end)
+        if not len(joined):
             return None
-        place, at = place[hit], at[hit]
-        product = share_near[place] * weight[hit] * share_far[at]
-        found = np.flatnonzero(product == product.max())
-        ends = zip(near[place[found]].tolist(), far[at[found]].tolist(), strict=True)
-        return min((y, x) if turned else (x, y) for x, y in ends)
+        near_index, far_index = near_index[joined], far_index[joined]
+        product = share_near[near_index] * weight[joined] * share_far[far_index]
+        best = np.flatnonzero(product == product.max())
+        ends = zip(near[near_index[best]].tolist(), far[far_index[best]].tolist(), strict=True)
+        return min((y, x) if swapped else (x, y) for x, y in ends)
 
     def _middles(self, source: int, target: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Shared neighbours, ascending, with the weights to the source and to the target (float64)."""
@@ -127,12 +127,12 @@ class GraphPaths:
         return indices[keep], weights[keep]
 
     def _edges(self, nodes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """All edges of some nodes: place of the node in ``nodes``, other end, weight."""
+        """All edges of the nodes: index of the node in ``nodes``, other end, weight."""
         starts = self._graph.indptr[nodes]
         lengths = self._graph.indptr[nodes + 1] - starts
-        place = np.repeat(np.arange(len(nodes)), lengths)
-        edge = np.arange(len(place)) + np.repeat(starts - (np.cumsum(lengths) - lengths), lengths)
-        return place, self._graph.indices[edge], self._graph.weights[edge]
+        index = np.repeat(np.arange(len(nodes)), lengths)
+        edge = np.arange(len(index)) + np.repeat(starts - (np.cumsum(lengths) - lengths), lengths)
+        return index, self._graph.indices[edge], self._graph.weights[edge]
 
     def _path(self, *nodes: int) -> GraphPath:
         weights = []

@@ -1,1 +1,1 @@
-"""What every compiled kernel builds on: machine instructions, and where compiled code is kept."""
+"""What every compiled kernel needs: machine instructions, and a place where compiled code is kept."""

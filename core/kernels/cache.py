@@ -1,7 +1,7 @@
-"""Where Numba keeps compiled kernels: one folder per state of the kernels' sources.
+"""The folder in which Numba keeps compiled kernels, one for each state of the kernels' sources.
 
-Numba checks only the file that a kernel stands in. After an update that changed a helper in another file, it would run
-the old machine code, so the folder's name holds a digest of every source file that uses Numba.
+Numba checks only the file in which a kernel is defined. After an update that changed a helper in another file, it would
+run the old machine code. The name of the folder therefore contains a digest of every source file that uses Numba.
 """
 
 import hashlib
@@ -13,7 +13,10 @@ _SOURCES = Path(__file__).resolve().parent.parent
 
 
 def choose_folder() -> None:
-    """Set ``NUMBA_CACHE_DIR`` unless the user did: beside the sources, or in the temporary folder if read-only."""
+    """Set ``NUMBA_CACHE_DIR`` unless the user has set it.
+
+    The folder is next to the sources, or in the temporary folder if the sources are read-only.
+    """
     if "NUMBA_CACHE_DIR" in os.environ:
         return
     base = _SOURCES / "__pycache__"

@@ -1,4 +1,4 @@
-"""The few machine instructions and hashes that the walk kernels are made of."""
+"""Machine instructions and hashes that the walk kernels use."""
 
 from typing import Any
 
@@ -14,9 +14,8 @@ _MIX_2 = np.uint64(0x94D049BB133111EB)
 _S30, _S27, _S31, _S32, _S11 = (np.uint64(s) for s in (30, 27, 31, 32, 11))
 _TO_UNIT = 1.0 / (1 << 53)
 
-
 Int = int | np.integer[Any]
-"""What a kernel's helper takes as an integer: compiled, all of them are int64."""
+"""An integer argument of a kernel; all of them are int64 once compiled."""
 
 
 def _prefetch(typingctx: Any, array: Any, index: Any) -> Any:
@@ -40,7 +39,7 @@ def _prefetch(typingctx: Any, array: Any, index: Any) -> Any:
 
 
 prefetch: Any = intrinsic(_prefetch)
-"""``prefetch(array, index)``: ask for the cache line of ``array[index]`` (1-d, contiguous) without waiting."""
+"""``prefetch(array, index)``: request the cache line of ``array[index]`` (1-d, contiguous) without waiting for it."""
 
 
 def _multiply_wide(typingctx: Any, a: Any, b: Any) -> Any:
@@ -54,7 +53,7 @@ def _multiply_wide(typingctx: Any, a: Any, b: Any) -> Any:
 
 
 multiply_wide: Any = intrinsic(_multiply_wide)
-"""``multiply_wide(a, b) -> (high, low)``: both halves of the 128 bit product of two uint64."""
+"""``multiply_wide(a, b) -> (high, low)``: both halves of the 128-bit product of two uint64."""
 
 
 @njit(cache=True, nogil=True)
@@ -67,18 +66,18 @@ def mix(z: np.uint64) -> np.uint64:
 
 @njit(cache=True, nogil=True)
 def walk_key(seed_key: np.uint64, node: Int, pass_number: Int) -> np.uint64:
-    """Where the stream of random numbers of one walk starts: a hash of seed, start node and pass."""
+    """The key of a walk's stream of random numbers: a hash of seed, start node and pass."""
     walk = (np.uint64(pass_number) << _S32) | np.uint64(node)
     return mix(seed_key ^ mix(walk + _GOLDEN))
 
 
 @njit(cache=True, nogil=True)
 def draw(key: np.uint64, counter: Int) -> np.uint64:
-    """Random number ``counter`` of the stream ``key``, uniform over 64 bits: splitmix64 addressed by counter."""
+    """Random number ``counter`` of the stream ``key``, uniform over 64 bits (splitmix64 addressed by counter)."""
     return mix(key + np.uint64(counter) * _GOLDEN)
 
 
 @njit(cache=True, nogil=True)
 def unit(bits: np.uint64) -> float:
-    """53 of the 64 bits as a number in [0, 1)."""
+    """The upper 53 of the 64 bits as a number in [0, 1)."""
     return np.float64(bits >> _S11) * _TO_UNIT

@@ -1,4 +1,4 @@
-"""From listed relationships to undirected weighted product pairs, and the numbering of products."""
+"""Undirected weighted product pairs from listed relationships, and the numbering of products."""
 
 from dataclasses import dataclass, field
 
@@ -6,12 +6,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from core.arrays import run_starts
 from core.errors import InputError
 from core.relationships import known_name, repeats_add, unify_names
 from core.settings import setting
 
 VERSION = "2"
-"""Raised whenever the same relationships and settings give other pairs."""
+"""Raised whenever the same relationships and settings give different pairs."""
 
 PRODUCT_COLUMNS = (
     "product_id",
@@ -25,9 +26,10 @@ PRODUCT_COLUMNS = (
 )
 """Columns of the node-aligned products table; row i describes node i."""
 
-_MOST_NAMES = 64
-"""Relationship names that can be told apart, so that a code and a direction fit into :data:`_LISTINGS`."""
-_LISTINGS = 2 * _MOST_NAMES
+_MAX_NAMES = 64
+"""Maximum number of different relationship names."""
+_LISTINGS = 2 * _MAX_NAMES
+"""Number of different listings of a pair: a relationship and a direction each."""
 _FLOAT32 = np.finfo(np.float32)
 
 
@@ -38,16 +40,16 @@ class PairsConfig:
     bought_together: float = setting(1.2, "Weight of a bought_together listing.", ge=0, le=1000)
     also_bought: float = setting(1.0, "Weight of an also_bought listing.", ge=0, le=1000)
     also_viewed: float = setting(0.5, "Weight of an also_viewed listing.", ge=0, le=1000)
-    other: float = setting(1.0, "Weight of a relationship with any other name, or none.", ge=0, le=1000)
+    other: float = setting(1.0, "Weight of a relationship that has another name or no name.", ge=0, le=1000)
 
     def weight_of(self, name: str) -> float:
-        """The weight of the relationship that is called ``name`` in a source, however it is spelled there."""
-        own = {
+        """The weight of the relationship that a source calls ``name``, in whatever spelling."""
+        weights = {
             "bought_together": self.bought_together,
             "also_bought": self.also_bought,
             "also_viewed": self.also_viewed,
         }
-        return own.get(known_name(name) or "", self.other)
+        return weights.get(known_name(name) or "", self.other)
 
 
 @dataclass(frozen=True)
@@ -56,13 +58,13 @@ class ProductPairs:
 
     Attributes:
         products: table with :data:`PRODUCT_COLUMNS`, sorted by product_id; row i describes node i. Products that
-            are only listed by others have no metadata (nulls, ``has_metadata`` false).
+            only appear in lists of others have no metadata (nulls, ``has_metadata`` false).
         source, target: int32 ``[m]``, source < target, sorted by (source, target), unique.
-        weight: float32 ``[m]``, positive and finite: the rows' weights summed over both directions.
-        info: what became of the rows: ``rows``, ``self_pairs`` and ``rows_without_weight`` (their relationship's
-            weight is 0) that were left out, ``repeated_rows`` of a list that counted once, and ``merged_rows`` that
-            were added to another row of their pair; ``rows`` less all of these is the number of pairs; and how many
-            ``paired_products`` there are, at most as many as products, and of these ``paired_with_metadata``.
+        weight: float32 ``[m]``, positive and finite: the sum of the rows' weights in both directions.
+        info: numbers of ``rows``; of the rows left out, ``self_pairs`` and ``rows_without_weight`` (their own weight or
+            that of their relationship is 0); of ``repeated_rows`` of a list that counted once; and of ``merged_rows``
+            that were added to another row of their pair. ``rows`` minus all of these is the number of pairs.
+            ``paired_products`` is the number of products in pairs, ``paired_with_metadata`` of those with metadata.
     """
 
     products: pa.Table
@@ -73,12 +75,12 @@ class ProductPairs:
 
 
 def build_pairs(products: pa.Table, relationships: pa.Table, config: PairsConfig | None = None) -> ProductPairs:
-    """Number all products and add up what the rows say about each pair.
+    """Number all products and add up the weights of the rows of each pair.
 
-    A row counts its own weight (1 where there is none) times its relationship's weight. What repeated rows mean is
-    known to the table (``core.relationships.repeats_add``): rows of a pairs table all count, in either direction; the
-    same listing repeated by the same product counts once. A product listed by itself is ignored. The sums do not
-    depend on the order of the rows, to the last bit.
+    A row counts its own weight (1 if it has none) times the weight of its relationship. The table knows what repeated
+    rows mean (``core.relationships.repeats_add``): all rows of a pairs table count, in either direction; a listing that
+    the same product repeats counts once. A product that lists itself is ignored. The sums do not depend on the order of
+    the rows, to the last bit.
 
     Args:
         products: raw_products table (see ``core.catalog``).
@@ -88,128 +90,175 @@ def build_pairs(products: pa.Table, relationships: pa.Table, config: PairsConfig
     Raises:
         InputError: no pair is left, the weights are too large to be added up, or the relationships have too many names.
     """
-    config = config or PairsConfig()
     ids = _all_ids(products, relationships)
-    n = len(ids)
-    a = _nodes(relationships["product1"], ids)
-    b = _nodes(relationships["product2"], ids)
-    code, per_kind = _kinds(relationships, config)
-    rows = len(a)
-    differs = a != b
-    keep = differs & (per_kind > 0)[code]
-    weighted = relationships["weight"].null_count < rows
-    own = relationships["weight"].fill_null(1.0).to_numpy().astype(np.float64) if weighted else None
-    if own is not None:
-        keep &= own > 0
-    if not keep.any():
-        raise InputError(
-            "no product pair is left: no line lists a related product with a weight above 0. "
-            "Check the source's relationship fields and the pairs settings"
-        )
-    a, b, code = a[keep], b[keep], code[keep]
-    add = repeats_add(relationships)
-    # One listing is (low node, high node, relationship, direction), packed into one integer so that finding repeats
-    # and summing are a single sort: 2^27 nodes squared times 128 still fit into int64. Rows that add up do so in
-    # either direction.
-    listing = (np.minimum(a, b) * n + np.maximum(a, b)) * _LISTINGS + code * 2
-    if not add:
-        listing += a > b
-    del a, b, code
-    order = np.argsort(listing, kind="stable")
-    listing = listing[order]
-    own = None if own is None else own[keep][order]
-    repeated = 0
-    if not add:
-        first = np.r_[True, listing[1:] != listing[:-1]]
-        repeated = len(first) - int(np.count_nonzero(first))
-        listing, own = listing[first], None if own is None else own[first]
-    elif own is not None:
-        own = _sorted_within(own, listing)
-    weight = per_kind[listing % _LISTINGS // 2]
-    if own is not None:
-        weight *= own
-    pair = listing // _LISTINGS
-    starts = np.flatnonzero(np.r_[True, pair[1:] != pair[:-1]])
-    sums = np.add.reduceat(weight, starts)
-    pair = pair[starts]
-    source, target = (pair // n).astype(np.int32), (pair % n).astype(np.int32)
-    _check_sums(sums, source, target, ids)
-    self_pairs = rows - int(np.count_nonzero(differs))
+    rows = _weighted_rows(relationships, ids, config or PairsConfig())
+    listings = _listings(rows, repeats_add(relationships))
+    source, target, weight = _sum_by_pair(listings, ids)
     aligned = _align(products, ids)
-    paired = np.zeros(n, bool)
+    paired = np.zeros(len(ids), bool)
     paired[source] = paired[target] = True
     return ProductPairs(
         products=aligned,
         source=source,
         target=target,
-        # A sum too small for a 32-bit number is a pair all the same.
-        weight=np.maximum(sums.astype(np.float32), _FLOAT32.smallest_subnormal),
+        weight=weight,
         info={
-            "rows": rows,
-            "self_pairs": self_pairs,
-            "rows_without_weight": rows - self_pairs - len(order),
-            "repeated_rows": repeated,
-            "merged_rows": len(listing) - len(pair),
+            "rows": rows.total,
+            "self_pairs": rows.self_pairs,
+            "rows_without_weight": rows.total - rows.self_pairs - len(rows.keys),
+            "repeated_rows": len(rows.keys) - len(listings.pairs),
+            "merged_rows": len(listings.pairs) - len(source),
             "paired_products": int(np.count_nonzero(paired)),
             "paired_with_metadata": int(np.count_nonzero(paired & aligned["has_metadata"].to_numpy())),
         },
     )
 
 
-def _kinds(relationships: pa.Table, config: PairsConfig) -> tuple[np.ndarray, np.ndarray]:
-    """int64 ``[m]`` codes of the relationships and float64 weight of each code, in the order of their names.
+@dataclass(frozen=True)
+class _WeightedRows:
+    """The rows of a table that name two different products and have a weight.
 
-    The order is not that of the file, so that sums of several relationships do not depend on it either.
+    Attributes:
+        keys: int64 ``[m]``: (low node, high node, relationship, direction) of each row packed into one integer, so that
+            finding repeated rows and summing take a single sort. 2^27 nodes squared times 128 still fit into int64.
+        own_weights: float64 ``[m]``, or None if no row of the table has a weight of its own.
+        relationship_weights: float64 ``[r]``: the weight of each relationship.
+        total: number of all rows of the table.
+        self_pairs: number of rows that were left out because a product lists itself.
     """
-    kind = relationships["relationship"].combine_chunks()
-    written = kind.dictionary.to_pylist()
-    code = kind.indices.fill_null(len(written)).to_numpy(zero_copy_only=False)
-    code, names = unify_names(code, [*written, ""])
-    if len(names) > _MOST_NAMES:
+
+    keys: np.ndarray
+    own_weights: np.ndarray | None
+    relationship_weights: np.ndarray
+    total: int
+    self_pairs: int
+
+
+@dataclass(frozen=True)
+class _Listings:
+    """The rows that count, sorted by pair.
+
+    Attributes:
+        pairs: int64 ``[m]``, ascending: ``low node * n_nodes + high node``.
+        weights: float64 ``[m]``.
+    """
+
+    pairs: np.ndarray
+    weights: np.ndarray
+
+
+def _weighted_rows(relationships: pa.Table, ids: pa.Array, config: PairsConfig) -> _WeightedRows:
+    first = _nodes(relationships["product1"], ids)
+    second = _nodes(relationships["product2"], ids)
+    relationship, relationship_weights = _relationships(relationships, config)
+    own_weights = None
+    if relationships["weight"].null_count < len(first):
+        own_weights = relationships["weight"].fill_null(1.0).to_numpy().astype(np.float64)
+    differs = first != second
+    keep = differs & (relationship_weights > 0)[relationship]
+    if own_weights is not None:
+        keep &= own_weights > 0
+        own_weights = own_weights[keep]
+    if not keep.any():
         raise InputError(
-            f"{len(names) - 1} different relationship names in the source, at most {_MOST_NAMES - 1} are supported; "
-            "map them to fewer names"
+            "no product pair is left: no line lists a related product with a weight above 0. "
+            "Check the source's relationship fields and the pairs settings"
+        )
+    total, self_pairs = len(first), len(first) - int(np.count_nonzero(differs))
+    first, second, relationship = first[keep], second[keep], relationship[keep]
+    pairs = np.minimum(first, second) * len(ids) + np.maximum(first, second)
+    keys = pairs * _LISTINGS + relationship * 2 + (first > second)
+    return _WeightedRows(keys, own_weights, relationship_weights, total, self_pairs)
+
+
+def _listings(rows: _WeightedRows, add: bool) -> _Listings:
+    """Sort the rows by pair.
+
+    Args:
+        rows: all rows with a weight.
+        add: whether repeated rows add up, in either direction; else the first of them counts.
+    """
+    keys = rows.keys & ~1 if add else rows.keys  # without the direction
+    order = np.argsort(keys, kind="stable")
+    keys = keys[order]
+    own_weights = None if rows.own_weights is None else rows.own_weights[order]
+    if not add:
+        first = run_starts(keys)
+        keys, own_weights = keys[first], None if own_weights is None else own_weights[first]
+    elif own_weights is not None:
+        own_weights = _sorted_within(own_weights, keys)
+    weights = rows.relationship_weights[keys % _LISTINGS // 2]
+    if own_weights is not None:
+        weights *= own_weights
+    return _Listings(keys // _LISTINGS, weights)
+
+
+def _sum_by_pair(listings: _Listings, ids: pa.Array) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """int32 source, int32 target and float32 weight of each pair, sorted by (source, target)."""
+    starts = np.flatnonzero(run_starts(listings.pairs))
+    sums = np.add.reduceat(listings.weights, starts)
+    pairs = listings.pairs[starts]
+    source, target = (pairs // len(ids)).astype(np.int32), (pairs % len(ids)).astype(np.int32)
+    _check_sums(sums, source, target, ids)
+    # A sum that is too small for float32 still is a pair.
+    return source, target, np.maximum(sums.astype(np.float32), _FLOAT32.smallest_subnormal)
+
+
+def _relationships(relationships: pa.Table, config: PairsConfig) -> tuple[np.ndarray, np.ndarray]:
+    """int64 ``[m]`` code of each row's relationship, and float64 weight of each code.
+
+    Codes follow the order of the names and not of the file, so that sums over several relationships do not depend on
+    the file either.
+    """
+    column = relationships["relationship"].combine_chunks()
+    spellings = column.dictionary.to_pylist()
+    code = column.indices.fill_null(len(spellings)).to_numpy(zero_copy_only=False)
+    code, names = unify_names(code, [*spellings, ""])
+    if len(names) > _MAX_NAMES:
+        raise InputError(
+            f"the source has {len(names) - 1} different relationship names, but at most {_MAX_NAMES - 1} are "
+            "supported; map them to fewer names"
         )
     order = sorted(range(len(names)), key=names.__getitem__)
-    place = np.empty(len(names), np.int64)
-    place[order] = np.arange(len(names))
-    return place[code], np.array([config.weight_of(names[i]) for i in order], dtype=np.float64)
+    rank = np.empty(len(names), np.int64)
+    rank[order] = np.arange(len(names))
+    return rank[code], np.array([config.weight_of(names[i]) for i in order], dtype=np.float64)
 
 
 def _sorted_within(values: np.ndarray, key: np.ndarray) -> np.ndarray:
-    """``values`` with those of the same key (``key`` is sorted) in rising order; float addition is not associative."""
+    """``values`` sorted within each run of equal keys, because float addition is not associative; ``key`` is sorted."""
     same = key[1:] == key[:-1]
-    among = np.flatnonzero(np.r_[False, same] | np.r_[same, False])
-    if len(among):
+    in_runs = np.flatnonzero(np.r_[False, same] | np.r_[same, False])
+    if len(in_runs):
         values = values.copy()
-        values[among] = values[among][np.lexsort((values[among], key[among]))]
+        values[in_runs] = values[in_runs][np.lexsort((values[in_runs], key[in_runs]))]
     return values
 
 
 def _check_sums(sums: np.ndarray, source: np.ndarray, target: np.ndarray, ids: pa.Array) -> None:
-    """Raise InputError if sums of the weights, of a product's pairs or of all, may not fit into float32."""
+    """Raise InputError if the weights of a product's pairs, or of all pairs, may add up to more than float32 holds."""
     total = float(np.sum(sums))
     if 2 * total < float(_FLOAT32.max):
         return
-    top = int(np.argmax(sums))
-    one, other = (ids[int(nodes[top])].as_py() for nodes in (source, target))
+    largest = int(np.argmax(sums))
+    first, second = (ids[int(nodes[largest])].as_py() for nodes in (source, target))
     raise InputError(
-        f"the weights of all pairs add up to {total:.3g}, those of {one!r} and {other!r} alone to {sums[top]:.3g}; "
-        f"together they must stay below {_FLOAT32.max / 2:.3g}. Divide all weights of the source by the same large "
-        "number: only their ratios matter"
+        f"the weights of all pairs add up to {total:.3g}, those of {first!r} and {second!r} alone to "
+        f"{sums[largest]:.3g}; together they must stay below {_FLOAT32.max / 2:.3g}. Divide all weights of the source "
+        "by the same large number, because only their ratios matter"
     )
 
 
 def product_hashes(products: pa.Table) -> np.ndarray:
-    """uint64 ``[n]``: a hash of each product id, the same wherever the product stands (SipHash, as pandas has it)."""
-    from pandas.util import hash_array  # this module stays light
+    """uint64 ``[n]``: a hash of each product id (SipHash, by pandas), which does not depend on its row."""
+    from pandas.util import hash_array  # importing this module stays cheap without pandas
 
     return hash_array(products["product_id"].to_numpy(), categorize=False)
 
 
 def _all_ids(products: pa.Table, relationships: pa.Table) -> pa.Array:
-    """Every product id, of metadata and of listings, unique and sorted."""
-    # Side by side the three may exceed the 2^31 bytes of one string array.
+    """All product ids of the metadata and the listings, unique and sorted."""
+    # Together the three columns may exceed the 2^31 bytes of one string array.
     parts = [chunk.cast(pa.large_string()) for chunk in products["product_id"].chunks]
     for column in ("product1", "product2"):
         chunk = relationships[column].combine_chunks()
@@ -220,16 +269,17 @@ def _all_ids(products: pa.Table, relationships: pa.Table) -> pa.Array:
 
 
 def _nodes(column: pa.ChunkedArray, ids: pa.Array) -> np.ndarray:
-    """int64 node ids of a dictionary column: only its dictionary is looked up, not every row."""
+    """int64 node ids of a dictionary column; only its dictionary is looked up, not every row."""
     chunk = column.combine_chunks()
     lookup = pc.index_in(chunk.dictionary.cast(pa.string()), value_set=ids)
-    # Unused dictionary entries may be missing from ids; no row refers to them.
-    table = lookup.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
-    return table[chunk.indices.to_numpy(zero_copy_only=False)]
+    # Dictionary entries that no row refers to may be missing from ids.
+    node_of_entry = lookup.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+    nodes: np.ndarray = node_of_entry[chunk.indices.to_numpy(zero_copy_only=False)]
+    return nodes
 
 
 def _align(products: pa.Table, ids: pa.Array) -> pa.Table:
-    """Metadata in node order; products without a line of their own get nulls."""
+    """Metadata in node order; products without metadata get nulls."""
     row = pc.index_in(ids, value_set=products["product_id"].combine_chunks().cast(pa.string()))
     aligned = products.take(row).set_column(products.schema.get_field_index("product_id"), "product_id", ids)
     empty = pa.scalar([], type=aligned["categories"].type)

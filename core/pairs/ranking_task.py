@@ -1,4 +1,4 @@
-"""Whose lists are judged, and what should stand in them."""
+"""The products whose lists are evaluated, and the products that these lists should contain."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from core.pairs.split import PairSplit, in_sorted
 
 @dataclass(frozen=True)
 class RankingTask:
-    """Products whose lists are judged, and what should stand in them.
+    """Products whose lists are evaluated, and the targets that these lists should contain.
 
     Attributes:
         sources: int32 ``[s]`` node ids, ascending.
@@ -25,7 +25,7 @@ class RankingTask:
     n_nodes: int
 
     def hits(self, lists: np.ndarray) -> np.ndarray:
-        """bool ``[s, k]``: which places of the lists (node ids, -1 = empty) hold a target."""
+        """bool ``[s, k]``: which places of the lists (node ids, -1 = empty) contain a target."""
         row = np.broadcast_to(np.arange(len(lists))[:, None], lists.shape)
         return self.is_target(row.ravel(), lists.ravel()).reshape(lists.shape) & (lists >= 0)
 
@@ -35,10 +35,9 @@ class RankingTask:
 
 
 def ranking_task(split: PairSplit, graph: ProductGraph, limit: int, seed: int) -> RankingTask:
-    """At most ``limit`` random products that have a training and a held-out pair; targets: their held-out
-    partners.
+    """At most ``limit`` random products with a training and a held-out pair; their held-out partners are the targets.
 
-    A held-out partner that has no training pair is a target too: a model that cannot know it misses it.
+    A held-out partner without a training pair is a target too, which a model that does not know it will miss.
     """
     source = np.concatenate([split.validation.source, split.validation.target])
     target = np.concatenate([split.validation.target, split.validation.source])
@@ -47,7 +46,7 @@ def ranking_task(split: PairSplit, graph: ProductGraph, limit: int, seed: int) -
 
 
 def cold_task(split: PairSplit, limit: int, seed: int) -> RankingTask:
-    """At most ``limit`` random cold products; targets: their partners with a training pair."""
+    """At most ``limit`` random cold products; their partners with a training pair are the targets."""
     return _task(split.n_nodes, split.cold_pairs.source, split.cold_pairs.target, limit, seed)
 
 
@@ -58,6 +57,6 @@ def _task(n_nodes: int, source: np.ndarray, target: np.ndarray, limit: int, seed
         sources, n_targets = sources[chosen], n_targets[chosen]
     row = np.full(n_nodes, -1, dtype=np.int64)
     row[sources] = np.arange(len(sources))
-    wanted = row[source] >= 0
-    keys = np.sort(row[source[wanted]] * n_nodes + target[wanted])
+    chosen_pair = row[source] >= 0
+    keys = np.sort(row[source[chosen_pair]] * n_nodes + target[chosen_pair])
     return RankingTask(sources.astype(np.int32), keys, n_targets, n_nodes)

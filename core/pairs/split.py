@@ -1,12 +1,12 @@
-"""Which pairs a model learns from, which it is judged by, and the negatives it is judged against.
+"""The split of pairs into training and validation, the negatives, and the products that are held out whole.
 
-A hash of the two products decides the side of a pair, and one of the product whether it is cold. So a pair keeps its
-side when others come or go, and a training that starts from the vectors of the last rebuild has not met the pairs that
-judge it. Two exceptions: a product that had no metadata and gets some can become cold, with its pairs; and the rules
-that leave tiny categories something to train on and something to validate can move a pair of theirs.
+A hash of the two products decides the side of a pair, and a hash of the product decides whether it is cold. A pair
+therefore keeps its side when other pairs come or go, and a training that starts from the vectors of the last rebuild
+has never seen the pairs that validate it. There are two exceptions: a product that had no metadata and gets some can
+become cold, with its pairs; and in tiny categories, the rules that leave at least one pair on each side can move pairs.
 
-Pairs are compared as int64 keys ``smaller id * n_nodes + larger id`` in sorted arrays: sets of 26 million
-Python tuples would neither fit nor finish.
+Pairs are compared as int64 keys ``smaller id * n_nodes + larger id`` in sorted arrays, because sets of 26 million
+Python tuples take too much memory and time.
 """
 
 import hashlib
@@ -20,12 +20,12 @@ from core.pairs import ProductPairs, product_hashes
 from core.settings import setting
 
 VERSION = "2"
-"""Raised whenever the same pairs and settings are split in another way."""
+"""Raised whenever the same pairs and settings are split differently."""
 
 _ROUNDS = 100
-"""Rejection sampling gives up after so many rounds: a nearly complete graph has hardly any negatives."""
+"""Maximum number of rounds of rejection sampling, because a nearly complete graph has hardly any negatives."""
 _MAX_DRAW = 1 << 22
-"""Most candidates drawn in one round (32 MB of keys)."""
+"""Maximum number of candidates drawn in one round (32 MB of keys)."""
 
 
 @dataclass(frozen=True)
@@ -33,11 +33,12 @@ class SplitConfig:
     """Settings of the split."""
 
     validation_share: float = setting(
-        1 / 3, "share of the pairs between warm products that is held out to validate, about", ge=0.05, le=0.5
+        1 / 3, "Approximate share of the pairs between warm products that is held out for validation.", ge=0.05, le=0.5
     )
     cold_share: float = setting(
         0.05,
-        "share of the products with metadata and pairs held out whole for the cold-start test, about; 0 = none",
+        "Approximate share of the products with metadata and pairs that is held out whole for the cold-start test; "
+        "0 holds out none.",
         ge=0.0,
         le=0.5,
     )
@@ -71,27 +72,27 @@ class WeightedPairs(Pairs):
 
 @dataclass(frozen=True)
 class PairSplit:
-    """The pairs of one category, split; ``source < target`` unless said otherwise.
+    """The pairs of one category, split; ``source < target`` unless noted otherwise.
 
-    Every pair of the category is in exactly one of: train, validation, cold pairs (one product is cold, the other
-    has a training pair), or nowhere (both are cold, or the warm one has no training pair: unknown to all).
+    Every pair of the category is either in the training part, in the validation part, or among the cold pairs (one
+    product is cold, the other has a training pair), or it is not used at all (both products are cold, or the warm one
+    has no training pair, so that no model knows either of them).
 
     Attributes:
         n_nodes: number of products.
         train: the training pairs.
         validation: the held-out pairs.
-        uniform_negatives: as many negatives as held-out pairs, drawn uniformly from the pairs of validation products
-            that are not pairs at all (in train, validation or cold), each at most once. Fewer only if there are not
-            that many.
+        uniform_negatives: as many negatives as held-out pairs, drawn uniformly and without repetition from the pairs of
+            validation products that are not pairs of the category. Fewer only if there are not that many.
         degree_matched_negatives: as many negatives, both ends drawn in proportion to their degree among the validation
-            pairs; a pair may come twice, as a hub's would have to. Fewer only in nearly complete graphs.
+            pairs; a negative may be drawn more than once, as hubs require. Fewer only in nearly complete graphs.
         cold: int32, the products held out whole, ascending; none of their pairs is in train or validation.
         cold_pairs: pairs of a cold product (source) and a product with a training pair (target).
         cold_degree_matched: int32, for each cold pair another target that is not paired with its source, drawn in
-            proportion to the targets' number of cold pairs; -1 where none was found in 100 draws.
+            proportion to the targets' number of cold pairs; -1 where 100 draws gave none.
         cold_uniform: the same, drawn uniformly from the products with a training pair.
-        keys: uint64 ``[n_nodes]``: tells which product a node is, whatever its number: equal in two splits for the same
-            product under the same seed and shares, hence only where neither's training pairs are held out by the
+        keys: uint64 ``[n_nodes]``: identifies the product of a node, whatever its number. Two splits have the same key
+            for a product only if they have the same seed and shares, so that neither holds out training pairs of the
             other. None in splits that were stored before there were keys.
     """
 
@@ -108,7 +109,7 @@ class PairSplit:
 
 
 def split_product_pairs(pairs: ProductPairs, config: SplitConfig, seed: int = 42) -> PairSplit:
-    """The split of a category's pairs; see :func:`split_pairs`. Each product keeps its side by its id."""
+    """Split a category's pairs; see :func:`split_pairs`. The hashes are those of the product ids."""
     has_metadata = pairs.products["has_metadata"].to_numpy()
     return split_pairs(
         len(has_metadata), pairs.source, pairs.target, pairs.weight, has_metadata, config, seed,
@@ -126,21 +127,20 @@ def split_pairs(
     seed: int = 42,
     hashes: np.ndarray | None = None,
 ) -> PairSplit:
-    """Split undirected pairs; the same set of pairs gives the same split in whatever order they come.
+    """Split undirected pairs; the result does not depend on their order.
 
-    With ``hashes`` a pair or product keeps its side also when others come or go and nodes are numbered anew.
+    With ``hashes``, a pair or product also keeps its side when others come or go and nodes are renumbered.
 
     Args:
         n_nodes: number of products.
         source, target: int ``[m]`` node ids, each unordered pair once, no self pairs.
         weight: float32 ``[m]``.
-        has_metadata: bool ``[n_nodes]``; only such products can be cold, for side information is what places
-            them.
+        has_metadata: bool ``[n_nodes]``; only these products can be cold, because a model needs their metadata to
+            place them.
         config: shares.
-        seed: seed of all draws; each kind of draw has its own stream, so that a changed share does not move
-            others.
-        hashes: uint64 ``[n_nodes]``, see :func:`core.pairs.product_hashes`; None stands for products that are called
-            by their node ids.
+        seed: seed of all draws; each kind of draw has its own stream, so that changing one share does not change the
+            other draws.
+        hashes: uint64 ``[n_nodes]``, see :func:`core.pairs.product_hashes`; None stands for hashes of the node ids.
 
     Raises:
         InputError: there is no pair to split.
@@ -148,7 +148,7 @@ def split_pairs(
     """
     if not len(source):
         raise InputError(
-            "product_pairs: there are no product pairs to split; check that the category's metadata carries "
+            "product_pairs: there are no product pairs to split; check that the category's metadata has "
             "relationships (also_bought, also_viewed, bought_together) or give a pairs table"
         )
     keys, weight = _sorted_keys(n_nodes, source, target, weight)
@@ -192,19 +192,20 @@ def split_pairs(
 
 def pair_keys(n_nodes: int, source: np.ndarray, target: np.ndarray) -> np.ndarray:
     """int64 ``[m]`` keys of unordered pairs."""
-    return np.minimum(source, target).astype(np.int64) * n_nodes + np.maximum(source, target)
+    keys: np.ndarray = np.minimum(source, target).astype(np.int64) * n_nodes + np.maximum(source, target)
+    return keys
 
 
 def in_sorted(sorted_keys: np.ndarray, queries: np.ndarray) -> np.ndarray:
-    """bool ``[m]``: which of ``queries`` (any order) stand in ``sorted_keys``."""
+    """bool ``[m]``: which of ``queries`` (in any order) are among ``sorted_keys``."""
     if not len(sorted_keys):
         return np.zeros(len(queries), dtype=bool)
-    order = np.argsort(queries)  # searching in ascending order walks through memory once
+    order = np.argsort(queries)  # a search in ascending order reads the memory once, from front to back
     ascending = queries[order]
-    place = np.minimum(np.searchsorted(sorted_keys, ascending), len(sorted_keys) - 1)
-    found = np.empty(len(queries), dtype=bool)
-    found[order] = sorted_keys[place] == ascending
-    return found
+    position = np.minimum(np.searchsorted(sorted_keys, ascending), len(sorted_keys) - 1)
+    contained = np.empty(len(queries), dtype=bool)
+    contained[order] = sorted_keys[position] == ascending
+    return contained
 
 
 def _sorted_keys(
@@ -215,7 +216,7 @@ def _sorted_keys(
         order = np.argsort(keys)
         keys, weight = keys[order], weight[order]
     if np.any(keys[1:] == keys[:-1]):
-        raise ValueError("a pair stands twice")
+        raise ValueError("a pair occurs twice")
     if np.any(source == target):
         raise ValueError("a product cannot be paired with itself")
     if min(source.min(), target.min()) < 0 or max(source.max(), target.max()) >= n_nodes:
@@ -236,16 +237,17 @@ def _mixed(z: np.ndarray) -> np.ndarray:
     """uint64 → uint64, one to one: the finalizer of splitmix64 (Steele, Lea and Flood, OOPSLA 2014)."""
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return z ^ (z >> np.uint64(31))
+    mixed: np.ndarray = z ^ (z >> np.uint64(31))
+    return mixed
 
 
 def _below(share: float) -> np.uint64:
-    """What a share of all uint64 numbers is less than."""
+    """The number below which a share of all uint64 numbers lies."""
     return np.uint64(int(share * 2**64))
 
 
 def _rule(seed: int, config: SplitConfig) -> np.uint64:
-    """A hash of everything besides the products that decides on which side a pair is."""
+    """A hash of everything that decides the side of a pair, apart from the products."""
     text = f"{seed} {config.validation_share!r} {config.cold_share!r}"
     return np.uint64(int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little"))
 
@@ -253,27 +255,27 @@ def _rule(seed: int, config: SplitConfig) -> np.uint64:
 def _cold_products(
     hashes: np.ndarray, low: np.ndarray, high: np.ndarray, has_metadata: np.ndarray, share: float
 ) -> np.ndarray:
-    """A share of the products by their hash, for as long as at most half of all pairs go with them.
+    """A share of the products, chosen by their hash, as long as at most half of all pairs are lost with them.
 
-    The limit matters in tiny categories only: a hub drawn as cold must not leave nothing to train on.
+    The limit matters in tiny categories only, where a cold hub could leave nothing to train on.
     """
     n_nodes = len(hashes)
     paired = np.zeros(n_nodes, dtype=bool)
     paired[low] = paired[high] = True
     possible = np.flatnonzero(np.asarray(has_metadata, dtype=bool) & paired)
     order = possible[np.argsort(hashes[possible], kind="stable")]
-    turn = np.full(n_nodes, len(order))
-    turn[order] = np.arange(len(order))
-    first = np.bincount(np.minimum(turn[low], turn[high]), minlength=len(order) + 1)
-    lost = np.cumsum(first[: len(order)])  # pairs gone once this product and those before it are cold
-    bearable = int(np.searchsorted(lost, len(low) // 2, side="right"))
+    rank = np.full(n_nodes, len(order))
+    rank[order] = np.arange(len(order))
+    newly_lost = np.bincount(np.minimum(rank[low], rank[high]), minlength=len(order) + 1)
+    lost = np.cumsum(newly_lost[: len(order)])  # pairs lost if this product and those before it are cold
+    limit = int(np.searchsorted(lost, len(low) // 2, side="right"))
     wanted = int(np.count_nonzero(hashes[order] < _below(share)))
-    return np.sort(order[: min(wanted, bearable)]).astype(np.int32)
+    return np.sort(order[: min(wanted, limit)]).astype(np.int32)
 
 
 def _held_out(hashes: np.ndarray, share: float) -> np.ndarray:
-    """bool ``[m]``: which pairs validate, by their hash; at least one and never all, as far as there are two."""
-    held_out = hashes < _below(share)
+    """bool ``[m]``: which pairs are held out, by their hash; at least one and never all, if there are two or more."""
+    held_out: np.ndarray = hashes < _below(share)
     if len(hashes) < 2:
         held_out[:] = False
     elif not held_out.any():
@@ -284,37 +286,39 @@ def _held_out(hashes: np.ndarray, share: float) -> np.ndarray:
 
 
 def _all_negatives(n_nodes: int, keys: np.ndarray, products: np.ndarray) -> np.ndarray | None:
-    """Keys of all non-pairs of ``products`` where these are so densely joined that rejection could find none.
+    """Keys of all non-pairs of ``products``, if these are so densely connected that rejection sampling could fail.
 
-    None where at most a quarter of the products' pairs are taken: there rejection is quick and the list long.
+    None if at most a quarter of the possible pairs are pairs: rejection sampling is fast there, and the list would be
+    long.
     """
     n = len(products)
     if n * (n - 1) // 2 > 4 * len(keys):
         return None
     a, b = np.triu_indices(n, k=1)
     candidates = pair_keys(n_nodes, products[a], products[b])
-    return candidates[~in_sorted(keys, candidates)]
+    negatives: np.ndarray = candidates[~in_sorted(keys, candidates)]
+    return negatives
 
 
 def _uniform_negatives(rng: np.random.Generator, n_nodes: int, keys: np.ndarray, validation: Pairs) -> Pairs:
-    """As many distinct non-pairs of validation products, uniformly, or all if there are fewer."""
+    """As many distinct non-pairs of validation products, drawn uniformly, or all of them if there are fewer."""
     products = distinct(np.concatenate([validation.source, validation.target]))
     wanted = len(validation)
-    found = _all_negatives(n_nodes, keys, products)
-    if found is None:
-        found = np.empty(0, dtype=np.int64)
-        while len(found) < wanted:
-            size = min(int((wanted - len(found)) * 1.2) + 64, _MAX_DRAW)
+    negatives = _all_negatives(n_nodes, keys, products)
+    if negatives is None:
+        negatives = np.empty(0, dtype=np.int64)
+        while len(negatives) < wanted:
+            size = min(int((wanted - len(negatives)) * 1.2) + 64, _MAX_DRAW)
             source, target = products[rng.integers(len(products), size=(2, size))]
             drawn = pair_keys(n_nodes, source, target)[source != target]
-            found = distinct(np.concatenate([found, drawn[~in_sorted(keys, drawn)]]))
-    return _as_pairs(n_nodes, rng.choice(found, size=min(wanted, len(found)), replace=False))
+            negatives = distinct(np.concatenate([negatives, drawn[~in_sorted(keys, drawn)]]))
+    return _as_pairs(n_nodes, rng.choice(negatives, size=min(wanted, len(negatives)), replace=False))
 
 
 def _degree_matched_negatives(rng: np.random.Generator, n_nodes: int, keys: np.ndarray, validation: Pairs) -> Pairs:
     """Non-pairs whose ends are drawn like the ends of validation pairs.
 
-    An end of a uniformly drawn validation pair is a product in proportion to its validation degree.
+    An end of a uniformly drawn validation pair is a given product in proportion to its validation degree.
     """
     ends = np.concatenate([validation.source, validation.target])
     wanted = len(validation)
@@ -324,25 +328,25 @@ def _degree_matched_negatives(rng: np.random.Generator, n_nodes: int, keys: np.n
         low, high = (degree[np.searchsorted(products, end)].astype(np.float64) for end in _ends(n_nodes, free))
         chance = low * high / max(np.sum(low * high), 1)
         return _as_pairs(n_nodes, rng.choice(free, size=wanted if len(free) else 0, p=chance if len(free) else None))
-    found = np.empty(0, dtype=np.int64)
+    negatives = np.empty(0, dtype=np.int64)
     accepted = drawn = 1
     for _ in range(_ROUNDS):
-        missing = wanted - len(found)
+        missing = wanted - len(negatives)
         if not missing:
             break
-        # As many as should do, going by the share accepted so far; at least 1 % of them is hoped for.
+        # As many as should be enough by the share accepted so far, which is taken to be at least 1 %.
         size = min(int(1.1 * missing * min(drawn / accepted, 100)) + 64, _MAX_DRAW)
         source, target = ends[rng.integers(len(ends), size=(2, size))]
         candidates = pair_keys(n_nodes, source, target)
         kept = candidates[(source != target) & ~in_sorted(keys, candidates)]
         accepted, drawn = accepted + len(kept), drawn + size
-        found = np.concatenate([found, kept[:missing]])
-    return _as_pairs(n_nodes, found)
+        negatives = np.concatenate([negatives, kept[:missing]])
+    return _as_pairs(n_nodes, negatives)
 
 
 def _cold_pairs(low: np.ndarray, high: np.ndarray, is_cold: np.ndarray, in_train: np.ndarray) -> Pairs:
-    one = np.flatnonzero(is_cold[low] != is_cold[high])
-    low, high = low[one], high[one]
+    one_is_cold = is_cold[low] != is_cold[high]
+    low, high = low[one_is_cold], high[one_is_cold]
     source, target = np.where(is_cold[low], low, high), np.where(is_cold[low], high, low)
     known = in_train[target]
     return Pairs(source[known], target[known])
@@ -351,7 +355,7 @@ def _cold_pairs(low: np.ndarray, high: np.ndarray, is_cold: np.ndarray, in_train
 def _other_targets(
     rng: np.random.Generator, n_nodes: int, keys: np.ndarray, source: np.ndarray, pool: np.ndarray
 ) -> np.ndarray:
-    """For each source a member of ``pool`` (drawn with its multiplicity) that is no pair of it, else -1."""
+    """For each source a random member of ``pool``, which may repeat members, that is not paired with it; else -1."""
     target = np.full(len(source), -1, dtype=np.int32)
     rows = np.arange(len(source))
     for _ in range(_ROUNDS):

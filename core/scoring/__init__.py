@@ -1,1 +1,1 @@
-"""How trained models score pairs and make lists."""
+"""Pair scores and top-k lists of trained models."""

@@ -1,4 +1,4 @@
-"""The list a shop shows: the nearest products of every product, by every scoring of a model."""
+"""The lists that a shop shows: the nearest products of every product, by every scoring of a model."""
 
 import time
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from core.scoring.vectors import VectorScorer
 
 VERSION = "4"
-"""Raised whenever the same model gets other lists."""
+"""Raised whenever the same model gets different lists."""
 
 NEIGHBOURS = pa.schema(
     [
@@ -29,22 +29,25 @@ NEIGHBOURS = pa.schema(
 """Sorted by scoring (in the model's order), product and rank."""
 
 _WANTED_RECALL = 0.96
-"""What the index finds of the exact lists of a sample: enough that it finds 95 % of all."""
+"""Share of a sample's exact lists that the index must find: enough for 95 % of all lists."""
 _SAMPLE = 500
-"""Sources on which the approximate index is measured against exact search."""
+"""Number of sources on which the approximate index is compared with exact search."""
 _CELLS = 4
-"""Cells of the index by the square root of the number of products."""
+"""Cells of the index, as a multiple of the square root of the number of products."""
 _LARGEST_SHARE = 0.25
-"""Of the products, to be looked at for one list; where it takes more, exact search is as quick."""
+"""Share of the products scored for one list above which exact search is as fast as the index."""
 
 
 @dataclass(frozen=True)
 class NeighboursConfig:
     """Settings of the neighbour lists."""
 
-    k: int = setting(50, "neighbours kept per product and scoring", ge=1, le=1_000)
+    k: int = setting(50, "Number of neighbours kept per product and scoring.", ge=1, le=1_000)
     exact_up_to: int = setting(
-        200_000, "products up to which vector search is exact; above, an IVF index is used", ge=0, le=100_000_000
+        200_000,
+        "Number of products up to which vector search is exact; above it, an IVF index is used.",
+        ge=0,
+        le=100_000_000,
     )
 
 
@@ -54,8 +57,8 @@ class Neighbours:
 
     Attributes:
         table: of schema ``NEIGHBOURS``; a product with fewer than k neighbours has fewer rows.
-        info: scoring → JSON-able facts: ``index`` (``exact`` or ``ivf``), ``recall`` (share of the exact list
-            that the index finds, on a sample; 1 for exact search), ``products`` (sources), ``rows``,
+        info: scoring → JSON-able facts: ``index`` (``exact`` or ``ivf``), ``recall`` (share of the exact lists
+            that the index finds on a sample; 1 for exact search), ``products`` (number of sources), ``rows`` and
             ``seconds``; for ``ivf`` also ``cells``, ``nprobe`` and ``share scored`` (share of the products scored
             for one list).
     """
@@ -74,9 +77,9 @@ def nearest(
     progress: Progress = silent,
     sources: np.ndarray | None = None,
 ) -> Neighbours:
-    """The k nearest seen products of every product the model has seen.
+    """The k nearest seen products of every product that the model has seen.
 
-    Training pairs are not left out: a shop wants them. Exact lists do not depend on ``threads``.
+    Training pairs stay in the lists, because a shop wants them. Exact lists do not depend on ``threads``.
 
     Args:
         model: registry entry.
@@ -85,11 +88,11 @@ def nearest(
         config: settings.
         threads: CPU threads.
         seed: of the sample on which an approximate index is measured.
-        progress: reports products done.
-        sources: ascending node ids to make lists for, one part of the work; unseen ones are skipped.
-            Default: all.
+        progress: reports the number of products done.
+        sources: ascending ids of the nodes that get lists, where the work is divided; unseen ones are skipped. None
+            stands for all nodes.
     """
-    # Numba comes with the scorers; whoever only reads neighbours (the explorer) need not wait for it.
+    # The scorers import Numba, which code that only reads neighbours (the explorer) should not wait for.
     from core.scoring.factory import scorer
     from core.scoring.vectors import VectorScorer
 
@@ -97,19 +100,19 @@ def nearest(
     tables, info = [], {}
     for number, scoring in enumerate(model.scorings):
         started = time.perf_counter()
-        one = scorer(model, trained, scoring, threads)
-        wanted = np.arange(len(one.seen)) if sources is None else np.asarray(sources)
-        wanted = wanted[one.seen[wanted]].astype(np.int32)
-        ids, scores, facts = None, None, {"index": "exact", "recall": 1.0}
-        if isinstance(one, VectorScorer) and one.seen.sum() > config.exact_up_to:
-            approximate = _approximate(one, wanted, config.k, threads, seed, progress)
-            if approximate is not None:
-                ids, scores, facts = approximate
-        if ids is None or scores is None:
-            ids, scores = one.top_k(wanted, config.k, progress)
-        table = _table(names, wanted, ids, scores, model.scorings, number)
+        pair_scorer = scorer(model, trained, scoring, threads)
+        nodes = np.arange(len(pair_scorer.seen)) if sources is None else np.asarray(sources)
+        nodes = nodes[pair_scorer.seen[nodes]].astype(np.int32)
+        approximate = None
+        if isinstance(pair_scorer, VectorScorer) and pair_scorer.seen.sum() > config.exact_up_to:
+            approximate = _approximate(pair_scorer, nodes, config.k, threads, seed, progress)
+        ids, scores, facts = approximate or (
+            *pair_scorer.top_k(nodes, config.k, progress),
+            {"index": "exact", "recall": 1.0},
+        )
+        table = _table(names, nodes, ids, scores, model.scorings, number)
         seconds = time.perf_counter() - started
-        info[scoring] = {**facts, "products": len(wanted), "rows": len(table), "seconds": seconds}
+        info[scoring] = {**facts, "products": len(nodes), "rows": len(table), "seconds": seconds}
         tables.append(table)
     return Neighbours(pa.concat_tables(tables), info)
 
@@ -123,11 +126,11 @@ def _table(
     number: int,
 ) -> pa.Table:
     present = ids >= 0
-    row, place = np.nonzero(present)
+    row, position = np.nonzero(present)
     return pa.table(
         {
             "product": pa.DictionaryArray.from_arrays(sources[row], names),
-            "rank": pa.array((place + 1).astype(np.int16)),
+            "rank": pa.array((position + 1).astype(np.int16)),
             "neighbour": pa.DictionaryArray.from_arrays(ids[present], names),
             "score": pa.array(scores[present]),
             "scoring": pa.DictionaryArray.from_arrays(
@@ -139,31 +142,31 @@ def _table(
 
 
 def _approximate(
-    one: "VectorScorer", sources: np.ndarray, k: int, threads: int, seed: int, progress: Progress
+    scorer: "VectorScorer", sources: np.ndarray, k: int, threads: int, seed: int, progress: Progress
 ) -> tuple[np.ndarray, np.ndarray, dict[str, Any]] | None:
-    """Search in the cells of an inverted file, as many as find enough of the exact lists on a sample.
+    """Search the cells of an inverted file; probe as many as find enough of the exact lists of a sample.
 
-    None if that would look at more than a quarter of all products: then exact search is as quick.
+    Returns None if that would score more than a quarter of all products, where exact search is as fast.
     """
-    import faiss  # slow to import and needed for large categories only
+    import faiss  # slow to import, and only large categories need it
 
     from core.scoring.ivf_search import build_inverted_file
 
-    candidates = np.flatnonzero(one.seen).astype(np.int32)
+    candidates = np.flatnonzero(scorer.seen).astype(np.int32)
     n_cells = max(1, round(_CELLS * np.sqrt(len(candidates))))
     threads_before = faiss.omp_get_max_threads()
     faiss.omp_set_num_threads(threads)
     try:
         progress("index", 0, len(candidates), "products")
-        cells = build_inverted_file(one.vectors[candidates], candidates, n_cells, seed)
+        cells = build_inverted_file(scorer.vectors[candidates], candidates, n_cells, seed)
         progress("index", len(candidates), len(candidates), "products")
         rng = np.random.default_rng(seed)
         sample = np.sort(rng.choice(candidates, size=min(_SAMPLE, len(candidates)), replace=False))
-        exact, _ = one.top_k(sample, k)
-        probe, recall, share = cells.choose_probe(one.queries(sample), exact, _WANTED_RECALL)
+        exact, _ = scorer.top_k(sample, k)
+        probe, recall, share = cells.choose_probe(scorer.queries(sample), exact, _WANTED_RECALL)
         if share > _LARGEST_SHARE:
             return None
-        ids, scores = cells.top_k(one.queries, sources, k, probe, threads, progress)
+        ids, scores = cells.top_k(scorer.queries, sources, k, probe, threads, progress)
     finally:
         faiss.omp_set_num_threads(threads_before)
     facts = {"index": "ivf", "recall": recall, "cells": n_cells, "nprobe": probe.nprobe, "share scored": share}

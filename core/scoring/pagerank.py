@@ -1,120 +1,99 @@
-"""Personalized PageRank as a score, computed by forward push when it is asked for."""
+"""Personalized PageRank as a score, computed by forward push when it is needed."""
 
 import numba as nb
 import numpy as np
 import scipy.sparse as sp
 
 from core.interfaces import TrainedModel
-from core.progress import Progress, silent
-from core.scoring.topk import PAIR_BLOCK, SOURCE_BLOCK, blocks, csr_arrays, empty_lists, in_threads, insert, left_out
+from core.kernels.intrinsics import Int
+from core.scoring.row_scorer import RowScorer
+from core.scoring.topk import Csr, csr_arrays, insert
 
 
 def scorer(trained: TrainedModel, scoring: str, threads: int) -> "PageRankScorer":
     """Scores of the matrix ``pagerank``, the weighted adjacency ``[n_nodes, n_nodes]`` of an undirected graph.
 
-    S[i, j] is the personalized PageRank of j with restarts at i, approximated to ``damping`` and ``tolerance`` of
-    ``info["config"]``. Lists and pairs as of a chain.
+    S[i, j] is the personalized PageRank of j with restarts at i, for the ``damping`` and up to the ``tolerance`` of
+    ``info["config"]``. The list of product i is row i of S, and the score of a pair is (S[i, j] + S[j, i]) / 2.
     """
     config = trained.info["config"]
     matrix = trained.matrices["pagerank"]
     return PageRankScorer(trained.seen, matrix, config["damping"], config["tolerance"], threads)
 
 
-class PageRankScorer:
+class PageRankScorer(RowScorer):
     """Personalized PageRank by forward push, one source at a time.
 
-    S[i, j] = sum over t of (1 - damping) damping**t (P**t)[i, j], the chance that a walk from i, stopped after every
-    step with probability 1 - damping, stops at j. Forward push (Andersen, Chung and Lang, "Local graph partitioning
-    using PageRank vectors", FOCS 2006, section 3) finds values that are too small by at most tolerance * strength(j),
-    with work that depends on the tolerance and not on the size of the graph.
+    S[i, j] = sum over t of (1 - damping) damping**t (P**t)[i, j] is the probability that a walk from i stops at j, if
+    it stops before each step with probability 1 - damping. Forward push (Andersen, Chung and Lang, "Local graph
+    partitioning using PageRank vectors", FOCS 2006, section 3) underestimates it by at most tolerance * strength(j),
+    and its work depends on the tolerance and not on the size of the graph.
 
-    On an undirected graph strength(i) S[i, j] = strength(j) S[j, i], so that one direction of a pair gives both.
+    On an undirected graph strength(i) S[i, j] = strength(j) S[j, i], so one direction of a pair gives the other.
 
     Args:
         seen: bool ``[n_nodes]``.
         adjacency: symmetric CSR with positive weights; the strength of a node is the sum of its row.
-        damping: chance to walk on, 0 <= damping < 1.
-        tolerance: positive.
+        damping: probability that the walk continues, 0 <= damping < 1.
+        tolerance: positive; bounds the error as above.
         threads: CPU threads; they do not change the result.
     """
 
     def __init__(
         self, seen: np.ndarray, adjacency: sp.csr_matrix, damping: float, tolerance: float, threads: int = 2
     ) -> None:
-        self.seen = np.array(seen, dtype=bool)
+        super().__init__(seen, threads)
         self._graph = csr_arrays(adjacency)
         self._strength = np.asarray(adjacency.sum(axis=1, dtype=np.float64)).ravel()
         self._damping, self._tolerance = float(damping), float(tolerance)
-        self._threads = threads
 
     def score_pairs(self, source: np.ndarray, target: np.ndarray) -> np.ndarray:
-        source, target = np.asarray(source, dtype=np.int32), np.asarray(target, dtype=np.int32)
+        """float32 ``[m]``: the mean of both directions."""
         # Push from the stronger end: hubs stand in many pairs, so that there are fewer sources.
         swap = self._strength[source] < self._strength[target]
-        source, target = np.where(swap, target, source), np.where(swap, source, target)
-        order = np.argsort(source, kind="stable")
-        source, target = source[order], target[order]
-        scores = np.empty(len(source), dtype=np.float32)
+        return self._scores_by_source(np.where(swap, target, source), np.where(swap, source, target))
 
-        def work(block: slice) -> None:
-            _push_pairs(
-                self._graph,
-                self._strength,
-                self._damping,
-                self._tolerance,
-                source[block],
-                target[block],
-                scores[block],
-            )
+    def _fill_pairs(self, source: np.ndarray, target: np.ndarray, scores: np.ndarray) -> None:
+        """Write the means of both directions instead of S[source, target]."""
+        _push_pairs(self._graph, self._strength, self._damping, self._tolerance, source, target, scores)
 
-        in_threads(work, blocks(len(source), PAIR_BLOCK), self._threads)
-        result = np.empty_like(scores)
-        result[order] = scores
-        return result
-
-    def top_k(
-        self, sources: np.ndarray, k: int, progress: Progress = silent, mask: sp.csr_matrix | None = None
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """See ``Scorer.top_k``; exact but for the tolerance."""
-        sources = np.asarray(sources, dtype=np.int32)
-        ids, scores = empty_lists(len(sources), k)
-
-        def work(block: slice) -> None:
-            out_row, out_node = left_out(sources[block], mask, block)
-            starts = np.searchsorted(out_row, np.arange(block.stop - block.start + 1))
-            _push_top(
-                self._graph,
-                self._strength,
-                self._damping,
-                self._tolerance,
-                self.seen,
-                sources[block],
-                starts,
-                out_node,
-                ids[block],
-                scores[block],
-            )
-
-        in_threads(work, blocks(len(sources), SOURCE_BLOCK), self._threads, progress)
-        return ids, scores
+    def _fill_lists(
+        self, sources: np.ndarray, starts: np.ndarray, left_out: np.ndarray, ids: np.ndarray, scores: np.ndarray
+    ) -> None:
+        _push_top(
+            self._graph, self._strength, self._damping, self._tolerance, self.seen,
+            sources, starts, left_out, ids, scores,
+        )  # fmt: skip
 
 
 @nb.njit(nogil=True, cache=True)
-def _push(graph, strength, damping, tolerance, source, reserve, residual, queued, queue, touched):
-    """Forward push from ``source``.
+def _push(
+    graph: Csr,
+    strength: np.ndarray,
+    damping: float,
+    tolerance: float,
+    source: Int,
+    reserve: np.ndarray,
+    residual: np.ndarray,
+    queued: np.ndarray,
+    queue: np.ndarray,
+    touched: np.ndarray,
+) -> int:
+    """Run a forward push from ``source``.
 
     Args:
         graph: CSR triple.
         strength: float64 ``[n_nodes]``, row sums.
-        reserve, residual: float64 ``[n_nodes]``, zero on entry. reserve[j] is the chance found so far that the walk
-            stops at j; residual[j] that it is at j and was not followed on. Left nonzero where touched.
+        reserve, residual: float64 ``[n_nodes]``, zero on entry and nonzero only where touched on return. reserve[j] is
+            the probability computed so far that the walk stops at j; residual[j] is the probability that it reaches j
+            and has not been followed from there.
         queued: bool ``[n_nodes]``, False on entry and on return.
-        queue: int32 ``[n_nodes]``, a ring in which a node stands at most once.
-        touched: int32 ``[n_nodes]``.
+        queue: int32 ``[n_nodes]``, a ring buffer that contains each node at most once.
+        touched: int32 ``[n_nodes]``: the nodes that the push reached.
 
     Returns:
-        Number of nodes touched. PageRank of j >= reserve[j] + (1 - damping) residual[j], for a walk that is at j
-        stops there with that chance at least.
+        Number of nodes touched. The PageRank of j is at least reserve[j] + (1 - damping) residual[j], because a walk
+        that is at j stops there with at least that probability.
     """
     indptr, indices, weights = graph
     n_nodes = len(strength)
@@ -130,7 +109,7 @@ def _push(graph, strength, damping, tolerance, source, reserve, residual, queued
         waiting -= 1
         queued[node] = False
         mass = residual[node]
-        if strength[node] == 0.0:  # an isolated source: nowhere to go
+        if strength[node] == 0.0:  # an isolated source has no neighbour to push to
             continue
         residual[node] = 0.0
         reserve[node] += (1.0 - damping) * mass
@@ -143,15 +122,23 @@ def _push(graph, strength, damping, tolerance, source, reserve, residual, queued
             residual[end] += share * weights[e]
             if not queued[end] and residual[end] > tolerance * strength[end]:
                 queued[end] = True
-                place = head + waiting
-                queue[place if place < n_nodes else place - n_nodes] = end
+                position = head + waiting
+                queue[position if position < n_nodes else position - n_nodes] = end
                 waiting += 1
     return count
 
 
 @nb.njit(nogil=True, cache=True)
-def _push_pairs(graph, strength, damping, tolerance, source, target, scores):
-    """Means of both directions for pairs grouped by source."""
+def _push_pairs(
+    graph: Csr,
+    strength: np.ndarray,
+    damping: float,
+    tolerance: float,
+    source: np.ndarray,
+    target: np.ndarray,
+    scores: np.ndarray,
+) -> None:
+    """Write the means of both directions for pairs that are grouped by source."""
     n_nodes = len(strength)
     reserve, residual = np.zeros(n_nodes), np.zeros(n_nodes)
     queued, queue = np.zeros(n_nodes, dtype=np.bool_), np.empty(n_nodes, dtype=np.int32)
@@ -173,8 +160,19 @@ def _push_pairs(graph, strength, damping, tolerance, source, target, scores):
 
 
 @nb.njit(nogil=True, cache=True)
-def _push_top(graph, strength, damping, tolerance, seen, sources, starts, left_out, ids, scores):
-    """Lists ``[s, k]`` for ``sources [s]``; ``left_out[starts[r]:starts[r + 1]]`` stays out of list r."""
+def _push_top(
+    graph: Csr,
+    strength: np.ndarray,
+    damping: float,
+    tolerance: float,
+    seen: np.ndarray,
+    sources: np.ndarray,
+    starts: np.ndarray,
+    left_out: np.ndarray,
+    ids: np.ndarray,
+    scores: np.ndarray,
+) -> None:
+    """Fill the lists of ``RowScorer._fill_lists``."""
     n_nodes = len(strength)
     reserve, residual = np.zeros(n_nodes), np.zeros(n_nodes)
     queued, queue = np.zeros(n_nodes, dtype=np.bool_), np.empty(n_nodes, dtype=np.int32)

@@ -1,35 +1,34 @@
 """Alias tables: one record per directed edge, from which a neighbour is drawn in constant time.
 
-Walker's alias method (1977): a row of d neighbours is cut into d slots of equal mass; slot e belongs to its own
-neighbour up to ``threshold`` and to one other, ``alias``, above it. A draw takes one random slot and one
-comparison. The rows are filled by the sweep of Hübschle-Schneider and Sanders ("Parallel Weighted Random
-Sampling", ESA 2019, section 4.1), which needs no scratch memory: one pointer walks over the light neighbours, one
-over the heavy ones.
+In Walker's alias method (1977), a row of d neighbours is cut into d slots of equal mass. Slot e belongs to its own
+neighbour up to ``threshold`` and to one other neighbour, ``alias``, above it. A draw takes one random slot and one
+comparison. The rows are filled by the sweep of Hübschle-Schneider and Sanders ("Parallel Weighted Random Sampling", ESA
+2019, section 4.1), which needs no scratch memory: one pointer moves over the light neighbours, one over the heavy ones.
 
-Sizes are powers of two and tables start at a cache line, so that no entry straddles two lines: a prefetch
-fetches one line, and waiting for the second one made walks up to three times slower.
+Entry sizes are powers of two and tables start at a cache line, so that no entry spans two lines. A prefetch fetches one
+line, and waiting for a second one made walks up to three times slower.
 """
 
 import numpy as np
 from numba import from_dtype, njit, types
 
 ROW = np.dtype([("offset", np.uint32), ("degree", np.uint32)])
-"""8 bytes, where the row of a node starts and how long it is; limits a graph to ``MAX_EDGES`` directed edges."""
+"""8 bytes: start and length of the row of a node; this limits a graph to ``MAX_EDGES`` directed edges."""
 
 RECORD = np.dtype([("neighbour", np.int32), ("alias", np.int32), ("threshold", np.uint64)])
-"""16 bytes, the alias record of an edge; the threshold counts in units of 2**-64 of a slot."""
+"""16 bytes: the alias record of an edge; the unit of the threshold is 2**-64 of a slot."""
 
 WEIGHTED_ROW = np.dtype([*ROW.descr, ("strength", np.float64)])
-"""16 bytes, a row and the sum of its edge weights."""
+"""16 bytes: a row and the sum of its edge weights."""
 
 WEIGHTED_RECORD = np.dtype([*RECORD.descr, ("neighbour_weight", np.float64), ("alias_weight", np.float64)])
-"""32 bytes, a record and the weights of both edges: node2vec needs the weight of the edge that it came by."""
+"""32 bytes: a record and the weights of both edges; node2vec needs the weight of the edge of the last step."""
 
 MAX_EDGES = 2**32 - 1
 
 ZERO_WEIGHTS, BAD_WEIGHTS, BAD_NODES = 1, 2, 4
-"""What filling tables may find out about the edges, as bits: weights of 0; negative weights or a row whose sum is not
-finite; neighbours that are no nodes. Looking while filling spares further passes over all edges."""
+"""Bits for defects of edges: weights of 0; negative weights, or a row whose sum is not finite; neighbours that are not
+nodes. Filling the tables reports them, which saves further passes over all edges."""
 
 INT32S = types.Array(types.int32, 1, "C", readonly=True)
 INT64S = types.Array(types.int64, 1, "C", readonly=True)
@@ -53,9 +52,9 @@ def empty_table(length: int, dtype: np.dtype) -> np.ndarray:
 
 
 def add_the_end(rows: np.ndarray, records: np.ndarray) -> None:
-    """Make the last row a node whose only record leads back to it.
+    """Turn the last row into a node whose only record leads back to it.
 
-    Walks go there after a dead end and stay; so the kernel needs no branch for dead ends.
+    Walks go there after a dead end and stay there, so the kernel needs no branch for dead ends.
     """
     end = len(rows) - 1
     rows[end] = (len(records) - 1, 1)
@@ -64,9 +63,9 @@ def add_the_end(rows: np.ndarray, records: np.ndarray) -> None:
 
 @njit(nogil=True)
 def _fill_row(weights: np.ndarray, lo: int, hi: int, records: np.ndarray) -> tuple[float, int]:
-    """Threshold and alias of the slots lo..hi-1; aliases are left as positions within the row.
+    """Fill threshold and alias of the slots lo..hi-1; aliases are positions within the row.
 
-    Returns the row's sum of weights, and what is wrong with them.
+    Returns the sum of the row's weights, and the bits of their defects.
     """
     total, smallest = 0.0, np.inf
     for e in range(lo, hi):
@@ -82,9 +81,9 @@ def _fill_row(weights: np.ndarray, lo: int, hi: int, records: np.ndarray) -> tup
     heavy = lo
     while heavy < hi and weights[heavy] <= mean:
         heavy += 1
-    rest = np.float64(weights[heavy]) if heavy < hi else 0.0  # what the heavy neighbour still has to place
+    rest = np.float64(weights[heavy]) if heavy < hi else 0.0  # mass that the heavy neighbour still has to place
     while heavy < hi:
-        if rest > mean:  # top up the next light neighbour's slot
+        if rest > mean:  # fill up the next light neighbour's slot
             if light == hi:
                 break  # only rounding is left
             share = weights[light] / mean
@@ -95,7 +94,7 @@ def _fill_row(weights: np.ndarray, lo: int, hi: int, records: np.ndarray) -> tup
             light += 1
             while light < hi and weights[light] > mean:
                 light += 1
-        else:  # the rest has become light itself: the next heavy neighbour tops it up
+        else:  # the rest is light itself now, and the next heavy neighbour fills its slot up
             following = heavy + 1
             while following < hi and weights[following] <= mean:
                 following += 1
@@ -107,10 +106,10 @@ def _fill_row(weights: np.ndarray, lo: int, hi: int, records: np.ndarray) -> tup
                 records[heavy].alias = following - lo
             rest += weights[following] - mean
             heavy = following
-    wrong = ZERO_WEIGHTS if smallest == 0 else 0
+    defects = ZERO_WEIGHTS if smallest == 0 else 0
     if smallest < 0 or not np.isfinite(total):
-        wrong = BAD_WEIGHTS
-    return total, wrong
+        defects = BAD_WEIGHTS
+    return total, defects
 
 
 @njit(
@@ -129,8 +128,8 @@ def fill_records(
 ) -> int:
     """Fill the rows first..last-1 of a CSR matrix with non-negative weights, and their records.
 
-    A dead end leads to the node after the last one; see :func:`add_the_end`. The tables are for use only if neither
-    ``ZERO_WEIGHTS`` (rounding could lead along such an edge) nor anything bad was found.
+    A dead end leads to the node after the last one; see :func:`add_the_end`. The tables may be used only if the result
+    is 0. An edge of weight 0 counts as a defect because rounding could lead a walk along it.
 
     Args:
         indptr, indices, weights: CSR, int64 ``[n_nodes + 1]``, int32 ``[n_edges]`` and float ``[n_edges]``.
@@ -139,21 +138,21 @@ def fill_records(
         records: ``RECORD`` ``[n_edges + 1]``.
 
     Returns:
-        What was found about the edges: ``ZERO_WEIGHTS``, ``BAD_WEIGHTS`` and ``BAD_NODES``, or 0.
+        The defects of the edges: ``ZERO_WEIGHTS``, ``BAD_WEIGHTS`` and ``BAD_NODES`` or-ed, or 0.
     """
-    found = 0
+    defects = 0
     for node in range(first, last):
         lo, hi = indptr[node], indptr[node + 1]
         rows[node].offset = lo if hi > lo else len(records) - 1
         rows[node].degree = max(hi - lo, 1)
-        _, wrong = _fill_row(weights, lo, hi, records)
-        found |= wrong
+        _, row_defects = _fill_row(weights, lo, hi, records)
+        defects |= row_defects
         for e in range(lo, hi):
             records[e].neighbour = indices[e]
             records[e].alias = indices[lo + records[e].alias]
             if not 0 <= indices[e] < len(rows) - 1:
-                found |= BAD_NODES
-    return found
+                defects |= BAD_NODES
+    return defects
 
 
 @njit(
@@ -170,14 +169,17 @@ def fill_weighted_records(
     rows: np.ndarray,
     records: np.ndarray,
 ) -> int:
-    """The same for positive weights, with ``WEIGHTED_ROW`` ``[n_nodes]`` and ``WEIGHTED_RECORD`` ``[n_edges]``."""
-    found = 0
+    """Fill tables of ``WEIGHTED_ROW`` ``[n_nodes]`` and ``WEIGHTED_RECORD`` ``[n_edges]``; weights must be positive.
+
+    Apart from that, see :func:`fill_records`.
+    """
+    defects = 0
     for node in range(first, last):
         lo, hi = indptr[node], indptr[node + 1]
         rows[node].offset = lo
         rows[node].degree = hi - lo
-        rows[node].strength, wrong = _fill_row(weights, lo, hi, records)
-        found |= wrong
+        rows[node].strength, row_defects = _fill_row(weights, lo, hi, records)
+        defects |= row_defects
         for e in range(lo, hi):
             alias = lo + records[e].alias
             records[e].neighbour = indices[e]
@@ -185,5 +187,5 @@ def fill_weighted_records(
             records[e].neighbour_weight = weights[e]
             records[e].alias_weight = weights[alias]
             if not 0 <= indices[e] < len(rows):
-                found |= BAD_NODES
-    return found
+                defects |= BAD_NODES
+    return defects

@@ -1,8 +1,8 @@
 """The kernel of first-order walks.
 
-One step needs two dependent memory accesses at random places: the row of the current node, then one record of
-that row. A single walk would wait for both. So ``_LANES`` walks advance in lock-step, and each access is
-announced by a prefetch one pass before it is made: the waiting times overlap.
+A step needs two dependent accesses to random memory addresses: the row of the current node, then one record of that
+row. A single walk would wait for both. Therefore ``_LANES`` walks advance in lockstep, and each access is announced by
+a prefetch one pass before it is made, so that the waiting times overlap.
 """
 
 import numpy as np
@@ -30,19 +30,19 @@ def walk_first_order(
     """Walk ``walks_per_node`` times from every start; row ``i * walks_per_node + k`` is pass k from starts[i].
 
     Args:
-        rows: ``ROW`` ``[n_nodes + 1]``, the last one the end of :func:`core.walks.alias.add_the_end`.
+        rows: ``ROW`` ``[n_nodes + 1]``; the last row is that of :func:`core.walks.alias.add_the_end`.
         records: ``RECORD`` ``[n_edges + 1]``.
         starts: int32 ``[s]`` nodes.
-        walks_per_node: walks from every start.
+        walks_per_node: number of walks from every start.
         seed_key: hashed seed.
         out: int32 ``[s * walks_per_node, walk_length]``, overwritten; -1 after a dead end.
     """
     n_walks, walk_length = out.shape
     end = np.int32(len(rows) - 1)
     key = np.empty(_LANES, np.uint64)
-    node = np.empty(_LANES, np.uint32)  # unsigned indices spare Numba the check for negative ones
+    node = np.empty(_LANES, np.uint32)  # with unsigned indices Numba does not check for negative ones
     slot = np.empty(_LANES, np.uint64)  # the record drawn
-    fraction = np.empty(_LANES, np.uint64)  # where inside the slot the draw fell
+    fraction = np.empty(_LANES, np.uint64)  # position of the draw within the slot
     for block in range(0, n_walks, _LANES):
         part = out[block : block + _LANES]
         for lane in range(len(part)):
@@ -53,7 +53,7 @@ def walk_first_order(
         for step in range(1, walk_length):
             for lane in range(len(part)):
                 row = rows[node[lane]]
-                # slot and place within the slot: the two halves of (random number) x degree
+                # slot and position within the slot are the two halves of (random number) x degree
                 position, fraction[lane] = multiply_wide(draw(key[lane], step), np.uint64(row.degree))
                 slot[lane] = np.uint64(row.offset) + position
                 prefetch(records, slot[lane])

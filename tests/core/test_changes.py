@@ -43,7 +43,7 @@ def test_what_is_as_it_would_be_made_now_is_left_alone():
         ({"model": None}, "model", "was never made"),
         ({"model": manifest("model")}, "model", "earlier version of this program"),
         ({"model": manifest("model", code_version="1", inputs={"pairs": "d"}, config={"dim": 4})}, "model",
-         "has code version 2, was made by 1"),
+         "was made by code version 1, the current one is 2"),
         ({"model": manifest("model", code_version="2", inputs={"pairs": "d"}, config={"dim": 8})}, "model",
          "settings changed: dim 8 → 4"),
         ({"model": manifest("model", code_version="2", inputs={"pairs": "d"}, config={"dim": 4, "old": 1})}, "model",

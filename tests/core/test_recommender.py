@@ -250,7 +250,7 @@ def test_a_saved_recommender_comes_back_as_it_was(pairs, tmp_path):
         assert loaded.settings == recommender.settings and loaded.seed == 7
         pd.testing.assert_frame_equal(loaded.goes_with(["hub", "d"]), recommender.goes_with(["hub", "d"]))
         pd.testing.assert_frame_equal(loaded.evaluate(), recommender.evaluate())
-    with pytest.raises(InputError, match=r"holds 2 \(popularity, rp3beta\); say which with model="):
+    with pytest.raises(InputError, match=r"has 2 \(popularity, rp3beta\); choose one with model="):
         Recommender.load(tmp_path / "store")
 
 
@@ -282,11 +282,11 @@ def test_a_model_of_other_pairs_is_refused(pairs, tmp_path):
 
 def test_what_a_store_does_not_hold_is_said_with_what_it_holds(folder, tmp_path):
     for arguments, message in {
-        (tmp_path,): "holds no category; materialize one",
-        (folder / "store", "gamma"): "holds no category 'gamma'; it holds beta",
-        (folder / "store", "beta"): r"holds 3 \(popularity, adamic_adar, rp3beta\)",
-        (folder / "store", "beta", "skipgram"): "holds no model 'skipgram'; it holds popularity",
-        (folder / "store", "beta", "magic"): "no model 'magic'; known are popularity",
+        (tmp_path,): "has no category; materialize one",
+        (folder / "store", "gamma"): "has no category 'gamma'; it has beta",
+        (folder / "store", "beta"): r"has 3 \(popularity, adamic_adar, rp3beta\)",
+        (folder / "store", "beta", "skipgram"): "has no model 'skipgram'; it has popularity",
+        (folder / "store", "beta", "magic"): "no model 'magic'; the models are popularity",
     }.items():
         with pytest.raises(InputError, match=message):
             Recommender.load(*arguments)
@@ -295,12 +295,12 @@ def test_what_a_store_does_not_hold_is_said_with_what_it_holds(folder, tmp_path)
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"model": "magic"}, "no model 'magic'; known are popularity, adamic_adar"),
-        ({"model": "rp3beta", "gamma": 1}, "rp3beta: there is no setting 'gamma'; known are beta"),
+        ({"model": "magic"}, "no model 'magic'; the models are popularity, adamic_adar"),
+        ({"model": "rp3beta", "gamma": 1}, "rp3beta: .* no setting 'gamma'; the settings of this section are beta"),
         ({"model": "rp3beta", "beta": -1}, r"rp3beta\.beta: -1\.0 is below the smallest"),
         ({"model": "rp3beta", "beta": "0.1"}, r"rp3beta\.beta: '0\.1' is not a float"),
         ({"model": "rp3beta", "walks": {"walk_length": 0}}, r"walks\.walk_length: 0 is below"),
-        ({"model": "rp3beta", "settings": {"walk": {}}}, "no section 'walk'; known are catalog, pairs, split, walks"),
+        ({"model": "rp3beta", "settings": {"walk": {}}}, "no section 'walk'; the sections are catalog, pairs, split"),
         ({"model": "rp3beta", "settings": {"walks": 3}}, r"settings\.walks: expected a mapping"),
         ({"model": "skipgram", "device": "gpu"}, "device: the value is not one of auto, cpu, cuda"),
         ({"pairs": 3}, "pairs: expected a pandas or polars DataFrame.* not int"),
@@ -333,7 +333,7 @@ def test_unknown_ids_are_named(pairs):
     with pytest.raises(InputError, match=r"expected pairs of product ids, not \('hub',\)"):
         recommender.score(["hub"])
     for k in (0, 2.5, True):
-        with pytest.raises(InputError, match="is not a whole number from 1 on"):
+        with pytest.raises(InputError, match="is not a whole number of at least 1"):
             recommender.similar("hub", k=k)
 
 

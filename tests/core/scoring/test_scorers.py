@@ -169,7 +169,7 @@ def lists_of_rows(dense: np.ndarray, allowed: np.ndarray, k: int) -> tuple[np.nd
 def test_lists_from_blocks_that_are_read_twice(crowd, monkeypatch, threads, sources, large):
     """Ten blocks of products (with large blocks: three), of which none is as long as the others."""
     seen, center, context, dense = crowd
-    monkeypatch.setattr(exact_search, "_MANY", 1 if large else 1 << 30)
+    monkeypatch.setattr(exact_search, "_LARGE_FROM", 1 if large else 1 << 30)
     n, k = len(seen), 20
     rng = np.random.default_rng(10)
     nodes = np.arange(n, dtype=np.int32)
@@ -330,5 +330,5 @@ def test_scorings_the_model_lacks_are_refused():
     trained = TrainedModel("test", np.ones(3, bool), np.eye(3, dtype=np.float32))
     with pytest.raises(ValueError, match="not by"):
         scorer(model(CENTER_CENTER), trained, NATIVE)
-    with pytest.raises(ValueError, match="hold nothing"):
+    with pytest.raises(ValueError, match="has no vectors"):
         scorer(model(CENTER_CONTEXT), trained, CENTER_CONTEXT)

@@ -62,7 +62,7 @@ def test_a_batch_that_does_not_fit_is_halved_and_said():
 
 def test_too_small_for_any_batch_is_a_sentence(monkeypatch):
     monkeypatch.setattr(devices, "MAX_HALVINGS", 1)
-    with pytest.raises(InputError, match="not enough memory even for steps of"):
+    with pytest.raises(InputError, match="does not have enough memory even for steps of"):
         fit(WALK_BYTES)
 
 
