@@ -42,7 +42,7 @@ def test_embeddings_of_an_earlier_code_version_are_out_of_date(tmp_path, start):
     store.write("embeddings/skipgram", "alpha", fixture.embeddings("skipgram", seen, True), old)
     state = start(store, FRESHNESS).dataframe[0].value.set_index("asset")["state"]
     now = MODELS["skipgram"].version
-    assert state["embeddings/skipgram"] == f"out of date: has code version {now}, was made by 0"
+    assert state["embeddings/skipgram"] == f"out of date: was made by code version 0, the current one is {now}"
     assert state["metrics/skipgram"].startswith("out of date: embeddings/skipgram changed since")
 
 
