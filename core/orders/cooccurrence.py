@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from core.orders.lines import Meetings
 from core.progress import Progress, silent
 
 _compiled: Any = njit(nogil=True, cache=True)
@@ -21,29 +22,6 @@ _BUFFER = 1 << 22
 """Pairs that a thread finds before it hands them over (48 MB)."""
 _PARTS = 64
 """Ranges of products that threads take turns with, each of about as many meetings."""
-
-
-@dataclass(frozen=True)
-class Meetings:
-    """Which lines meet.
-
-    Attributes:
-        product: int32 ``[m]``: the product of each line; lines of one group stand side by side.
-        low, high: int64 ``[m]``: line i meets the lines ``low[i]`` up to, but not including, ``high[i]``.
-        skip_low, skip_high: int64 ``[m]``: except these, a part of the range that holds line i itself. Ranges have to
-            be symmetric: if i meets j then j meets i.
-        weight: float32 ``[m]``: what a meeting of two lines counts is the weight of the later one.
-    """
-
-    product: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-    skip_low: np.ndarray
-    skip_high: np.ndarray
-    weight: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.product)
 
 
 @dataclass(frozen=True)

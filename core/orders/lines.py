@@ -4,8 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.orders.cooccurrence import Meetings
-
 PURCHASE, CART, VIEW = 0, 1, 2
 """Codes of events."""
 NONE = -1
@@ -40,6 +38,29 @@ class OrderLines:
             self.product[rows], self.order[rows], self.session[rows], self.customer[rows],
             self.time[rows], self.event[rows],
         )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Meetings:
+    """Which lines meet.
+
+    Attributes:
+        product: int32 ``[m]``: the product of each line; lines of one group stand side by side.
+        low, high: int64 ``[m]``: line i meets the lines ``low[i]`` up to, but not including, ``high[i]``.
+        skip_low, skip_high: int64 ``[m]``: except these, a part of the range that holds line i itself. Ranges have to
+            be symmetric: if i meets j then j meets i.
+        weight: float32 ``[m]``: what a meeting of two lines counts is the weight of the later one.
+    """
+
+    product: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    skip_low: np.ndarray
+    skip_high: np.ndarray
+    weight: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.product)
 
 
 def age_weight(time: np.ndarray, half_life_days: float) -> np.ndarray:

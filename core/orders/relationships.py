@@ -10,7 +10,6 @@ from core.catalog.tables import relationships_table
 from core.orders.config import OrdersConfig
 from core.orders.form import EVENTS
 from core.orders.lines import NONE, PURCHASE, OrderLines
-from core.orders.returns import cancel_returns
 from core.progress import Progress, silent
 from core.relationships import ADD
 from core.typing import Int64Array
@@ -60,6 +59,8 @@ def order_relationships(
 
 def _bought(orders: pa.Table) -> tuple[OrderLines, dict[str, Any]]:
     """The lines that stand for something that was bought or viewed and not returned, and facts about all of them."""
+    from core.orders.returns import cancel_returns  # Numba comes with it too
+
     product, order, session, customer = (_codes(orders[name]) for name in ("product", "order", "session", "customer"))
     times = orders["time"].combine_chunks()
     milliseconds = np.asarray(times.cast(pa.int64()).fill_null(0))
