@@ -12,16 +12,32 @@ from urllib.parse import urlsplit
 import yaml
 
 from core import settings
-from core.catalog.formats import AUTO, format_names
+from core.catalog.column_names import ORDER_ROLES, PRODUCT_ROLES
+from core.catalog.formats import AUTO, SourceOptions, format_names
+from core.catalog.sources.source import Source
 from core.configs import CONFIGS
 from core.errors import InputError
 from core.models import MODELS
+from core.orders.form import OrdersForm, parse_form
 from core.untrusted import strict_yaml
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_]{0,62}")
 NAME_RULE = "a name is 1 to 63 lower-case letters, digits and underscores"
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
-_KEYS = {"title", "source", "format", "products", "sha256", "cron", "timezone", "schedule", "watch", "settings"}
+_KEYS = {
+    "title",
+    "source",
+    "format",
+    "products",
+    "columns",
+    "orders",
+    "sha256",
+    "cron",
+    "timezone",
+    "schedule",
+    "watch",
+    "settings",
+}
 
 
 @dataclass(frozen=True)
@@ -33,7 +49,9 @@ class Category:
         title: what people read.
         source: path (relative to RAW_DIR), URL, or ``sample`` for the built-in synthetic catalogue.
         format: how the source is written; see ``core.catalog.Source``.
-        products: optional products table beside a pairs table.
+        products: optional products table beside a table of pairs or order lines.
+        columns: documented name of a column → its name in the source.
+        orders: how order lines are to be read.
         sha256: optional checksum of the source.
         cron: when the category is rebuilt; None for never.
         timezone: of the cron expression.
@@ -47,12 +65,21 @@ class Category:
     source: str
     format: str = AUTO
     products: str | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
+    orders: OrdersForm = field(default_factory=OrdersForm)
     sha256: str | None = None
     cron: str | None = None
     timezone: str = "UTC"
     schedule: bool = False
     watch: bool = False
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    @property
+    def data(self) -> Source:
+        """Where its data is and how it is read."""
+        return Source(
+            self.source, self.format, self.products, self.sha256, SourceOptions(self.columns, self.orders)
+        )  # fmt: skip
 
     def config(self, section: str, overrides: Mapping[str, Any] | None = None) -> Any:
         """The config of one section: defaults, then this category's settings, then ``overrides``.
@@ -182,7 +209,7 @@ def _category(where: str, name: str, entry: Any) -> Category:
     if unknown:
         raise InputError(f"{where}: unknown key {unknown[0]!r}; known are {', '.join(sorted(_KEYS))}")
     given = {key: value for key, value in entry.items() if value is not None}
-    for key in sorted(set(given) - {"settings", "schedule", "watch"}):
+    for key in sorted(set(given) - {"settings", "schedule", "watch", "columns", "orders"}):
         if not isinstance(given[key], str):
             # Not the value itself: what should be a URL may hold a password.
             raise InputError(
@@ -196,11 +223,24 @@ def _category(where: str, name: str, entry: Any) -> Category:
     for key in ("source", "products"):
         _check_location(f"{where}.{key}", given.get(key, "sample"))
     _check_texts(where, given)
+    if "columns" in given:
+        given["columns"] = _columns(f"{where}.columns", given["columns"])
+    if "orders" in given:
+        given["orders"] = parse_form(f"{where}.orders", given["orders"])
     given["settings"] = overrides = _checked_settings(where, given.get("settings", {}))
     category = Category(**{"title": name.replace("_", " ").title(), **given, "name": name})
     for section in overrides:
         category.config(section)  # every override is checked now, not at two in the morning
     return category
+
+
+def _columns(where: str, entry: Any) -> dict[str, str]:
+    known = dict.fromkeys((*ORDER_ROLES, *PRODUCT_ROLES))
+    if not isinstance(entry, dict) or not all(isinstance(name, str) and name.strip() for name in entry.values()):
+        raise InputError(f"{where}: expected a mapping such as `columns: {{product: StockCode, order: InvoiceNo}}`")
+    if unknown := sorted(str(role)[:40] for role in entry if role not in known):
+        raise InputError(f"{where}: there is no column {unknown[0]!r}; known are {', '.join(known)}")
+    return entry
 
 
 def _check_location(where: str, location: str) -> None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from core.evaluation.result import EvaluationConfig
 from core.models import MODELS
+from core.orders.config import OrdersConfig
 from core.pairs import PairsConfig
 from core.pairs.split import SplitConfig
 from core.projection import ProjectionConfig
@@ -63,6 +64,7 @@ CONFIGS: dict[str, type] = {
     "sample": SampleConfig,
     "catalog": CatalogConfig,
     "guard": GuardConfig,
+    "orders": OrdersConfig,
     "pairs": PairsConfig,
     "split": SplitConfig,
     "walks": WalksConfig,

@@ -17,6 +17,7 @@ from core.evaluation.metrics import VERSION as EVALUATION_VERSION
 from core.graph import VERSION as GRAPH_VERSION
 from core.interfaces import Model
 from core.models import MODELS
+from core.orders.relationships import VERSION as ORDERS_VERSION
 from core.pairs import VERSION as PAIRS_VERSION
 from core.pairs.split import VERSION as SPLIT_VERSION
 from core.projection import VERSION as PROJECTION_VERSION
@@ -80,6 +81,10 @@ def _catalog() -> Iterator[Stage]:
     for asset, description in (
         ("raw_products", "Products with metadata as read from the source, one row per product."),
         (
+            "raw_orders",
+            "Order lines as the source has them, returns included; empty if it holds none.",
+        ),
+        (
             "raw_relationships",
             "What each product lists as also_bought, also_viewed or bought_together, or a team's own pairs.",
         ),
@@ -93,12 +98,25 @@ def _catalog() -> Iterator[Stage]:
 
 def _graph() -> Iterator[Stage]:
     yield Stage(
+        "order_relationships",
+        "pairs",
+        "Products bought together, also bought and also viewed, counted from order lines; empty if there are none.",
+        ORDERS_VERSION,
+        {"raw_orders": "raw_orders"},
+        "orders",
+        ("numba", "parquet"),
+    )
+    yield Stage(
         "product_pairs",
         "pairs",
         "Undirected pairs of products. By default bought_together weighs 1.2, also_bought 1.0 and also_viewed 0.5, and "
         "both directions are added up.",
         PAIRS_VERSION,
-        {"raw_products": "raw_products", "raw_relationships": "raw_relationships"},
+        {
+            "raw_products": "raw_products",
+            "raw_relationships": "raw_relationships",
+            "order_relationships": "order_relationships",
+        },
         "pairs",
         ("parquet",),
     )

@@ -9,7 +9,7 @@ from typing import Any
 import dagster as dg
 
 from core import paths
-from core.catalog import Source, state
+from core.catalog import state
 from core.categories import Category
 from core.stages import stages
 from orchestration.assets.external import EXTERNAL_ASSETS, SOURCE
@@ -23,7 +23,7 @@ def source_state(category: Category) -> dict[str, Any] | None:
     """Facts that tell whether the category's source changed; see :func:`core.catalog.state`. Empty for ``sample``."""
     if category.source == "sample":
         return {}
-    return state(Source(category.source, category.format, category.products, category.sha256), paths.raw_dir())
+    return state(category.data, paths.raw_dir())
 
 
 def settings_of(category: Category, section: str) -> dict[str, Any]:

@@ -28,7 +28,16 @@ from tests.pipeline import run as run_here
 
 LEAVES = ["neighbours/skipgram", "metrics/skipgram", "neighbours/matrix_factorization", "metrics/rp3beta"]
 """The assets that a round rebuilds, with everything that they are made from."""
-REPEATABLE = ["raw_products", "raw_relationships", "product_pairs", "pair_split", "product_graph", "walks"]
+REPEATABLE = [
+    "raw_products",
+    "raw_orders",
+    "raw_relationships",
+    "order_relationships",
+    "product_pairs",
+    "pair_split",
+    "product_graph",
+    "walks",
+]
 """Assets whose files must be equal, byte for byte, no matter how often their rebuild was killed."""
 ROUND_SECONDS = 180.0
 SETTLED_SECONDS = 0.05

@@ -260,7 +260,7 @@ def test_a_planted_secret_is_nowhere_after_runs(server, tmp_path, monkeypatch, c
     """A run that succeeds, two that fail: event log, compute logs, manifests, tables, downloads, webhook, terminal."""
     monkeypatch.setenv(alerts.VARIABLE, f"{server.url}/hook/{SECRET}?{SECRET}")
     monkeypatch.setenv("ALSOBOUGHT_DAGSTER_URL", f"https://me:{SECRET}@dagster.example")
-    raw = [dg.AssetKey(name) for name in ("raw_products", "raw_relationships", "quarantine")]
+    raw = [dg.AssetKey(name) for name in ("raw_products", "raw_orders", "raw_relationships", "quarantine")]
     said = []
     with local_instance(tmp_path) as instance:
         for case in ("pairs.csv", "reason.csv", "memory"):

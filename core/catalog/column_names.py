@@ -52,17 +52,24 @@ _PRODUCT_ROLES = {
         "pictureurl",
     ),
 }  # fmt: skip
-_ORDERS = {
-    "orderid",
-    "invoiceno",
-    "invoice",
-    "transactionid",
-    "visitorid",
-    "sessionid",
-    "userid",
-    "customerid",
-    "event",
-}
+_ORDER_ROLES = {
+    "product": (*_PRODUCT_ROLES["product_id"][:-1], "variantid", "articleno", "itemno"),
+    "order": (
+        "orderid", "order", "invoiceno", "invoice", "invoicenumber", "basketid", "basket", "transactionid",
+        "transaction", "ordernumber", "orderno", "receiptid", "receipt", "purchaseid",
+    ),
+    "session": ("sessionid", "session", "visitid", "visit"),
+    "customer": (
+        "customerid", "customer", "userid", "user", "visitorid", "visitor", "householdid", "household", "clientid",
+        "memberid", "buyerid", "personid",
+    ),
+    "time": (
+        "time", "timestamp", "datetime", "date", "createdat", "orderdate", "orderedat", "invoicedate",
+        "transactiontimestamp", "transactiondate", "purchasedate", "purchasetimestamp", "eventtime", "eventtimestamp",
+    ),
+    "quantity": ("quantity", "qty", "units", "pieces"),
+    "event": ("event", "eventtype", "eventname", "action", "interaction"),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -79,8 +86,7 @@ class Needs:
 
     def find(self, names: Sequence[str]) -> dict[str, int] | None:
         """Where each column stands, by its documented name; None if a needed one is missing."""
-        plain = [_plain(name) for name in names]
-        return _pairs(plain) if self is PAIRS_TABLE else _products(plain)
+        return _pairs([_plain(name) for name in names])
 
     def columns(self, names: Sequence[str]) -> dict[str, int]:
         """Like :meth:`find`.
@@ -104,18 +110,90 @@ class Needs:
         """The error for a table without the needed columns."""
         needed = ", ".join(self.needed)
         plain = {_plain(name) for name in names}
-        hint = (
-            " It looks like order lines: count how often two products stand in the same order, and give these pairs"
-            if self is PAIRS_TABLE and plain & _ORDERS
-            else " Name the columns in the first line of a CSV file, separated by comma, semicolon, tab, | or blanks"
-        )
+        hint = " Name the columns in the first line of a CSV file, separated by comma, semicolon, tab, | or blanks"
+        if self is PAIRS_TABLE and plain & _ORDER_NAMES:
+            hint = (
+                " It looks like order lines; they are read with `format: orders`, and `columns: {product: NAME, order: "
+                "NAME}` in categories.yaml says which column is which"
+            )
         return UnreadableError(
             f"this is a table with the columns {shown_columns(names)}; a {self.what} needs {needed}.{hint}"
         )
 
 
+@dataclass(frozen=True)
+class MappedColumns(Needs):
+    """A table of which categories.yaml may say which column is which.
+
+    Attributes:
+        roles: documented name → names for the same thing.
+        mapped: documented name → name in the file. It wins over every other name, and a column that is mapped means
+            nothing else.
+        example: how a mapping is written.
+    """
+
+    roles: Mapping[str, tuple[str, ...]]
+    mapped: Mapping[str, str]
+    example: str
+
+    def find(self, names: Sequence[str]) -> dict[str, int] | None:
+        """Like :meth:`Needs.find`."""
+        plain = [_plain(name) for name in names]
+        wanted = {role: _plain(name) for role, name in self.mapped.items() if role in self.roles}
+        if any(name not in plain for name in wanted.values()):
+            return None
+        others = {role: names_of for role, names_of in self.roles.items() if role not in wanted}
+        taken = ["" if name in wanted.values() else name for name in plain]
+        found = {role: plain.index(name) for role, name in wanted.items()} | _first(taken, others)
+        return found if self._is_complete(found) else None
+
+    def _is_complete(self, found: Mapping[str, int]) -> bool:
+        return self.needed[0] in found
+
+    def missing(self, names: Sequence[str]) -> UnreadableError:
+        """Like :meth:`Needs.missing`."""
+        plain = {_plain(name) for name in names}
+        absent = [name for role, name in self.mapped.items() if role in self.roles and _plain(name) not in plain]
+        if absent:
+            return UnreadableError(
+                f"categories.yaml names the column {_shown(absent[0])!r}, and the table has the columns "
+                f"{shown_columns(names)}; correct `columns`"
+            )
+        return UnreadableError(
+            f"this is a table with the columns {shown_columns(names)}; a {self.what} needs "
+            f"{' and '.join(self.needed)}. Name the columns in the first line of a CSV file, separated by comma, "
+            "semicolon, tab, | or blanks; if they have names of their own, say so in categories.yaml: "
+            f"`columns: {self.example}`"
+        )
+
+
+class ProductColumns(MappedColumns):
+    """A table of products."""
+
+    def __init__(self, mapped: Mapping[str, str]) -> None:
+        super().__init__("products table", ("product_id",), _PRODUCT_ROLES, mapped, "{product_id: NAME, title: NAME}")
+
+
+class OrderColumns(MappedColumns):
+    """A table of order lines: a product, and an order, a session or a customer to which it belongs."""
+
+    def __init__(self, mapped: Mapping[str, str]) -> None:
+        needed = ("product", "one of order, session and customer")
+        super().__init__("table of order lines", needed, _ORDER_ROLES, mapped, "{product: NAME, order: NAME}")
+
+    def _is_complete(self, found: Mapping[str, int]) -> bool:
+        return "product" in found and bool({"order", "session", "customer"} & set(found))
+
+
+ORDER_ROLES = tuple(_ORDER_ROLES)
+"""The columns of a table of order lines as documented."""
+PRODUCT_ROLES = tuple(_PRODUCT_ROLES)
+"""Those of a table of products."""
+_ORDER_NAMES = {name for role in ("order", "session", "customer", "event") for name in _ORDER_ROLES[role]}
+
+
 PAIRS_TABLE = Needs("pairs table", ("product1", "product2"))
-PRODUCTS_TABLE = Needs("products table", ("product_id",))
+PRODUCTS_TABLE = ProductColumns({})
 
 
 def shown_columns(names: Sequence[str]) -> str:
@@ -143,11 +221,6 @@ def _pairs(plain: list[str]) -> dict[str, int] | None:
             ids = {"product1": plain.index(first), "product2": plain.index(second)}
             return ids | _first(plain, _PAIR_EXTRAS)
     return None
-
-
-def _products(plain: list[str]) -> dict[str, int] | None:
-    found = _first(plain, _PRODUCT_ROLES)
-    return found if "product_id" in found else None
 
 
 def _first(plain: list[str], roles: Mapping[str, tuple[str, ...]]) -> dict[str, int]:

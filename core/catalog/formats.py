@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from core.catalog.containers import UnreadableError
+from core.orders.form import OrdersForm
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -22,12 +23,26 @@ AUTO = "auto"
 
 
 @dataclass(frozen=True)
+class SourceOptions:
+    """What a category says about how its source is to be read.
+
+    Attributes:
+        columns: documented name of a column → its name in the source.
+        orders: how order lines are to be read.
+    """
+
+    columns: Mapping[str, str] = field(default_factory=dict)
+    orders: OrdersForm = field(default_factory=OrdersForm)
+
+
+@dataclass(frozen=True)
 class Contents:
     """What a reader has made of a file; what the file does not hold is left out.
 
     Attributes:
         products: table of schema ``PRODUCTS``, one row per product, or None.
         relationships: table of schema ``RELATIONSHIPS``, or None.
+        orders: table of schema ``ORDERS``, or None.
         fields: what was wrong with single values, as ``core.catalog.field_notes`` counts it.
         ignored_lists: name of a kind of list that is not used → lines that have one.
         facts: more for the catalogue's ``info``; JSON-able.
@@ -35,13 +50,14 @@ class Contents:
 
     products: "pa.Table | None" = None
     relationships: "pa.Table | None" = None
+    orders: "pa.Table | None" = None
     fields: Mapping[str, Any] = field(default_factory=dict)
     ignored_lists: Mapping[str, int] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Reader(Protocol):
-    """Reads one file; it is made without arguments, and used once.
+    """Reads one file, and is used once. It is made without arguments, or with the options if its format takes them.
 
     A bad line is reported and never raised, and nothing that stands in a file is evaluated.
     """
@@ -80,6 +96,8 @@ class Format:
             UnreadableError for a file that is certainly of no format.
         reader: "module:class", a :class:`Reader`.
         takes_products: whether a table of products may be given beside it.
+        takes_options: whether the reader is made with :class:`SourceOptions`.
+        takes_folders: whether a source may be several files: a folder or a pattern.
     """
 
     name: str
@@ -88,14 +106,17 @@ class Format:
     recognise: str
     reader: str
     takes_products: bool = False
+    takes_options: bool = False
+    takes_folders: bool = False
 
     def recognises(self, file: "SourceFile") -> bool:
         """Whether a file is of this format."""
         return bool(pkgutil.resolve_name(self.recognise)(file))
 
-    def new_reader(self) -> Reader:
+    def new_reader(self, options: SourceOptions | None = None) -> Reader:
         """A reader for one file."""
-        reader: Reader = pkgutil.resolve_name(self.reader)()
+        made_with = (options or SourceOptions(),) if self.takes_options else ()
+        reader: Reader = pkgutil.resolve_name(self.reader)(*made_with)
         return reader
 
     def refusal(self, what: str) -> UnreadableError:
@@ -122,6 +143,16 @@ _ENTRIES = (
         reader="core.catalog.pairs_table:PairsReader",
         takes_products=True,
     ),
+    Format(
+        name="orders",
+        title="order lines",
+        form="a table (CSV, Parquet or Feather) with a product and an order, session or customer a row",
+        recognise="core.catalog.orders_table:recognise",
+        reader="core.catalog.orders_table:OrdersReader",
+        takes_products=True,
+        takes_options=True,
+        takes_folders=True,
+    ),
 )
 FORMATS = {entry.name: entry for entry in _ENTRIES}
 """All formats by name. For ``auto`` they are asked in this order, so a narrow format stands before a wide one."""
@@ -135,8 +166,8 @@ def format_names() -> tuple[str, ...]:
 def choose(file: "SourceFile", wanted: str) -> Format:
     """The format in which a file is to be read.
 
-    A file that no format recognises is left to the reader of the wanted one to refuse, and by default to the last
-    one's, a table's, which says what columns it needs.
+    A file that no format recognises is left to the reader of the wanted one to refuse, and by default to that of
+    pairs, which says what columns a table needs.
 
     Args:
         file: what is known of the file.
@@ -151,4 +182,4 @@ def choose(file: "SourceFile", wanted: str) -> Format:
     recognised = next((entry for entry in FORMATS.values() if entry.recognises(file)), None)
     if named is not None and recognised is not None:
         raise named.refusal(recognised.form)
-    return named or recognised or list(FORMATS.values())[-1]
+    return named or recognised or FORMATS["pairs"]

@@ -1,6 +1,6 @@
 """Reads a team's own table of products into the catalogue's products table."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pyarrow as pa
@@ -19,8 +19,8 @@ _BATCH_ROWS = 1 << 14
 class ProductsReader(TableReader):
     """Fills the products table from a team's own table of products (a :class:`core.catalog.formats.Reader`)."""
 
-    def __init__(self) -> None:
-        super().__init__(column_names.PRODUCTS_TABLE, "read products", _BATCH_ROWS)
+    def __init__(self, mapped: Mapping[str, str] | None = None) -> None:
+        super().__init__(column_names.ProductColumns(mapped or {}), "read products", _BATCH_ROWS)
         self._products = ProductRows()
         self._seen: set[str] = set()
 

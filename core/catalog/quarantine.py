@@ -1,6 +1,7 @@
 """What could not be read of a source's files, and when a file is refused for it."""
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 import pyarrow as pa
@@ -11,6 +12,8 @@ from core.errors import InputError
 
 _HOPELESS = 10_000
 """Useless lines from which on a file may be given up before its end."""
+_KEPT = ("lines", "bad_lines", "repeated", "records_over_lines", "columns")
+"""What a report of a file is restored from, besides its quarantined lines."""
 _KEPT_ROWS = 100_000
 """Rows that are kept of one file."""
 
@@ -40,6 +43,10 @@ class Quarantine:
     def first_of(self, file: str) -> tuple[int, str, str]:
         """Line, reason and excerpt of the first row of ``file``."""
         return min(row[1:] for row in self._rows if row[0] == file)
+
+    def rows_of(self, file: str) -> list[tuple[int, str, str]]:
+        """Line, reason and excerpt of the rows that are kept of ``file``."""
+        return [row[1:] for row in self._rows if row[0] == file]
 
     def reasons(self, file: str) -> list[tuple[str, int]]:
         """The reasons of ``file`` and how often each was given, the most frequent first."""
@@ -93,6 +100,18 @@ class FileReport:
         """Report a record of a product that came before."""
         self.repeated += 1
         self._quarantine.add(self.name, line, "product appeared before (what is new here was added to it)", raw)
+
+    def kept(self) -> dict[str, Any]:
+        """All that is known of the file, JSON-able, for :meth:`restore`."""
+        rows = self._quarantine.rows_of(self.name)
+        return {name: getattr(self, name) for name in _KEPT} | {"rows": rows}
+
+    def restore(self, kept: Mapping[str, Any]) -> None:
+        """Report the same again as when the file was read."""
+        for name in _KEPT:
+            setattr(self, name, kept[name])
+        for line, reason, text in kept["rows"]:
+            self._quarantine.add(self.name, int(line), str(reason), str(text))
 
     def stop_if_hopeless(self, repeats_are_useless: bool = False) -> None:
         """Give up a file that is mostly useless, before its quarantine fills the memory.

@@ -1,7 +1,9 @@
 """Reads a source of any supported form into a catalogue: the one entry point of the package."""
 
 import hashlib
+import os
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,11 +14,13 @@ import pyarrow as pa
 
 from core.catalog.containers import UnreadableError
 from core.catalog.file_kind import SourceFile, look_at
-from core.catalog.formats import Contents, Reader, choose
+from core.catalog.formats import AUTO, FORMATS, Contents, Format, Reader, SourceOptions, choose
+from core.catalog.orders_table import CUSTOMER_KEY
+from core.catalog.parsed_files import ParsedFiles
 from core.catalog.products_table import ProductsReader
 from core.catalog.quarantine import FileReport, Quarantine
 from core.catalog.sources.remote import Limits
-from core.catalog.sources.source import Source, fetch, fetch_file
+from core.catalog.sources.source import Source, fetch, fetch_file, is_several, local_files
 from core.catalog.tables import PRODUCTS, RELATIONSHIPS, Catalog
 from core.errors import InputError
 from core.progress import Progress, silent
@@ -46,31 +50,37 @@ def read_catalog(
         InputError: the source cannot be had, is empty, or has too many bad lines.
     """
     started = time.perf_counter()
-    path = fetch(source, raw_dir, cache_dir, progress, limits)
     quarantine = Quarantine()
-    report = FileReport(shown(source.path), quarantine, max_bad_share)
-    with _named(report.name):
-        file = look_at(path)
-        form = choose(file, source.format)
+    if is_several(source.path, raw_dir):
+        form, contents, fingerprint, reports, size = _several(
+            source, raw_dir, cache_dir, quarantine, max_bad_share, progress
+        )
+    else:
+        path = fetch(source, raw_dir, cache_dir, progress, limits)
+        report = FileReport(shown(source.path), quarantine, max_bad_share)
+        with _named(report.name):
+            file = look_at(path)
+            form = choose(file, source.format)
+        contents, fingerprint = _contents(form.new_reader(source.options), file, report, progress)
+        reports, size = [report], path.stat().st_size
+    name = shown(source.path)
     if source.products is not None and not form.takes_products:
         raise InputError(
-            f"categories.yaml: {report.name}: this is {form.title}, which takes no table of products beside it; remove "
+            f"categories.yaml: {name}: this is {form.title}, which takes no table of products beside it; remove "
             "`products`"
         )
-    contents, fingerprint = _contents(form.new_reader(), file, report, progress)
-    reports = [report]
     if source.products is not None:
         reports.append(FileReport(shown(source.products), quarantine, max_bad_share))
         products_path = fetch_file(source.products, None, raw_dir, cache_dir, progress, limits)
-        metadata, fingerprint_of_products = _products(products_path, reports[1], progress)
+        metadata, fingerprint_of_products = _products(products_path, source.options, reports[-1], progress)
         contents = replace(contents, products=metadata.products, fields=metadata.fields)
         fingerprint = hashlib.sha256(f"{fingerprint} {fingerprint_of_products}".encode()).hexdigest()
     products = PRODUCTS.empty_table() if contents.products is None else contents.products
     relationships = RELATIONSHIPS.empty_table() if contents.relationships is None else contents.relationships
     info = {
-        "source": report.name,
+        "source": name,
         "format": form.name,
-        "bytes": path.stat().st_size,
+        "bytes": size,
         **_line_facts(reports),
         **contents.facts,
         "products": products.num_rows,
@@ -80,9 +90,71 @@ def read_catalog(
         "fingerprint": fingerprint,
         "seconds": round(time.perf_counter() - started, 3),
     }
-    if not products.num_rows and not relationships.num_rows:
-        raise _empty(info, path)
-    return Catalog(products, relationships, quarantine.table(), info)
+    orders = contents.orders
+    if orders is not None:
+        info["orders"] = orders.num_rows
+    if not products.num_rows and not relationships.num_rows and not (orders is not None and orders.num_rows):
+        raise _empty(info)
+    return Catalog(products, relationships, quarantine.table(), info, orders)
+
+
+def _several(
+    source: Source, raw_dir: Path, cache_dir: Path, quarantine: Quarantine, max_bad_share: float, progress: Progress
+) -> tuple[Format, Contents, str, list[FileReport], int]:
+    """The files of a folder or pattern; a broken one is refused by name, and the others count.
+
+    Raises:
+        InputError: no file can be read, or they are of a format that has to be one file.
+    """
+    form = FORMATS["orders"] if source.format == AUTO else FORMATS[source.format]
+    if not form.takes_folders:
+        raise InputError(
+            f"categories.yaml: {shown(source.path)}: {form.title} are one file, and this is a folder; name a file"
+        )
+    secret = os.environ.get(CUSTOMER_KEY, "") if source.options.orders.hash_customers else ""
+    parsed = ParsedFiles(cache_dir / "parsed", source.path, source.options, secret)
+    tables: list[pa.Table] = []
+    reports, refused, fingerprints, size, read = [], {}, [], 0, 0
+    facts: Counter[str] = Counter()
+    for path in local_files(source.path, raw_dir):
+        report = FileReport(path.name, quarantine, max_bad_share)
+        try:
+            table, kept, is_new = _parsed(path, form, source.options, parsed, report, progress)
+        except InputError as error:
+            refused[path.name] = str(error)
+            continue
+        read += is_new
+        tables.append(table)
+        reports.append(report)
+        fingerprints.append(kept["fingerprint"])
+        facts.update(kept["facts"])
+        size += path.stat().st_size
+    if not tables:
+        raise InputError(next(iter(refused.values())))
+    parsed.remove_unused()
+    orders = pa.concat_tables(tables).unify_dictionaries().combine_chunks()
+    more = {**facts, "files": len(tables), "new_files": read, "refused_files": refused}
+    fingerprint = hashlib.sha256(" ".join(fingerprints).encode()).hexdigest()
+    return form, Contents(orders=orders, facts=more), fingerprint, reports, size
+
+
+def _parsed(
+    path: Path, form: Format, options: SourceOptions, parsed: ParsedFiles, report: FileReport, progress: Progress
+) -> tuple[pa.Table, dict[str, Any], bool]:
+    """Order lines of one file, facts about it, and whether it had to be read."""
+    if (known := parsed.find(path)) is not None:
+        table, kept = known
+        report.restore(kept["report"])
+        return table, kept, False
+    with _named(path.name):
+        file = look_at(path)
+        if not form.recognises(file):
+            choose(file, form.name)  # says why
+    contents, fingerprint = _contents(form.new_reader(options), file, report, progress)
+    assert contents.orders is not None  # noqa: S101 (of all formats with folders)
+    kept = {"fingerprint": fingerprint, "facts": dict(contents.facts), "report": report.kept()}
+    parsed.store(path, contents.orders, kept)
+    return contents.orders, kept, True
 
 
 def _contents(reader: Reader, file: SourceFile, report: FileReport, progress: Progress) -> tuple[Contents, str]:
@@ -94,11 +166,11 @@ def _contents(reader: Reader, file: SourceFile, report: FileReport, progress: Pr
         return reader.contents(), fingerprint
 
 
-def _products(path: Path, report: FileReport, progress: Progress) -> tuple[Contents, str]:
+def _products(path: Path, options: SourceOptions, report: FileReport, progress: Progress) -> tuple[Contents, str]:
     """The table of products beside a source, and its fingerprint."""
     with _named(report.name):
         file = look_at(path)
-    return _contents(ProductsReader(), file, report, progress)
+    return _contents(ProductsReader(options.columns), file, report, progress)
 
 
 def _line_facts(reports: list[FileReport]) -> dict[str, Any]:
@@ -115,12 +187,12 @@ def _line_facts(reports: list[FileReport]) -> dict[str, Any]:
     return facts
 
 
-def _empty(info: dict[str, Any], path: Path) -> InputError:
+def _empty(info: dict[str, Any]) -> InputError:
     self_pairs = info.get("self_pairs")
     with_itself = f", {self_pairs:,} pair a product with itself" if self_pairs else ""
     return InputError(
         f"{info['source']}: holds no product and no pair ({info['lines']:,} lines, {info['bad_lines']:,} of them bad"
-        f"{with_itself}; local file {path}). Name a file with content as the category's source in categories.yaml"
+        f"{with_itself}). Name a file with content as the category's source in categories.yaml"
     )
 
 

@@ -60,6 +60,7 @@ class Catalog:
         products: table of schema ``PRODUCTS``, one row for every product that has metadata, in the source's order.
         relationships: table of schema ``RELATIONSHIPS``, directed, as listed (self pairs and repeats included).
         quarantine: table of schema ``QUARANTINE``, in order of file and line.
+        orders: table of schema ``ORDERS``, order lines as they stand in the source; None if it holds none.
         info: JSON-able: ``source``, ``bytes``, ``lines``, ``bad_lines`` and ``repeated_products`` (the two parts of
             the quarantine; a bad record over several lines is one row there and counts with all its lines),
             ``self_pairs`` (rows that pair a product with itself, left out), ``records_over_lines`` (good ones over
@@ -72,6 +73,7 @@ class Catalog:
     relationships: pa.Table
     quarantine: pa.Table
     info: dict[str, Any]
+    orders: pa.Table | None = None
 
 
 class IdList(NamedTuple):

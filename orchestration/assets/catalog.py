@@ -6,9 +6,10 @@ from typing import Any
 import dagster as dg
 
 from core import paths
-from core.catalog import Catalog, Source, UnreachableError, read_catalog
+from core.catalog import Catalog, UnreachableError, read_catalog
 from core.catalog.field_notes import sentences
 from core.catalog.guard import refuse_shrinking
+from core.catalog.orders_table import ORDERS
 from core.catalog.sources.remote import Limits
 from core.categories import Category
 from core.relationships import relationship_counts, repeats_add
@@ -28,7 +29,7 @@ def _read(category: Category, settings: Any, guard: Any, report: StepReport) -> 
         from core.sample import sample_catalog
 
         return sample_catalog(settings.products, settings.pairs_per_product, progress=report.progress)
-    source = Source(category.source, category.format, category.products, category.sha256)
+    source = category.data
     limits = Limits(guard.download_hours * 3600, int(guard.download_gigabytes * 1e9))
     return read_catalog(source, paths.raw_dir(), paths.download_dir(), settings.max_bad_share, report.progress, limits)
 
@@ -45,9 +46,12 @@ def _state_of_source(context: dg.AssetExecutionContext, category: Category) -> d
 def _check_size(category: Category, catalog: Catalog, store: StoreIOManager, guard: Any) -> None:
     if guard.allow_shrink:
         return
-    now = {"products": catalog.products.num_rows, "listings": catalog.relationships.num_rows}
+    orders = 0 if catalog.orders is None else catalog.orders.num_rows
+    now = {
+        "products": catalog.products.num_rows, "listings": catalog.relationships.num_rows, "order lines": orders
+    }  # fmt: skip
     before = {}
-    for rows, asset in (("products", "raw_products"), ("listings", "raw_relationships")):
+    for rows, asset in (("products", "raw_products"), ("listings", "raw_relationships"), ("order lines", "raw_orders")):
         if (manifest := store.store.manifest(asset, category.name)) is not None:
             before[rows] = manifest.fields["value"]["rows"]
     refuse_shrinking(category.name, now, before, guard.min_share, guard.from_rows)
@@ -117,8 +121,20 @@ def _outputs(catalog: Catalog, report: StepReport, state: dict[str, Any] | None)
             "head": table(catalog.quarantine, 20),
         },
     }
+    orders = ORDERS.empty_table() if catalog.orders is None else catalog.orders
+    facts_of["raw_orders"] = {
+        "order_lines": orders.num_rows,
+        "files": catalog.info.get("files", 1),
+        "new_files": catalog.info.get("new_files", 1),
+        "refused_files": dg.MetadataValue.json(catalog.info.get("refused_files", {})),
+        "left_out": dg.MetadataValue.json(
+            {name: catalog.info.get(name, 0) for name in ("without_key", "zero_quantity", "ignored_events")}
+        ),
+        "head": table(orders),
+    }
     values = {
         "raw_products": catalog.products,
+        "raw_orders": orders,
         "raw_relationships": catalog.relationships,
         "quarantine": catalog.quarantine,
     }

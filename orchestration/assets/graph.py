@@ -18,8 +18,25 @@ from orchestration.metadata import StepReport, check_specs, log_histogram, table
 from orchestration.partitions import SEED
 from orchestration.resources import Machine
 
-PairsSchema, SplitSchema, WalksSchema = config_schema("pairs"), config_schema("split"), config_schema("walks")
+OrdersSchema, PairsSchema = config_schema("orders"), config_schema("pairs")
+SplitSchema, WalksSchema = config_schema("split"), config_schema("walks")
 Node2VecSchema = config_schema("node2vec_walks")
+
+
+@dg.asset(**asset_arguments("order_relationships"))
+def order_relationships(
+    context: dg.AssetExecutionContext,
+    config: OrdersSchema,  # type: ignore[valid-type]
+    machine: Machine,
+    raw_orders: pa.Table,
+) -> dg.MaterializeResult[pa.Table]:
+    """Products bought together, also bought and also viewed, counted from order lines."""
+    from core.orders.relationships import order_relationships as count
+
+    settings = resolve_config(context, "orders", config)
+    report = StepReport(context, settings)
+    related, facts = count(raw_orders, settings, machine.thread_count(), report.progress)
+    return report.output(related, rows=related.num_rows, orders=dg.MetadataValue.json(facts), head=table(related))
 
 
 @dg.asset(**asset_arguments("product_pairs"), check_specs=check_specs("product_pairs", checks.PAIRS))
@@ -28,11 +45,13 @@ def product_pairs(
     config: PairsSchema,  # type: ignore[valid-type]
     raw_products: pa.Table,
     raw_relationships: pa.Table,
+    order_relationships: pa.Table,
 ):
     """Undirected weighted pairs: bought_together 1.2, also_bought 1.0, also_viewed 0.5, both directions summed."""
     settings = resolve_config(context, "pairs", config)
     report = StepReport(context, settings)
-    pairs = build_pairs(raw_products, raw_relationships, settings)
+    relationships = order_relationships if order_relationships.num_rows else raw_relationships
+    pairs = build_pairs(raw_products, relationships, settings)
     degree = np.bincount(np.r_[pairs.source, pairs.target], minlength=pairs.products.num_rows)
     return report.output(
         pairs,

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from core import paths
-from core.catalog.sources.source import Source, check_local
+from core.catalog.sources.source import check_local
 from core.categories import Category
 from core.errors import InputError
 
@@ -16,7 +16,7 @@ from core.errors import InputError
 def check_source(category: Category) -> None:
     """Raises InputError if a source that is a local file does not exist. A remote source is not checked."""
     if category.source != "sample":
-        source = Source(category.source, category.format, category.products, category.sha256)
+        source = category.data
         check_local(source, paths.raw_dir())
 
 

@@ -38,7 +38,16 @@ def folder(tmp_path_factory):
     """A folder with a source and the store in which the asset graph materialized it with the exact models."""
     folder = tmp_path_factory.mktemp("materialized")
     write_pairs(folder)
-    shared = ["raw_products", "raw_relationships", "quarantine", "product_pairs", "pair_split", "product_graph"]
+    shared = [
+        "raw_products",
+        "raw_orders",
+        "raw_relationships",
+        "quarantine",
+        "order_relationships",
+        "product_pairs",
+        "pair_split",
+        "product_graph",
+    ]
     keys = [dg.AssetKey(name) for name in shared]
     keys += [dg.AssetKey([stage, name]) for stage in ("embeddings", "metrics", "neighbours") for name in EXACT]
     with local_instance(folder) as instance:

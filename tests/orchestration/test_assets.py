@@ -19,7 +19,16 @@ from orchestration.definitions import defs
 from orchestration.resources import TorchDevice
 from tests.pipeline import copied, run
 
-STAGES = ["raw_products", "raw_relationships", "quarantine", "product_pairs", "pair_split", "product_graph"]
+STAGES = [
+    "raw_products",
+    "raw_orders",
+    "raw_relationships",
+    "quarantine",
+    "order_relationships",
+    "product_pairs",
+    "pair_split",
+    "product_graph",
+]
 STAGES += ["transition_matrix", "walks", "node2vec_walks", "leaderboard"]
 ASSETS = STAGES + [f"{kind}/{name}" for name in MODELS for kind in ("embeddings", "metrics", "neighbours")]
 ASSETS += [f"projection/{name}" for name in wanted(ProjectionConfig())]
@@ -242,7 +251,16 @@ def test_loading_what_was_never_materialized_says_what_to_run(tmp_path):
     assert "make materialize CATEGORY=alpha" in text
 
 
-WAY_TO_SKIPGRAM = ["raw_products", "raw_relationships", "quarantine", "product_pairs", "pair_split", "product_graph"]
+WAY_TO_SKIPGRAM = [
+    "raw_products",
+    "raw_orders",
+    "raw_relationships",
+    "quarantine",
+    "order_relationships",
+    "product_pairs",
+    "pair_split",
+    "product_graph",
+]
 WAY_TO_SKIPGRAM += ["transition_matrix", "walks", "embeddings/skipgram"]
 
 

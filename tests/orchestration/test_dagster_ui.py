@@ -21,7 +21,7 @@ from tests import browser
 from tests.conftest import ROOT
 from tests.pipeline import shipped_instance, write_pairs
 
-CATALOG = ["raw_products", "raw_relationships", "quarantine"]
+CATALOG = ["raw_products", "raw_orders", "raw_relationships", "quarantine"]
 DONE = ("SUCCESS", "FAILURE", "CANCELED")
 SECONDS = 300.0  # limit for a busy machine; no test waits that long for a success
 

@@ -30,7 +30,7 @@ from orchestration.runs import monitoring, requests
 from tests.conftest import ROOT
 from tests.pipeline import copied, run, shipped_instance
 
-RAW = [dg.AssetKey(name) for name in ("raw_products", "raw_relationships", "quarantine")]
+RAW = [dg.AssetKey(name) for name in ("raw_products", "raw_orders", "raw_relationships", "quarantine")]
 
 
 @pytest.fixture(scope="module")
@@ -179,7 +179,7 @@ def test_a_changed_source_is_seen_by_sensor_and_schedule_and_asked_for_once(buil
     assert {"quarantine", "leaderboard", *followers(*MODELS)} <= asked(request)
     assert tick(built, "source_beta", "sensor").run_key == request.run_key
     assert {"raw_products", "quarantine", "walks", "leaderboard"} <= asked(tick(built, "rebuild_beta"))
-    assert {"raw_products", "raw_relationships", "quarantine"} <= stale(built)
+    assert {"raw_products", "raw_orders", "raw_relationships", "quarantine"} <= stale(built)
     source.write_bytes(source.read_bytes() + b"p2,p3,0.5\n")
     assert tick(built, "source_beta", "sensor").run_key != request.run_key
 
@@ -203,7 +203,7 @@ def test_a_source_without_a_state_is_read_at_every_tick(built, monkeypatch):
     """A server may send neither date nor size nor checksum; "the same source" would then be a guess."""
     monkeypatch.setattr(observations, "source_state", lambda category: None)
     request = tick(built, "rebuild_beta")
-    assert {"raw_products", "raw_relationships", "quarantine"} <= asked(request)
+    assert {"raw_products", "raw_orders", "raw_relationships", "quarantine"} <= asked(request)
     assert "source" in request.tags["alsobought/why"]
 
 
@@ -256,7 +256,16 @@ def test_a_contradiction_in_a_late_step_fails_the_run_in_its_first_step(built, v
     folder, instance = built
     before = Store(folder / "store").manifest("raw_products", "beta")
     config = {"ops": {"embeddings__skipgram": {"config": values}}}
-    stages = ("raw_products", "raw_relationships", "quarantine", "product_pairs", "pair_split", "product_graph")
+    stages = (
+        "raw_products",
+        "raw_orders",
+        "raw_relationships",
+        "quarantine",
+        "order_relationships",
+        "product_pairs",
+        "pair_split",
+        "product_graph",
+    )
     selection = [dg.AssetKey(name) for name in (*stages, "transition_matrix", "walks")]
     selection.append(dg.AssetKey(["embeddings", "skipgram"]))
     result = run(folder / "store", "beta", instance, run_config=config, asset_selection=selection)

@@ -165,7 +165,8 @@ def category():
 @given(data=st.data())
 def test_the_explorer_and_the_schedule_give_one_answer(data, category):
     """A manifest with an old code version of ``pair_split`` was up to date for one and out of date for the other."""
-    from explorer import data as explorer_data
+    from explorer.freshness import readers
+    from explorer.shared import store_reader
     from orchestration.staleness import stale_assets
 
     assets = expected(category)
@@ -179,8 +180,8 @@ def test_the_explorer_and_the_schedule_give_one_answer(data, category):
             return manifests.get(asset)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(explorer_data, "store", lambda: Stored("/nowhere"))
-        shown, problem = explorer_data.asset_states(category.name)
+        patch.setattr(store_reader, "installed_store", lambda: Stored("/nowhere"))
+        shown, problem = readers.asset_states(category.name)
     asked = stale_assets(category, Stored("/nowhere"), None)
     assert problem is None
     assert [s.asset for s in shown if s.state != FRESH] == [key.to_user_string() for key in asked.assets]

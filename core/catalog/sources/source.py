@@ -1,15 +1,18 @@
 """Where a category's data is, and how it becomes a local file."""
 
+import hashlib
 import http.client
+import importlib.util
+import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from core.catalog.formats import AUTO, format_names
+from core.catalog.formats import AUTO, SourceOptions, format_names
 from core.catalog.lines import file_sha256
 from core.catalog.sources.download import download, remote_stamp
 from core.catalog.sources.remote import Limits, Stamp
@@ -17,6 +20,8 @@ from core.errors import InputError
 from core.progress import Progress, silent
 from core.untrusted.urls import scrubbed, shown
 
+_PACKAGE = "package:"
+"""Leads the path of a file that comes with an installed Python package."""
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 
 
@@ -28,8 +33,9 @@ class Source:
         path: a local path (relative ones are relative to RAW_DIR), ``file://``, ``http(s)://`` or any URL for which
             fsspec has a file system (``s3://``, ``gs://``, ``memory://``).
         format: name of one of ``core.catalog.formats.FORMATS``, or "auto": then the file's content decides.
-        products: an optional table of products (path or URL as above) beside a table of pairs.
+        products: an optional table of products (path or URL as above) beside a table of pairs or order lines.
         sha256: checksum of the file at ``path``, 64 hex digits.
+        options: what the category says about how the files are to be read.
 
     Raises:
         InputError: the path is empty, or there is no such format or checksum.
@@ -39,6 +45,7 @@ class Source:
     format: str = AUTO
     products: str | None = None
     sha256: str | None = None
+    options: SourceOptions = field(default_factory=SourceOptions)
 
     def __post_init__(self) -> None:
         if not self.path.strip():
@@ -72,6 +79,8 @@ def state(source: Source, raw_dir: Path) -> dict[str, Any] | None:
         UnreachableError: a remote one cannot be asked.
     """
     facts: dict[str, Any] = {"format": source.format}
+    if source.options != SourceOptions():
+        facts["options"] = asdict(source.options)
     for name, path, sha256 in (("source", source.path, source.sha256), ("products", source.products, None)):
         if path is None:
             continue
@@ -93,15 +102,20 @@ def _state_of(path: str, sha256: str | None, raw_dir: Path) -> dict[str, Any] | 
             reason = scrubbed(str(error), path)
             raise UnreachableError(f"{shown(path)} cannot be asked whether it changed: {reason}") from None
         return None if stamp == Stamp() else asdict(stamp)
-    stat = _local(path, raw_dir).stat()
-    return {**pinned, "size": stat.st_size, "modified_ns": stat.st_mtime_ns}
+    files = local_files(path, raw_dir)
+    stats = [file.stat() for file in files]
+    if len(stats) == 1 and not is_several(path, raw_dir):
+        return {**pinned, "size": stats[0].st_size, "modified_ns": stats[0].st_mtime_ns}
+    listed = [[str(file), s.st_size, s.st_mtime_ns] for file, s in zip(files, stats, strict=True)]
+    digest = hashlib.sha256(json.dumps(listed).encode()).hexdigest()
+    return {"files": len(stats), "size": sum(s.st_size for s in stats), "listing": digest}
 
 
 def check_local(source: Source, raw_dir: Path) -> None:
     """Raises InputError: a file of the source that is a local one is not there. Asks no server."""
     for path in (source.path, source.products):
         if path is not None and not _is_remote(path):
-            _local(path, raw_dir)
+            local_files(path, raw_dir)
 
 
 def fetch(
@@ -142,9 +156,62 @@ def _is_remote(path: str) -> bool:
     return bool(separator) and scheme != "file"
 
 
+def local_files(path: str, raw_dir: Path) -> list[Path]:
+    """The files of a local source: one, or those of a folder or of a pattern (``orders/*.parquet``), by name.
+
+    Files whose name begins with a dot or an underscore, and those that are still being written (``.part``, ``.tmp``),
+    are left out of a folder.
+
+    Raises:
+        InputError: there is none.
+    """
+    local = _local_path(path, raw_dir)
+    if local.is_dir():
+        found = [file for file in local.rglob("*") if file.is_file() and _is_data(file.relative_to(local))]
+    elif any(mark in path for mark in "*?") and not local.exists():
+        found = [file for file in local.parent.glob(local.name) if file.is_file() and _is_data(Path(file.name))]
+    else:
+        return [_local(path, raw_dir)]
+    if not found:
+        raise InputError(f"{local} holds no file that could be read; put one there, or correct the category's source")
+    return sorted(found)
+
+
+def is_several(path: str, raw_dir: Path) -> bool:
+    """Whether a source is a folder or a pattern, which may hold any number of files."""
+    if _is_remote(path):
+        return False
+    local = _local_path(path, raw_dir)
+    return local.is_dir() or (any(mark in path for mark in "*?") and not local.exists())
+
+
+def _is_data(name: Path) -> bool:
+    return not any(part.startswith((".", "_")) for part in name.parts) and name.suffix not in (".part", ".tmp")
+
+
+def _local_path(path: str, raw_dir: Path) -> Path:
+    if path.startswith(_PACKAGE):
+        return _in_package(path.removeprefix(_PACKAGE))
+    return Path(url2pathname(urlsplit(path).path)) if "://" in path else Path(raw_dir, Path(path).expanduser())
+
+
+def _in_package(path: str) -> Path:
+    """A data file of an installed Python package, which is not imported. Raises InputError if there is none."""
+    name, _, rest = path.partition("/")
+    spec = importlib.util.find_spec(name) if name.isidentifier() else None
+    for folder in (spec.submodule_search_locations or ()) if spec else ():
+        file = Path(folder, rest)
+        if file.is_file() and file.resolve().is_relative_to(Path(folder).resolve()):
+            return file
+    raise InputError(
+        f"{_PACKAGE}{path}: no installed package has this file; install the package, or correct the category's source "
+        "in categories.yaml"
+    )
+
+
 def _local(path: str, raw_dir: Path) -> Path:
-    """The local file. Raises InputError if it does not exist."""
-    local = Path(url2pathname(urlsplit(path).path)) if "://" in path else Path(raw_dir, Path(path).expanduser())
+    """The local file. Raises InputError if there is none."""
+    local = _local_path(path, raw_dir)
     if not local.is_file():
         what = "is a folder, not a file" if local.is_dir() else "does not exist"
         raise InputError(

@@ -201,8 +201,6 @@ REFUSED = {
     "pretty": (json.dumps(JSON[0], indent=1).encode(), "JSON spread over several lines; one object a line"),
     "2023": (b'{"parent_asin": "A", "bought_together": null}\n' * 3, "2023 release.*no relations between products"),
     "reviews": (b'{"reviewerID": "R", "asin": "A", "overall": 5.0}\n' * 3, "these are reviews"),
-    "orders": (b"order_id,product_id,quantity\n1,2,3\n",
-               "the columns order_id, product_id, quantity; a pairs table needs product1, product2.*order lines"),
     "other columns": (b"colour;size\nred;5\n", "the columns colour, size; a pairs table needs product1, product2"),
     "no header": (b"A,B\nC,D\n", "a table with the columns A, B; a pairs table needs"),
     "two weights": (b"product1,product2,weight,Weight\nA,B,1,2\n", "names the column weight more than once"),
@@ -234,6 +232,11 @@ def test_a_format_that_the_file_does_not_have(tmp_path):
     for content in (CSV, parquet(product1=["A"], product2=["B"])):
         with pytest.raises(InputError, match="`format: mcauley` means Amazon metadata"):
             read(tmp_path, content, "mcauley")
+
+
+def test_order_lines_are_no_pairs(tmp_path):
+    with pytest.raises(InputError, match=r"a product and an order.*`format: pairs` means pairs of products"):
+        read(tmp_path, b"order_id,product_id,quantity\n1,2,3\n", "pairs")
 
 
 def test_a_products_table_is_recognised_in_the_same_way(tmp_path):

@@ -31,4 +31,4 @@ def test_a_wrong_selection_is_a_sentence_with_two_examples(text, sentence):
 
 def test_a_selection_takes_what_comes_out_of_the_same_step():
     found = {key.to_user_string() for key in select_assets(defs, "raw_products")}
-    assert found == {"raw_products", "raw_relationships", "quarantine"}
+    assert found == {"raw_products", "raw_orders", "raw_relationships", "quarantine"}

@@ -1,0 +1,1 @@
+"""Order lines: how they are counted into product pairs."""
