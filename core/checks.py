@@ -14,9 +14,9 @@ import scipy.sparse as sp
 from core.evaluation.link import roc_auc, thresholds
 from core.evaluation.metrics import ALL, DEGREE_MATCHED, RANKING
 from core.graph import ProductGraph
-from core.id_clash import likely_clash
 from core.interfaces import TrainedModel
 from core.pairs import ProductPairs
+from core.pairs.id_clash import likely_clash
 from core.pairs.split import PairSplit, in_sorted, pair_keys
 
 _SAMPLE = 1_000_000

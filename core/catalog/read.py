@@ -16,9 +16,9 @@ from core.catalog.containers import UnreadableError
 from core.catalog.file_kind import SourceFile, look_at
 from core.catalog.formats import AUTO, FORMATS, Contents, Format, Reader, SourceOptions, choose
 from core.catalog.orders_table import CUSTOMER_KEY
-from core.catalog.parsed_files import ParsedFiles
 from core.catalog.products_table import ProductsReader
 from core.catalog.quarantine import FileReport, Quarantine
+from core.catalog.sources.parsed_files import ParsedFiles
 from core.catalog.sources.remote import Limits
 from core.catalog.sources.source import Source, fetch, fetch_file, is_several, local_files
 from core.catalog.tables import PRODUCTS, RELATIONSHIPS, Catalog

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from core.typing import Float32Array
+
 PURCHASE, CART, VIEW = 0, 1, 2
 """Codes of events."""
 NONE = -1
@@ -68,7 +70,8 @@ def age_weight(time: np.ndarray, half_life_days: float) -> np.ndarray:
     if not half_life_days or not len(time):
         return np.ones(len(time), np.float32)
     age = (time.max() - time) / (half_life_days * MS_PER_DAY)
-    return np.exp2(-age).astype(np.float32)
+    weight: Float32Array = np.exp2(-age).astype(np.float32)
+    return weight
 
 
 def within_groups(

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from core.orders.config import OrdersConfig
-from core.orders.cooccurrence import Cooccurrences, Meetings, count_cooccurrences
-from core.orders.lines import NONE, PURCHASE, VIEW, OrderLines, across_orders, within_groups
+from core.orders.cooccurrence import Cooccurrences, count_cooccurrences
+from core.orders.lines import NONE, PURCHASE, VIEW, Meetings, OrderLines, across_orders, within_groups
 from core.progress import Progress, silent
 
 VERSION = "1"

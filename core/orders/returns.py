@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
+from core.typing import Float64Array, Int64Array
+
 
 @dataclass(frozen=True)
 class Returned:
@@ -62,7 +64,7 @@ def _pair_codes(buyer: np.ndarray, product: np.ndarray) -> np.ndarray:
 
 
 @njit(nogil=True, cache=True)
-def _take_back(key, quantity):
+def _take_back(key: Int64Array, quantity: Float64Array) -> tuple[Float64Array, int]:
     """Pieces that are left of every purchase; lines are sorted by key and time, returns after purchases."""
     left = np.maximum(quantity, 0.0)
     unmatched = 0
