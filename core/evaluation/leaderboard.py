@@ -112,8 +112,8 @@ def _notes(models: Sequence[str], info: Mapping[str, Mapping[str, Any]] | None, 
     article = [name for name, model in MODELS.items() if model.article and name in models]
     if article:
         notes += [
-            f"Unless categories.yaml says otherwise, {', '.join(article)} uses the settings of the article, and every",
-            "other model uses the recommended settings, which performed best in measurements.",
+            f"Unless categories.yaml says otherwise, the settings are those of the article for {', '.join(article)};",
+            "every other model has the recommended settings, which performed best in measurements.",
         ]
     if info:
         notes += [
