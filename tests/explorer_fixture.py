@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from core.catalog import RELATIONSHIPS
+from core.catalog.orders_table import ORDERS
 from core.categories import Category, load_categories
 from core.evaluation.result import CURVES, METRICS, SCORES, Evaluation
 from core.graph import build_graph, transition_matrix
@@ -201,8 +203,10 @@ def write(root, category: str = CATEGORY) -> Store:
         store.write(asset, category, value, facts | {"config": stage.settings(known) or {}})
 
     materialize("raw_products", all_pairs.products.drop_columns("has_metadata"))
+    materialize("raw_orders", ORDERS.empty_table())
     materialize("raw_relationships", pa.table({"product1": ["a"], "product2": ["b"]}))
     materialize("quarantine", quarantine())
+    materialize("order_relationships", RELATIONSHIPS.empty_table())
     materialize("product_pairs", all_pairs)
     materialize("pair_split", parts)
     materialize("product_graph", graph)

@@ -14,8 +14,9 @@ from dagster._core.test_utils import environ
 
 from orchestration.definitions import build_defs
 from tests import quick_sqlite
-from tests.conftest import ROOT
 
+# Not that of conftest, which loads pytest: processes that tests start import this module too.
+ROOT = Path(__file__).resolve().parents[1]
 quick_sqlite.install()
 
 

@@ -97,14 +97,14 @@ def build_scene(
             layers.append(_points(layer, points[shown[members]], colour_of[group], radius, 190))
             if names is not None:
                 rows = zip(points[shown[members]].tolist(), members.tolist(), strict=True)
-                layers[-1] |= {"data": [{"at": at, "name": names[i]} for at, i in rows], "getPosition": "=at"}
+                layers[-1] |= {"data": [{"at": at, "name": names[i]} for at, i in rows], "getPosition": "@@=at"}
     if chosen is not None:
         near = np.empty(0, int) if neighbours is None else neighbours
         mark = _MARK[theme]
         start = points[chosen].tolist()
         lines = {
-            "type": "LineLayer", "id": "lines", "data": [{"from": start, "to": end} for end in points[near].tolist()],
-            "getSourcePosition": "=from", "getTargetPosition": "=to", "getColor": [*mark, 150], "getWidth": 1.5,
+            "@@type": "LineLayer", "id": "lines", "data": [{"from": start, "to": end} for end in points[near].tolist()],
+            "getSourcePosition": "@@=from", "getTargetPosition": "@@=to", "getColor": [*mark, 150], "getWidth": 1.5,
         }  # fmt: skip
         layers.append(lines)
         indices |= {"neighbours": near, "chosen": np.array([chosen])}
@@ -120,7 +120,7 @@ def _points(
     name: str, points: np.ndarray, colour: tuple[int, int, int], radius: float, alpha: int, smallest: float = 1.5
 ) -> dict[str, Any]:
     return {
-        "type": "ScatterplotLayer", "id": name, "data": points, "getPosition": "=-",
+        "@@type": "ScatterplotLayer", "id": name, "data": points, "getPosition": "@@=-",
         "getFillColor": [*colour, alpha], "getRadius": radius, "radiusMinPixels": smallest, "radiusMaxPixels": 14,
         "pickable": True,
     }  # fmt: skip
@@ -133,7 +133,7 @@ class _Deck(pydeck.Deck):
         super().__init__(layers=[], map_provider=None, tooltip=tooltip or False)
         self._spec = {
             "initialViewState": view,
-            "views": [{"type": "OrthographicView", "id": "map", "controller": True, "flipY": False}],
+            "views": [{"@@type": "OrthographicView", "id": "map", "controller": True, "flipY": False}],
             "layers": layers,
         }
 

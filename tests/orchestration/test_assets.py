@@ -323,7 +323,7 @@ def test_embeddings_stored_before_there_were_keys_are_read_and_lead_to_a_cold_st
         manifest.write_text(json.dumps(old))
         assert Store(root).read(asset, "beta").keys is None
     start, log = rebuild_warm(root, built[1])
-    assert not start["warm"] and "do not tell to which products" in start["why"]
+    assert not start["warm"] and "do not say to which products" in start["why"]
     assert any(line.startswith("cold start: the earlier vectors do not say") for line in log)
     start, _ = rebuild_warm(root, built[1])
     assert start["warm"] and start["kept"] == 80

@@ -156,7 +156,7 @@ def test_another_code_version_of_a_model_is_seen(built, monkeypatch):
     monkeypatch.setattr("tests.orchestration.test_rebuilds.repository", repository.__wrapped__)
     request = tick(built, "rebuild_beta")
     assert asked(request) == followers(name) and stale(built) == {f"embeddings/{name}"}
-    assert "code version next" in request.tags["alsobought/why"]
+    assert "the current one is next" in request.tags["alsobought/why"]
 
 
 def test_a_lost_artefact_is_made_again_with_what_follows(built):
