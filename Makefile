@@ -50,7 +50,7 @@ test: $(TESTS)  ## lint, type-check and run the whole test suite
 
 test-fast: $(TESTS)  ## for the inner loop: the tests without Dagster, browser, training and what is marked slow
 	@$(BIN)/pytest -n 2 -m "not slow and not browser" --durations=5 --durations-min=2 \
-		--ignore=tests/orchestration --ignore=tests/core/models --ignore=tests/core/training
+		--ignore=tests/orchestration --ignore=tests/explorer --ignore=tests/core/models --ignore=tests/core/training
 
 faults: $(TESTS)  ## [KILLS=50]: kill rebuilds at random points with SIGKILL; says how many survived and how many lost
 	@$(BIN)/python -m tests.faults --kills $(KILLS)

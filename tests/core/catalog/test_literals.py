@@ -46,6 +46,7 @@ records = st.dictionaries(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @given(records)
 @example({"title": "It's 5\" wide \\ 'quoted'", "related": {"also_bought": ["B1", "B2"]}})
@@ -216,6 +217,7 @@ def test_no_warning_reaches_the_user():
         assert parse_literal(rb"{'a': '\d', 'b': None}") == {"a": r"\d", "b": None}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["Beauty", "Cell_Phones_and_Accessories", "Gift_Cards"])
 def test_real_lines_equal_the_reference(name):
     path = SHARED / f"meta_{name}.json.gz"

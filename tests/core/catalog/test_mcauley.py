@@ -424,6 +424,7 @@ def real(name):
     return read_catalog(Source(name), SHARED, Path("unused"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "products", "parse"),
     [
