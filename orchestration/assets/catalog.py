@@ -74,9 +74,11 @@ def raw_catalog(
     catalog = _read(category, settings, guard, report)
     _check_size(category, catalog, store, guard)
     bad = catalog.quarantine.num_rows
-    context.log.info(
-        f"{catalog.products.num_rows:,} products, {catalog.relationships.num_rows:,} listings, {bad:,} bad lines"
-    )
+    orders = "" if catalog.orders is None else f"{catalog.orders.num_rows:,} order lines, "
+    counts = f"{catalog.products.num_rows:,} products, {catalog.relationships.num_rows:,} listings"
+    context.log.info(f"{counts}, {orders}{bad:,} bad lines")
+    for file, sentence in catalog.info.get("refused_files", {}).items():
+        context.log.warning(f"{file} was left out: {sentence}")
     for sentence in _remarks(catalog):
         context.log.warning(sentence)
     for file, columns in catalog.info.get("columns", {}).items():
