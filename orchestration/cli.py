@@ -162,7 +162,7 @@ def _leaderboard(arguments: argparse.Namespace) -> None:
     except FileNotFoundError as error:
         _categories(arguments.category)[arguments.category]  # raises InputError if there is no such category
         raise InputError(
-            f"there is no leaderboard of {arguments.category!r} in {paths.store_root()}; "
+            f"there is no leaderboard for {arguments.category!r} in {paths.store_root()}; "
             f"run `make materialize CATEGORY={arguments.category}` first"
         ) from error
     if arguments.format == "json":

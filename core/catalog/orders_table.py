@@ -30,6 +30,7 @@ from core.catalog.tabular import (
 from core.errors import InputError
 from core.orders.form import EVENTS, KNOWN_EVENTS
 from core.orders.times import NO_TIME, TimeReader
+from core.progress import Progress
 from core.relationships import plain_name
 from core.typing import BoolArray
 
@@ -72,6 +73,11 @@ class OrdersReader(TableReader):
         self._latest = int(time.time() * 1000) + _DAY_MS  # clocks differ
         self._events = {plain_name(name): event for name, event in KNOWN_EVENTS.items()}
         self._events |= {plain_name(name): event for name, event in self._form.events.items()}
+
+    def read(self, file: SourceFile, report: FileReport, progress: Progress) -> str:
+        """Read all of a file; see :meth:`core.catalog.formats.Reader.read`."""
+        report.keeps_excerpts = not self._form.hash_customers
+        return super().read(file, report, progress)
 
     def contents(self) -> Contents:
         """The order lines, and how many were left out because they say nothing."""

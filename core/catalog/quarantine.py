@@ -10,6 +10,8 @@ from core.catalog.clean import excerpt
 from core.catalog.tables import QUARANTINE
 from core.errors import InputError
 
+HIDDEN = "(not kept: customers are hashed)"
+"""Stands in place of a line's excerpt where it may say who a customer is."""
 _HOPELESS = 10_000
 """Useless lines from which on a file may be given up before its end."""
 _KEPT = ("lines", "bad_lines", "repeated", "records_over_lines", "columns")
@@ -74,6 +76,7 @@ class FileReport:
             count as bad.
         records_over_lines: good records that go over several lines.
         columns: of a table, which columns were ``read`` as what, and which are ``unread``.
+        keeps_excerpts: whether what stands in a bad line is kept; False where it may say who a customer is.
 
     Args:
         name: of the file.
@@ -87,6 +90,7 @@ class FileReport:
         self.columns: dict[str, Any] = {}
         self._quarantine = quarantine
         self._max_bad_share = max_bad_share
+        self.keeps_excerpts = True
 
     def bad(self, line: int, reason: str, raw: str | bytes, lines: int = 1) -> None:
         """Report a bad record: its 1-based first line, what is wrong, what stands there, and how many lines it takes.
@@ -94,7 +98,7 @@ class FileReport:
         ``lines`` of the report does not grow by it.
         """
         self.bad_lines += lines
-        self._quarantine.add(self.name, line, reason, raw)
+        self._quarantine.add(self.name, line, reason, raw if self.keeps_excerpts else HIDDEN)
 
     def repeat(self, line: int, raw: str | bytes) -> None:
         """Report a record of a product that came before."""

@@ -48,9 +48,7 @@ def related_products(
     config = config or OrdersConfig()
     bought = lines.take(np.flatnonzero(lines.event == PURCHASE))
     viewed = lines.take(np.flatnonzero(lines.event == VIEW))
-    session = np.where(viewed.session != NONE, viewed.session, viewed.customer)
-    if (viewed.session != NONE).any():
-        session = viewed.session
+    session = viewed.session if (viewed.session != NONE).any() else viewed.customer
     rules = (config.damping, config.order_cap, config.half_life_days)
     together, over_cap = within_groups(bought, bought.order, *rules)
     views, views_over_cap = within_groups(viewed, session, *rules)

@@ -145,6 +145,9 @@ def test_customers_are_hashed_with_a_key(tmp_path, monkeypatch):
         read(tmp_path, text, "format: orders, orders: {hash_customers: true}")
     monkeypatch.setenv(CUSTOMER_KEY, "secret")
     first = [row[2] for row in rows(read(tmp_path, text, "format: orders, orders: {hash_customers: true}"))]
+    bad = text + "4,,carol@example.org\n5,B,dora@example.org,stray\n" + "".join(f"{i},A,x\n" for i in range(6, 400))
+    hidden = read(tmp_path, bad, "format: orders, orders: {hash_customers: true}")
+    assert hidden.quarantine.num_rows == 2 and "@" not in str(hidden.quarantine["excerpt"].to_pylist())
     assert first[0] == first[1] != first[2] and all(len(name) == 16 and "@" not in name for name in first)
     monkeypatch.setenv(CUSTOMER_KEY, "another")
     assert first[0] not in [
