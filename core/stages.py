@@ -17,6 +17,7 @@ from core.evaluation.metrics import VERSION as EVALUATION_VERSION
 from core.graph import VERSION as GRAPH_VERSION
 from core.interfaces import Model
 from core.models import MODELS
+from core.orders.history import VERSION as HISTORY_VERSION
 from core.orders.relationships import VERSION as ORDERS_VERSION
 from core.pairs import VERSION as PAIRS_VERSION
 from core.pairs.split import VERSION as SPLIT_VERSION
@@ -98,11 +99,21 @@ def _catalog() -> Iterator[Stage]:
 
 def _graph() -> Iterator[Stage]:
     yield Stage(
+        "order_history",
+        "pairs",
+        "What was bought and viewed and not returned, and which of it is held out for the test in time; empty if there "
+        "are no order lines.",
+        HISTORY_VERSION,
+        {"raw_orders": "raw_orders"},
+        "split",
+        ("numba", "parquet"),
+    )
+    yield Stage(
         "order_relationships",
         "pairs",
         "Products bought together, also bought and also viewed, counted from order lines; empty if there are none.",
         ORDERS_VERSION,
-        {"raw_orders": "raw_orders"},
+        {"order_history": "order_history"},
         "orders",
         ("numba", "parquet"),
     )
@@ -123,9 +134,10 @@ def _graph() -> Iterator[Stage]:
     yield Stage(
         "pair_split",
         "pairs",
-        "Training and validation pairs, uniform and degree-matched negatives, and products that are held out whole.",
+        "Training and validation pairs, uniform and degree-matched negatives, products that are held out whole, and "
+        "orders that are held out in time.",
         SPLIT_VERSION,
-        {"product_pairs": "product_pairs"},
+        {"product_pairs": "product_pairs", "order_history": "order_history"},
         "split",
         ("numpy",),
     )

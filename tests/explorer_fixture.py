@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from core.catalog import RELATIONSHIPS
 from core.catalog.orders_table import ORDERS
 from core.categories import Category, load_categories
 from core.evaluation.result import CURVES, METRICS, SCORES, Evaluation
 from core.graph import build_graph, transition_matrix
 from core.interfaces import LEARNING_CURVE, TrainedModel
+from core.orders.history import order_history
+from core.orders.relationships import order_relationships
 from core.pairs import ProductPairs
 from core.pairs.split import PairSplit, SplitConfig, split_pairs
 from core.projection import Projection
@@ -206,7 +207,9 @@ def write(root, category: str = CATEGORY) -> Store:
     materialize("raw_orders", ORDERS.empty_table())
     materialize("raw_relationships", pa.table({"product1": ["a"], "product2": ["b"]}))
     materialize("quarantine", quarantine())
-    materialize("order_relationships", RELATIONSHIPS.empty_table())
+    history, _ = order_history(ORDERS.empty_table())
+    materialize("order_history", history)
+    materialize("order_relationships", order_relationships(history))
     materialize("product_pairs", all_pairs)
     materialize("pair_split", parts)
     materialize("product_graph", graph)

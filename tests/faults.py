@@ -32,6 +32,7 @@ REPEATABLE = [
     "raw_products",
     "raw_orders",
     "raw_relationships",
+    "order_history",
     "order_relationships",
     "product_pairs",
     "pair_split",

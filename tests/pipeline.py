@@ -1,6 +1,7 @@
 """The whole asset graph run in a real Dagster instance, once for the test modules that look at it or go on from it."""
 
 import contextlib
+import itertools
 import os
 import shutil
 import subprocess
@@ -12,12 +13,16 @@ import dagster as dg
 import numpy as np
 from dagster._core.test_utils import environ
 
+from core.stages import stages
 from orchestration.definitions import build_defs
 from tests import quick_sqlite
 
 # Not that of conftest, which loads pytest: processes that tests start import this module too.
 ROOT = Path(__file__).resolve().parents[1]
 quick_sqlite.install()
+
+UP_TO_THE_GRAPH = list(itertools.takewhile(lambda asset: asset != "transition_matrix", stages()))
+"""The assets that every model needs, from the source to the training graph."""
 
 
 @dataclass

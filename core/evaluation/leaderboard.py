@@ -6,7 +6,7 @@ from typing import Any
 import pyarrow as pa
 
 from core.clock import PHASES
-from core.evaluation.metrics import ALL, DEFINITIONS, Metric
+from core.evaluation.metrics import ALL, DEFINITIONS, IN_TIME, Metric
 from core.evaluation.result import METRICS, TIME
 from core.models import MODELS
 
@@ -59,12 +59,14 @@ def to_markdown(long: pa.Table, info: Mapping[str, Mapping[str, Any]] | None = N
         (row["model"], row["scoring"], row["protocol"], row["subset"], row["metric"]): row for row in long.to_pylist()
     }
     timed = any(key[2] == TIME for key in cells)
-    headings = ["model", "scoring", *(_heading(*column) for column in _COLUMNS)]
+    measured = {key[2] for key in cells}
+    columns = [column for column in _COLUMNS if column[0].protocol not in IN_TIME or column[0].protocol in measured]
+    headings = ["model", "scoring", *(_heading(*column) for column in columns)]
     headings += ([f"seconds: {' + '.join(_PHASES.values())}"] if timed else []) + (["unseen products"] if info else [])
-    lines = [_line(headings), _line(["---", "---"] + ["---:"] * (len(_COLUMNS) + timed) + (["---"] if info else []))]
+    lines = [_line(headings), _line(["---", "---"] + ["---:"] * (len(columns) + timed) + (["---"] if info else []))]
     for model, scoring in dict.fromkeys((key[0], key[1]) for key in cells if key[2] != TIME):
         values = [
-            _cell(cells.get((model, scoring, metric.protocol, subset, metric.name))) for metric, subset in _COLUMNS
+            _cell(cells.get((model, scoring, metric.protocol, subset, metric.name))) for metric, subset in columns
         ]
         values += [_seconds(cells, model)] if timed else []
         fallback = [str(info.get(model, {}).get("fallback", "–"))] if info else []

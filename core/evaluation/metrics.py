@@ -22,6 +22,14 @@ RANKING = "ranking"
 """Top-k lists of products with a training pair, against their held-out pairs."""
 COLD_START = "cold_start"
 """Pairs of products that were held out whole."""
+NEXT_PRODUCT = "next_product"
+"""Given one product of a later order: lists against the order's other products."""
+REST_OF_BASKET = "rest_of_basket"
+"""Given all products of a later order but one: lists against the missing one."""
+NEXT_ORDER = "next_order"
+"""Given what a customer bought: lists against what is new in the customer's first later order."""
+IN_TIME = (NEXT_PRODUCT, REST_OF_BASKET, NEXT_ORDER)
+"""The protocols that ask about later orders; they are measured where the orders are split in time."""
 ALL, SEEN = "all", "seen"
 """Subsets of the pairs: all pairs, or the pairs of two products that both have a training pair."""
 
@@ -107,6 +115,11 @@ def reciprocal_rank(hits: np.ndarray, k: int) -> np.ndarray:
     return np.where(hits[:, :k].any(axis=1), 1 / (first + 1), 0.0)
 
 
+def hit_rate(hits: np.ndarray, k: int) -> np.ndarray:
+    """float64 ``[s]``: 1 if a target is among the first k places, otherwise 0."""
+    return np.where(hits[:, :k].any(axis=1), 1.0, 0.0)
+
+
 def coverage(lists: np.ndarray, n_candidates: int) -> float:
     """Number of distinct products in the lists, divided by the largest number possible.
 
@@ -129,6 +142,32 @@ def popularity_bias(lists: np.ndarray, degree: np.ndarray) -> np.ndarray:
     total = np.where(listed, percentile[lists], 0.0).sum(axis=1)
     count = listed.sum(axis=1)
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+
+def _about_orders(protocol: str, heading: str) -> tuple[Metric, ...]:
+    """The metrics of lists under one of the protocols in time."""
+    return (
+        Metric(
+            "recall@10", protocol, "Recall@10", heading=heading,
+            per_list=lambda lists: recall(lists.hits, lists.n_targets, 10),
+        ),
+        Metric("recall@20", protocol, "Recall@20", per_list=lambda lists: recall(lists.hits, lists.n_targets, 20)),
+        Metric("ndcg@10", protocol, "NDCG@10", per_list=lambda lists: ndcg(lists.hits, lists.n_targets, 10)),
+        Metric(
+            "ndcg@20", protocol, "NDCG@20", main=False,
+            per_list=lambda lists: ndcg(lists.hits, lists.n_targets, 20),
+        ),
+        Metric("mrr@10", protocol, "MRR@10", main=False, per_list=lambda lists: reciprocal_rank(lists.hits, 10)),
+        Metric("mrr@20", protocol, "MRR@20", main=False, per_list=lambda lists: reciprocal_rank(lists.hits, 20)),
+        Metric(
+            "hit_rate@10", protocol, "Hit rate@10",
+            per_list=lambda lists: hit_rate(lists.hits, 10),
+        ),
+        Metric(
+            "coverage@10", protocol, "Coverage@10", main=False,
+            of_lists=lambda lists: coverage(lists.nodes[:, :10], lists.n_candidates),
+        ),
+    )  # fmt: skip
 
 
 DEFINITIONS: tuple[Metric, ...] = (
@@ -163,6 +202,9 @@ DEFINITIONS: tuple[Metric, ...] = (
     Metric("roc_auc", COLD_START, "ROC-AUC", heading="cold-start AUC", of_counts=roc_auc),
     Metric("roc_auc_uniform", COLD_START, "ROC-AUC, uniform negatives", of_counts=roc_auc),
     Metric("recall@10", COLD_START, "Recall@10", per_list=lambda lists: recall(lists.hits, lists.n_targets, 10)),
+    *_about_orders(NEXT_PRODUCT, "next product recall@10"),
+    *_about_orders(REST_OF_BASKET, "rest of basket recall@10"),
+    *_about_orders(NEXT_ORDER, "next order recall@10"),
 )  # fmt: skip
 """All metrics in the order in which they are shown; the first metric of a protocol ranks the models."""
 

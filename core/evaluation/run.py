@@ -15,8 +15,11 @@ from core.evaluation.metrics import (
     ALL,
     COLD_START,
     DEGREE_MATCHED,
+    NEXT_ORDER,
+    NEXT_PRODUCT,
     PUBLISHED,
     RANKING,
+    REST_OF_BASKET,
     SEEN,
     Lists,
     of_counts,
@@ -25,12 +28,17 @@ from core.evaluation.metrics import (
 from core.evaluation.result import CURVES, METRICS, SCORES, Evaluation, EvaluationConfig
 from core.graph import ProductGraph
 from core.interfaces import NATIVE, Model, Scorer, TrainedModel
-from core.pairs.ranking_task import RankingTask, cold_task, ranking_task
+from core.pairs.ranking_task import OrderTask, OrderTasks, RankingTask, Targets, cold_task, order_tasks, ranking_task
 from core.pairs.split import PairSplit
 from core.progress import Progress, silent
+from core.scoring.baskets import lists_of_sets
 
 _LIST_LENGTH = 20
 """Length of the lists that are evaluated."""
+_HISTORY = 10
+"""Number of a customer's latest products whose lists are fused."""
+_RECENCY = 0.7
+"""How much less the list of a customer's product counts than that of the next one."""
 
 
 def evaluate(
@@ -57,6 +65,10 @@ def evaluate(
     negatives of the same cold products, and evaluates the lists of these products. A model that cannot place cold
     products gives them equal scores and empty lists, hence 0.5 and 0 by construction.
 
+    ``next_product``, ``rest_of_basket`` and ``next_order`` are measured if the split has orders that were held out in
+    time. Nothing but the given products is left out of their lists. The list of a basket or a customer fuses the lists
+    of the products (``core.scoring.baskets``); of a customer the latest 10 products count, each less than the next.
+
     Args:
         model: the model's registry entry.
         trained: what it learned from the training part of ``split``.
@@ -78,7 +90,8 @@ def evaluate(
     in_train = graph.degree > 0
     task = ranking_task(split, graph, config.ranking_sources, seed)
     cold = cold_task(split, config.ranking_sources, seed) if len(split.cold_pairs.source) else None
-    steps, done = 3 * len(model.scorings), 0
+    orders = order_tasks(split.orders, graph, config.ranking_sources, seed) if split.orders is not None else None
+    steps, done = (3 if orders is None else 4) * len(model.scorings), 0
     progress("evaluation", done, steps, "steps")
     for scoring in model.scorings:
         pair_scorer = scorer(model, trained, scoring, threads)
@@ -95,12 +108,18 @@ def evaluate(
         if cold is not None:
             _cold_start(results, model, scoring, pair_scorer, split, cold, graph, in_train)
         progress("evaluation", done := done + 1, steps, "steps")
+        if orders is not None:
+            _in_time(results, scoring, pair_scorer, orders, graph)
+            progress("evaluation", done := done + 1, steps, "steps")
+    sources = {RANKING: len(task.sources)} | ({COLD_START: len(cold.sources)} if cold else {})
+    if orders is not None:
+        sources |= {protocol: len(task.n_targets) for protocol, task in _by_protocol(orders).items()}
     info = {
         "seconds": time.perf_counter() - started,
         "fallback": model.fallback,
         "pairs": results.pairs,
         "unplaced": results.unplaced,
-        "sources": {RANKING: len(task.sources)} | ({COLD_START: len(cold.sources)} if cold else {}),
+        "sources": sources,
     }
     if "timing" in trained.info:
         info["timing"] = trained.info["timing"]
@@ -251,12 +270,25 @@ def _cold_start(
     _measure_lists(results, COLD_START, scoring, pair_scorer, task, lists, graph)
 
 
+def _by_protocol(orders: OrderTasks) -> dict[str, OrderTask]:
+    return {NEXT_PRODUCT: orders.next_product, REST_OF_BASKET: orders.rest_of_basket, NEXT_ORDER: orders.next_order}
+
+
+def _in_time(results: _Results, scoring: str, pair_scorer: Scorer, orders: OrderTasks, graph: ProductGraph) -> None:
+    for protocol, task in _by_protocol(orders).items():
+        recency, given = 1.0, task.given
+        if protocol == NEXT_ORDER:
+            recency, given = _RECENCY, given.first(_HISTORY)
+        lists = lists_of_sets(pair_scorer, given, _LIST_LENGTH, recency, left_out=task.given)
+        _measure_lists(results, protocol, scoring, pair_scorer, task, lists, graph)
+
+
 def _measure_lists(
     results: _Results,
     protocol: str,
     scoring: str,
     pair_scorer: Scorer,
-    task: RankingTask,
+    task: Targets,
     nodes: np.ndarray,
     graph: ProductGraph,
 ) -> None:

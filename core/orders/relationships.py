@@ -1,47 +1,71 @@
-"""From a table of order lines to the relationships that product pairs are made of."""
+"""From a history of orders to the relationships that product pairs are made of."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from core.catalog.tables import relationships_table
+from core.arrays import distinct
+from core.catalog.tables import RELATIONSHIPS, relationships_table
 from core.orders.config import OrdersConfig
-from core.orders.form import EVENTS
-from core.orders.lines import NONE, PURCHASE, OrderLines
+from core.orders.history import lines_of
+from core.orders.lines import OrderLines
 from core.progress import Progress, silent
 from core.relationships import ADD
-from core.typing import Int64Array
 
-VERSION = "1"
-"""Raised whenever the same order lines and settings give other relationships."""
+VERSION = "2"
+"""Raised whenever the same history and settings give other relationships."""
+
+
+@dataclass(frozen=True)
+class OrderRelationships:
+    """Relationships counted from orders.
+
+    Attributes:
+        relationships: table of schema ``RELATIONSHIPS``, counted from what training may know; every pair once per
+            relationship, with its association as weight.
+        later: the same, counted from what is held out; None if the orders were not split.
+        products: table with the column ``product_id``: all products of the history, those without pairs included.
+        info: JSON-able: by relationship what took part and was found (``core.orders.pairs.Related``), and the same of
+            the later orders under ``later``.
+    """
+
+    relationships: pa.Table
+    later: pa.Table | None
+    products: pa.Table
+    info: dict[str, Any]
 
 
 def order_relationships(
-    orders: pa.Table, config: OrdersConfig | None = None, threads: int = 2, progress: Progress = silent
-) -> tuple[pa.Table, dict[str, Any]]:
-    """Count which products were bought and viewed together.
+    history: pa.Table, config: OrdersConfig | None = None, threads: int = 2, progress: Progress = silent
+) -> OrderRelationships:
+    """Count which products were bought and viewed together, apart for what is later.
 
     Args:
-        orders: table of schema ``core.catalog.orders_table.ORDERS``, returns included; may be empty.
+        history: table of schema ``core.orders.history.HISTORY``; may be empty.
         config: settings.
         threads: CPU threads; they do not change the result.
         progress: told "count pairs" in products, for one relationship after the other.
-
-    Returns:
-        Table of schema ``RELATIONSHIPS``, every pair once per relationship, with its association as weight; and
-        JSON-able facts: ``lines``, ``orders``, ``customers``, ``largest_order`` (lines), ``returns``,
-        ``cancelled_lines``, ``unmatched_returns``, ``orders_of_several_customers``, ``first`` and ``last`` (days), and
-        by relationship what took part and was found.
     """
-    ids = orders["product"].combine_chunks().dictionary
-    if not orders.num_rows:
-        empty = np.empty(0, np.int32)
-        return relationships_table(ids, empty, empty, np.empty(0, np.int8), (), np.empty(0, np.float32), ADD), {}
+    lines = lines_of(history)
+    ids = history["product"].combine_chunks().dictionary
+    products = pa.table({"product_id": ids.take(pa.array(distinct(lines.product)))})
+    if not len(lines):
+        return OrderRelationships(RELATIONSHIPS.empty_table(), None, products, {})
+    is_later = np.asarray(history["later"].combine_chunks())
+    known, info = _counted(lines.take(np.flatnonzero(~is_later)), ids, config, threads, progress)
+    if not is_later.any():
+        return OrderRelationships(known, None, products, info)
+    later, info_later = _counted(lines.take(np.flatnonzero(is_later)), ids, config, threads, progress)
+    return OrderRelationships(known, later, products, info | {"later": info_later})
+
+
+def _counted(
+    lines: OrderLines, ids: pa.Array, config: OrdersConfig | None, threads: int, progress: Progress
+) -> tuple[pa.Table, dict[str, Any]]:
     from core.orders.pairs import related_products  # Numba comes with it
 
-    lines, facts = _bought(orders)
     related = related_products(lines, len(ids), config, threads, progress)
     names = list(related.pairs)
     pairs = list(related.pairs.values())
@@ -54,71 +78,4 @@ def order_relationships(
         ids, together("source", np.int32), together("target", np.int32), kinds, names,
         together("weight", np.float32), ADD,
     )  # fmt: skip
-    return table, facts | related.info
-
-
-def _bought(orders: pa.Table) -> tuple[OrderLines, dict[str, Any]]:
-    """The lines that stand for something that was bought or viewed and not returned, and facts about all of them."""
-    from core.orders.returns import cancel_returns  # Numba comes with it too
-
-    product, order, session, customer = (_codes(orders[name]) for name in ("product", "order", "session", "customer"))
-    times = orders["time"].combine_chunks()
-    milliseconds = np.asarray(times.cast(pa.int64()).fill_null(0))
-    event = _events(orders["event"])
-    quantity = np.asarray(orders["quantity"].combine_chunks(), dtype=np.float64)
-    order, shared = _orders_of_one_customer(order, customer)
-    buyer = np.where(customer != NONE, customer, np.where(order != NONE, order + (1 << 40), NONE))
-    purchases = event == PURCHASE
-    returned = cancel_returns(buyer, product, milliseconds, np.where(purchases, quantity, 1.0))
-    bought = np.bincount(order[purchases & (order != NONE)], minlength=1)
-    known = times.drop_null()
-    facts = {
-        "lines": orders.num_rows,
-        "orders": int(np.count_nonzero(bought)),
-        "customers": len(np.unique(customer[customer != NONE])),
-        "largest_order": int(bought.max()),
-        "returns": returned.returns,
-        "cancelled_lines": returned.cancelled,
-        "unmatched_returns": returned.unmatched,
-        "orders_of_several_customers": shared,
-        "lines_without_time": len(times) - len(known),
-        "first": _day(pc.min(known)),
-        "last": _day(pc.max(known)),
-    }
-    lines = OrderLines(product.astype(np.int32), order, session, customer, milliseconds, event)
-    return lines.take(np.flatnonzero(returned.kept)), facts
-
-
-def _orders_of_one_customer(order: Int64Array, customer: Int64Array) -> tuple[Int64Array, int]:
-    """Order codes such that no order has two customers, and how many order ids had several."""
-    both = np.flatnonzero((order != NONE) & (customer != NONE))
-    if not len(both):
-        return order, 0
-    ranked = both[np.lexsort((customer[both], order[both]))]
-    new_order = np.r_[True, order[ranked][1:] != order[ranked][:-1]]
-    new_customer = np.r_[True, customer[ranked][1:] != customer[ranked][:-1]]
-    again = new_customer & ~new_order
-    if not again.any():
-        return order, 0
-    split = order.copy()
-    number = np.cumsum(again)
-    # Counted from the order's first customer on: 0 stays with the order's own code.
-    since = number - np.maximum.accumulate(np.where(new_order, number, 0))
-    moved = since > 0
-    split[ranked[moved]] = order.max() + number[moved]
-    return split, len(np.unique(order[ranked[again]]))
-
-
-def _day(time: pa.Scalar) -> str | None:
-    return None if time.as_py() is None else str(time.as_py())[:10]
-
-
-def _codes(column: pa.ChunkedArray) -> Int64Array:
-    codes: Int64Array = np.asarray(column.combine_chunks().indices.fill_null(NONE)).astype(np.int64)
-    return codes
-
-
-def _events(column: pa.ChunkedArray) -> Any:
-    encoded = column.combine_chunks()
-    lookup = np.array([EVENTS.index(name) for name in encoded.dictionary.to_pylist()] or [PURCHASE], np.uint8)
-    return lookup[np.asarray(encoded.indices)]
+    return table, related.info

@@ -1,5 +1,6 @@
 """Undirected weighted product pairs from listed relationships, and the numbering of products."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -65,6 +66,8 @@ class ProductPairs:
             that of their relationship is 0); of ``repeated_rows`` of a list that counted once; and of ``merged_rows``
             that were added to another row of their pair. ``rows`` minus all of these is the number of pairs.
             ``paired_products`` is the number of products in pairs, ``paired_with_metadata`` of those with metadata.
+        later_source, later_target: int32, sorted likewise: the pairs of what is held out in time, with those among them
+            that are pairs already. None if nothing is.
     """
 
     products: pa.Table
@@ -72,9 +75,17 @@ class ProductPairs:
     target: np.ndarray
     weight: np.ndarray
     info: dict[str, int] = field(default_factory=dict)
+    later_source: np.ndarray | None = None
+    later_target: np.ndarray | None = None
 
 
-def build_pairs(products: pa.Table, relationships: pa.Table, config: PairsConfig | None = None) -> ProductPairs:
+def build_pairs(
+    products: pa.Table,
+    relationships: pa.Table,
+    config: PairsConfig | None = None,
+    later: pa.Table | None = None,
+    more_ids: pa.Array | None = None,
+) -> ProductPairs:
     """Number all products and add up the weights of the rows of each pair.
 
     A row counts its own weight (1 if it has none) times the weight of its relationship. The table knows what repeated
@@ -86,14 +97,24 @@ def build_pairs(products: pa.Table, relationships: pa.Table, config: PairsConfig
         products: raw_products table (see ``core.catalog``).
         relationships: raw_relationships table: product1, product2, relationship dictionary arrays, weight.
         config: weight of each relationship; a weight of 0 drops it.
+        later: relationships that are held out in time; their products are numbered with the others.
+        more_ids: ids of further products that are numbered although they may have neither metadata nor pairs.
 
     Raises:
         InputError: no pair is left, the weights are too large to be added up, or the relationships have too many names.
     """
-    ids = _all_ids(products, relationships)
-    rows = _weighted_rows(relationships, ids, config or PairsConfig())
+    config = config or PairsConfig()
+    tables = [relationships] if later is None else [relationships, later]
+    ids = _all_ids(products, tables, more_ids)
+    rows = _weighted_rows(relationships, ids, config)
+    if not len(rows.keys):
+        raise InputError(
+            "no product pair is left: no line lists a related product with a weight above 0. "
+            "Check the source's relationship fields and the pairs settings"
+        )
     listings = _listings(rows, repeats_add(relationships))
     source, target, weight = _sum_by_pair(listings, ids)
+    later_source, later_target = _later_pairs(later, ids, config)
     aligned = _align(products, ids)
     paired = np.zeros(len(ids), bool)
     paired[source] = paired[target] = True
@@ -111,6 +132,8 @@ def build_pairs(products: pa.Table, relationships: pa.Table, config: PairsConfig
             "paired_products": int(np.count_nonzero(paired)),
             "paired_with_metadata": int(np.count_nonzero(paired & aligned["has_metadata"].to_numpy())),
         },
+        later_source=later_source,
+        later_target=later_target,
     )
 
 
@@ -159,11 +182,6 @@ def _weighted_rows(relationships: pa.Table, ids: pa.Array, config: PairsConfig) 
     if own_weights is not None:
         keep &= own_weights > 0
         own_weights = own_weights[keep]
-    if not keep.any():
-        raise InputError(
-            "no product pair is left: no line lists a related product with a weight above 0. "
-            "Check the source's relationship fields and the pairs settings"
-        )
     total, self_pairs = len(first), len(first) - int(np.count_nonzero(differs))
     first, second, relationship = first[keep], second[keep], relationship[keep]
     pairs = np.minimum(first, second) * len(ids) + np.maximum(first, second)
@@ -256,12 +274,25 @@ def product_hashes(products: pa.Table) -> np.ndarray:
     return hash_array(products["product_id"].to_numpy(), categorize=False)
 
 
-def _all_ids(products: pa.Table, relationships: pa.Table) -> pa.Array:
-    """All product ids of the metadata and the listings, unique and sorted."""
+def _later_pairs(
+    later: pa.Table | None, ids: pa.Array, config: PairsConfig
+) -> tuple[np.ndarray | None, np.ndarray | None]:
+    if later is None:
+        return None, None
+    rows = _weighted_rows(later, ids, config)
+    if not len(rows.keys):
+        return np.empty(0, np.int32), np.empty(0, np.int32)
+    source, target, _ = _sum_by_pair(_listings(rows, repeats_add(later)), ids)
+    return source, target
+
+
+def _all_ids(products: pa.Table, relationships: Sequence[pa.Table], more_ids: pa.Array | None) -> pa.Array:
+    """All product ids, unique and sorted."""
     # Together the three columns may exceed the 2^31 bytes of one string array.
     parts = [chunk.cast(pa.large_string()) for chunk in products["product_id"].chunks]
-    for column in ("product1", "product2"):
-        chunk = relationships[column].combine_chunks()
+    parts += [] if more_ids is None else [more_ids.cast(pa.large_string())]
+    for listed in (table[column] for table in relationships for column in ("product1", "product2")):
+        chunk = listed.combine_chunks()
         used = pc.unique(chunk.indices)
         parts.append(chunk.dictionary.cast(pa.large_string()).take(used))
     ids = pc.unique(pa.concat_arrays(parts))

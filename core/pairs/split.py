@@ -1,15 +1,19 @@
 """The split of pairs into training and validation, the negatives, and the products that are held out whole.
 
-A hash of the two products decides the side of a pair, and a hash of the product decides whether it is cold. A pair
-therefore keeps its side when other pairs come or go, and a training that starts from the vectors of the last rebuild
-has never seen the pairs that validate it. There are two exceptions: a product that had no metadata and gets some can
-become cold, with its pairs; and in tiny categories, the rules that leave at least one pair on each side can move pairs.
+Pairs that were counted from orders can be split in time: what first occurs later validates, and products that first
+occur later are cold. All other pairs are split at random: a hash of the two products decides the side of a pair, and a
+hash of the product decides whether it is cold. A pair therefore keeps its side when other pairs come or go, and a
+training that starts from the vectors of the last rebuild has never seen the pairs that validate it. There are two
+exceptions: a product that had no metadata and gets some can become cold, with its pairs; and in tiny categories, the
+rules that leave at least one pair on each side can move pairs.
 
 Pairs are compared as int64 keys ``smaller id * n_nodes + larger id`` in sorted arrays, because sets of 26 million
 Python tuples take too much memory and time.
 """
 
+import datetime
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +21,7 @@ import numpy as np
 from core.arrays import distinct
 from core.errors import InputError
 from core.pairs import ProductPairs, product_hashes
+from core.pairs.held_out_orders import HeldOutOrders
 from core.settings import setting
 
 VERSION = "2"
@@ -26,6 +31,9 @@ _ROUNDS = 100
 """Maximum number of rounds of rejection sampling, because a nearly complete graph has hardly any negatives."""
 _MAX_DRAW = 1 << 22
 """Maximum number of candidates drawn in one round (32 MB of keys)."""
+
+
+AUTO, RANDOM, TIME, LAST_ORDER = "auto", "random", "time", "last_order"
 
 
 @dataclass(frozen=True)
@@ -42,6 +50,27 @@ class SplitConfig:
         ge=0.0,
         le=0.5,
     )
+    by: str = setting(
+        AUTO,
+        "What is held out: pairs at random (`random`), all orders after a moment (`time`), or the last order of every "
+        "customer (`last_order`). `auto` is `time` for sources with at least 1,000 order lines and their times, and "
+        "`random` for all others.",
+        choices=(AUTO, RANDOM, TIME, LAST_ORDER),
+    )
+    last: float = setting(0.2, "Share of the order lines, the latest, that a split in time holds out.", ge=0.01, le=0.9)
+    date: str = setting(
+        "", "First day or moment (ISO 8601, UTC) that a split in time holds out; it takes the place of `last`."
+    )
+
+    def contradiction(self) -> str | None:
+        """What is wrong with the date."""
+        try:
+            read = datetime.datetime.fromisoformat(self.date) if self.date else None
+        except ValueError:
+            return f"date: {self.date!r} is not a date such as 2025-03-01 or 2025-03-01T12:00"
+        if read is not None and read.tzinfo is not None:
+            return f"date: {self.date!r} states a time zone; give it in UTC without one"
+        return None
 
 
 @dataclass(frozen=True)
@@ -94,6 +123,7 @@ class PairSplit:
         keys: uint64 ``[n_nodes]``: identifies the product of a node, whatever its number. Two splits have the same key
             for a product only if they have the same seed and shares, so that neither holds out training pairs of the
             other. None in splits that were stored before there were keys.
+        orders: what the test in time asks about; None if the pairs were not split in time.
     """
 
     n_nodes: int
@@ -106,15 +136,24 @@ class PairSplit:
     cold_degree_matched: np.ndarray
     cold_uniform: np.ndarray
     keys: np.ndarray | None = None
+    orders: HeldOutOrders | None = None
 
 
 def split_product_pairs(pairs: ProductPairs, config: SplitConfig, seed: int = 42) -> PairSplit:
-    """Split a category's pairs; see :func:`split_pairs`. The hashes are those of the product ids."""
+    """Split a category's pairs; see :func:`split_pairs`. The hashes are those of the product ids.
+
+    Pairs that were counted from orders split in time are split by :func:`split_in_time` instead.
+    """
     has_metadata = pairs.products["has_metadata"].to_numpy()
-    return split_pairs(
-        len(has_metadata), pairs.source, pairs.target, pairs.weight, has_metadata, config, seed,
-        product_hashes(pairs.products),
-    )  # fmt: skip
+    hashes = product_hashes(pairs.products)
+    n_nodes = len(has_metadata)
+    if pairs.later_source is None or pairs.later_target is None:
+        if config.by in (TIME, LAST_ORDER):
+            raise InputError(f"settings split.by: `{config.by}` needs a source of order lines; choose `random`")
+        return split_pairs(n_nodes, pairs.source, pairs.target, pairs.weight, has_metadata, config, seed, hashes)
+    known = WeightedPairs(pairs.source, pairs.target, pairs.weight)
+    later = Pairs(pairs.later_source, pairs.later_target)
+    return split_in_time(n_nodes, known, later, has_metadata, config, seed, hashes)
 
 
 def split_pairs(
@@ -155,7 +194,6 @@ def split_pairs(
     low, high = _ends(n_nodes, keys)
     streams = np.random.SeedSequence(seed).spawn(5)
     cold_salt, valid_salt = (stream.generate_state(1, np.uint64) for stream in streams[:2])
-    uniform_rng, matched_rng, redraw_rng = (np.random.default_rng(stream) for stream in streams[2:])
     hashes = _mixed(np.arange(n_nodes, dtype=np.uint64) if hashes is None else hashes)
 
     cold = _cold_products(_mixed(hashes ^ cold_salt), low, high, has_metadata, config.cold_share)
@@ -168,25 +206,99 @@ def split_pairs(
     is_valid, is_train = np.zeros((2, len(keys)), dtype=bool)
     is_valid[warm_pairs[held_out]] = True
     is_train[warm_pairs[~held_out]] = True
+    train = WeightedPairs(low[is_train], high[is_train], weight[is_train])
     validation = Pairs(low[is_valid], high[is_valid])
-    uniform_negatives = _uniform_negatives(uniform_rng, n_nodes, keys, validation)
-    degree_matched_negatives = _degree_matched_negatives(matched_rng, n_nodes, keys, validation)
-
-    in_train = np.zeros(n_nodes, dtype=bool)
-    in_train[low[is_train]] = in_train[high[is_train]] = True
+    in_train = _with_pairs(n_nodes, train)
     cold_pairs = _cold_pairs(low, high, is_cold, in_train)
+    return _with_negatives(
+        n_nodes, keys, train, validation, cold, cold_pairs, in_train, streams[2:], _mixed(hashes ^ _rule(seed, config))
+    )
+
+
+def split_in_time(
+    n_nodes: int,
+    known: WeightedPairs,
+    later: Pairs,
+    has_metadata: np.ndarray,
+    config: SplitConfig,
+    seed: int = 42,
+    hashes: np.ndarray | None = None,
+) -> PairSplit:
+    """Train on the pairs that are known before a moment, and validate on the pairs that first occur after it.
+
+    Pairs of two products with a known pair validate. Products with metadata whose first pair is a later one are the
+    cold products, and their pairs with products that have a known pair are the cold pairs. No share is held out beyond
+    that. The result does not depend on the order of the pairs.
+
+    Args:
+        n_nodes: number of products.
+        known, later: each unordered pair once, no self pairs; later pairs that are known already are not used.
+        has_metadata, config, seed, hashes: see :func:`split_pairs`.
+
+    Raises:
+        InputError: no pair is known.
+        ValueError: self pairs, repeated pairs or ids out of range.
+    """
+    if not len(known):
+        raise InputError(
+            "product_pairs: no pair occurs before the moment that split.date or split.last holds out from; choose a "
+            "later one"
+        )
+    known_keys, weight = _sorted_keys(n_nodes, known.source, known.target, known.weight)
+    train = WeightedPairs(*_ends(n_nodes, known_keys), weight)
+    later_keys = np.sort(pair_keys(n_nodes, later.source, later.target))
+    new = later_keys[~in_sorted(known_keys, later_keys)]
+    low, high = _ends(n_nodes, new)
+    in_train = _with_pairs(n_nodes, train)
+    both = in_train[low] & in_train[high]
+    first_later = np.zeros(n_nodes, bool)
+    first_later[low] = first_later[high] = True
+    is_cold = first_later & ~in_train & np.asarray(has_metadata, dtype=bool)
+    cold_pairs = _cold_pairs(low, high, is_cold, in_train)
+    hashes = _mixed(np.arange(n_nodes, dtype=np.uint64) if hashes is None else hashes)
+    streams = np.random.SeedSequence(seed).spawn(5)
+    return _with_negatives(
+        n_nodes, np.sort(np.concatenate([known_keys, new])), train, Pairs(low[both], high[both]),
+        np.flatnonzero(is_cold).astype(np.int32), cold_pairs, in_train, streams[2:],
+        _mixed(hashes ^ _rule(seed, config, f"{config.by} {config.last!r} {config.date}")),
+    )  # fmt: skip
+
+
+def _with_pairs(n_nodes: int, pairs: Pairs) -> np.ndarray:
+    """bool ``[n_nodes]``: the products that have one of these pairs."""
+    paired = np.zeros(n_nodes, dtype=bool)
+    paired[pairs.source] = paired[pairs.target] = True
+    return paired
+
+
+def _with_negatives(
+    n_nodes: int,
+    keys: np.ndarray,
+    train: WeightedPairs,
+    validation: Pairs,
+    cold: np.ndarray,
+    cold_pairs: Pairs,
+    in_train: np.ndarray,
+    streams: Sequence[np.random.SeedSequence],
+    node_keys: np.ndarray,
+) -> PairSplit:
+    """The split with all its negatives; ``keys`` are those of all pairs of the category, sorted."""
+    uniform_rng, matched_rng, redraw_rng = (np.random.default_rng(stream) for stream in streams)
     warm = np.flatnonzero(in_train).astype(np.int32)
+    nothing = Pairs(np.empty(0, np.int32), np.empty(0, np.int32))
     return PairSplit(
         n_nodes=n_nodes,
-        train=WeightedPairs(low[is_train], high[is_train], weight[is_train]),
+        train=train,
         validation=validation,
-        uniform_negatives=uniform_negatives,
-        degree_matched_negatives=degree_matched_negatives,
+        uniform_negatives=_uniform_negatives(uniform_rng, n_nodes, keys, validation) if len(validation) else nothing,
+        degree_matched_negatives=(
+            _degree_matched_negatives(matched_rng, n_nodes, keys, validation) if len(validation) else nothing
+        ),
         cold=cold,
         cold_pairs=cold_pairs,
         cold_degree_matched=_other_targets(redraw_rng, n_nodes, keys, cold_pairs.source, cold_pairs.target),
         cold_uniform=_other_targets(redraw_rng, n_nodes, keys, cold_pairs.source, warm),
-        keys=_mixed(hashes ^ _rule(seed, config)),
+        keys=node_keys,
     )
 
 
@@ -246,9 +358,9 @@ def _below(share: float) -> np.uint64:
     return np.uint64(int(share * 2**64))
 
 
-def _rule(seed: int, config: SplitConfig) -> np.uint64:
+def _rule(seed: int, config: SplitConfig, in_time: str = "") -> np.uint64:
     """A hash of everything that decides the side of a pair, apart from the products."""
-    text = f"{seed} {config.validation_share!r} {config.cold_share!r}"
+    text = in_time or f"{seed} {config.validation_share!r} {config.cold_share!r}"
     return np.uint64(int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little"))
 
 

@@ -4,6 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.sparse as sp
+
+from core.arrays import distinct
+from core.interfaces import Scorer
+from core.pairs.held_out_orders import ProductSets
+from core.progress import Progress, silent
 
 RANK_CONSTANT = 60
 """k of reciprocal rank fusion (Cormack, Clarke, Buettcher, SIGIR 2009). At this value a product that appears in the
@@ -44,3 +50,63 @@ def combine(lists: Sequence[np.ndarray], basket: Sequence[int], k: int) -> Baske
     counts = np.bincount(position, minlength=len(candidates))
     order = np.argsort(-scores, kind="stable")[:k]
     return BasketList(candidates[order], scores[order], counts[order].astype(np.int64))
+
+
+def lists_of_sets(
+    scorer: Scorer,
+    sets: ProductSets,
+    k: int,
+    recency: float = 1.0,
+    left_out: ProductSets | None = None,
+    depth: int = 100,
+    progress: Progress = silent,
+) -> np.ndarray:
+    """One list for each of many sets of products: :func:`combine` for all of them at once.
+
+    Args:
+        scorer: gives the lists that are fused.
+        sets: the products of each set.
+        k: maximum length of the lists.
+        recency: the list of the product at place p of a set counts ``recency ** p``; 1 counts all alike.
+        left_out: for each set the products that are not recommended; by default those of the set.
+        depth: length of the lists that are fused.
+        progress: told the progress of the lists that are fused.
+
+    Returns:
+        int32 ``[s, k]`` node ids, best first; -1 marks an empty place. Equal scores are ordered by node id.
+    """
+    n_nodes = len(scorer.seen)
+    lists: np.ndarray = np.full((len(sets), k), -1, np.int32)
+    products = distinct(sets.nodes).astype(np.int32)
+    if not len(products):
+        return lists
+    nodes, _ = scorer.top_k(products, depth, progress)
+    row, rank = np.nonzero(nodes >= 0)
+    fused = sp.csr_matrix((1 / (RANK_CONSTANT + 1.0 + rank), (row, nodes[row, rank])), shape=(len(products), n_nodes))
+    place = np.arange(len(sets.nodes)) - np.repeat(sets.starts[:-1], sets.sizes)
+    column = np.searchsorted(products, sets.nodes)
+    weights = sp.csr_matrix((recency**place, column, sets.starts), shape=(len(sets), len(products)))
+    left_out = sets if left_out is None else left_out
+    own = sp.csr_matrix((np.ones(len(left_out.nodes)), left_out.nodes, left_out.starts), shape=(len(sets), n_nodes))
+    for first in range(0, len(sets), _BLOCK):
+        block = slice(first, first + _BLOCK)
+        scores = (weights[block] @ fused).tocsr()
+        scores = (scores - scores.multiply(own[block])).tocsr()
+        _best(scores, lists[block])
+    return lists
+
+
+_BLOCK = 1024
+"""Number of sets whose scores are held at once."""
+
+
+def _best(scores: sp.csr_matrix, lists: np.ndarray) -> None:
+    """Fill each list with the columns of the largest entries above 0 of its row."""
+    row = np.repeat(np.arange(scores.shape[0]), np.diff(scores.indptr))
+    positive = scores.data > 0
+    row, node, value = row[positive], scores.indices[positive], scores.data[positive]
+    order = np.lexsort((node, -value, row))
+    row, node = row[order], node[order]
+    place = np.arange(len(row)) - np.searchsorted(row, np.arange(len(lists)))[row]
+    within = place < lists.shape[1]
+    lists[row[within], place[within]] = node[within]

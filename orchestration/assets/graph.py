@@ -1,5 +1,6 @@
 """Stages 2 and 3: pairs and their split, the training graph, its transition matrix and the walks on it."""
 
+import dataclasses
 from typing import Any
 
 import dagster as dg
@@ -10,6 +11,8 @@ import scipy.sparse as sp
 from core import checks
 from core.graph import ProductGraph, build_graph
 from core.graph import transition_matrix as normalize
+from core.orders.held_out import held_out_orders
+from core.orders.relationships import OrderRelationships
 from core.pairs import ProductPairs, build_pairs
 from core.pairs.split import PairSplit, split_product_pairs
 from orchestration.assets.arguments import asset_arguments
@@ -23,20 +26,41 @@ SplitSchema, WalksSchema = config_schema("split"), config_schema("walks")
 Node2VecSchema = config_schema("node2vec_walks")
 
 
+@dg.asset(**asset_arguments("order_history"))
+def order_history(
+    context: dg.AssetExecutionContext,
+    config: SplitSchema,  # type: ignore[valid-type]
+    raw_orders: pa.Table,
+) -> dg.MaterializeResult[pa.Table]:
+    """What was bought and viewed and not returned, and which of it is held out for the test in time."""
+    from core.orders.history import order_history as clean_and_split
+
+    settings = resolve_config(context, "split", config)
+    report = StepReport(context, settings)
+    history, facts = clean_and_split(raw_orders, settings)
+    return report.output(history, rows=history.num_rows, orders=dg.MetadataValue.json(facts), head=table(history))
+
+
 @dg.asset(**asset_arguments("order_relationships"))
 def order_relationships(
     context: dg.AssetExecutionContext,
     config: OrdersSchema,  # type: ignore[valid-type]
     machine: Machine,
-    raw_orders: pa.Table,
-) -> dg.MaterializeResult[pa.Table]:
+    order_history: pa.Table,
+) -> dg.MaterializeResult[OrderRelationships]:
     """Products bought together, also bought and also viewed, counted from order lines."""
     from core.orders.relationships import order_relationships as count
 
     settings = resolve_config(context, "orders", config)
     report = StepReport(context, settings)
-    related, facts = count(raw_orders, settings, machine.thread_count(), report.progress)
-    return report.output(related, rows=related.num_rows, orders=dg.MetadataValue.json(facts), head=table(related))
+    related = count(order_history, settings, machine.thread_count(), report.progress)
+    return report.output(
+        related,
+        rows=related.relationships.num_rows,
+        later_rows=0 if related.later is None else related.later.num_rows,
+        counted=dg.MetadataValue.json(related.info),
+        head=table(related.relationships),
+    )
 
 
 @dg.asset(**asset_arguments("product_pairs"), check_specs=check_specs("product_pairs", checks.PAIRS))
@@ -45,13 +69,17 @@ def product_pairs(
     config: PairsSchema,  # type: ignore[valid-type]
     raw_products: pa.Table,
     raw_relationships: pa.Table,
-    order_relationships: pa.Table,
+    order_relationships: OrderRelationships,
 ):
     """Undirected weighted pairs: bought_together 1.2, also_bought 1.0, also_viewed 0.5, both directions summed."""
     settings = resolve_config(context, "pairs", config)
     report = StepReport(context, settings)
-    relationships = order_relationships if order_relationships.num_rows else raw_relationships
-    pairs = build_pairs(raw_products, relationships, settings)
+    counted = order_relationships
+    if counted.products.num_rows:
+        more_ids = counted.products["product_id"].combine_chunks()
+        pairs = build_pairs(raw_products, counted.relationships, settings, counted.later, more_ids)
+    else:
+        pairs = build_pairs(raw_products, raw_relationships, settings)
     degree = np.bincount(np.r_[pairs.source, pairs.target], minlength=pairs.products.num_rows)
     return report.output(
         pairs,
@@ -70,11 +98,14 @@ def pair_split(
     context: dg.AssetExecutionContext,
     config: SplitSchema,  # type: ignore[valid-type]
     product_pairs: ProductPairs,
+    order_history: pa.Table,
 ):
     """Training and validation pairs, uniform and degree-matched negatives, and whole products held out cold."""
     settings = resolve_config(context, "split", config)
     report = StepReport(context, settings)
     split = split_product_pairs(product_pairs, settings, seed=SEED)
+    orders = held_out_orders(order_history, product_pairs.products["product_id"].combine_chunks())
+    split = dataclasses.replace(split, orders=orders)
     return report.output(
         split,
         checks.check_split(split),
@@ -84,6 +115,8 @@ def pair_split(
         degree_matched_negatives=len(split.degree_matched_negatives.source),
         cold_products=len(split.cold),
         cold_pairs=len(split.cold_pairs.source),
+        later_orders=0 if orders is None else len(orders.orders),
+        customers_with_later_orders=0 if orders is None else len(orders.history),
     )
 
 

@@ -25,7 +25,7 @@ from core.sample import sample_catalog
 from core.store import Store
 from orchestration.partitions import CATEGORIES, SEED
 from tests.conftest import ROOT
-from tests.pipeline import local_instance, run, write_pairs
+from tests.pipeline import UP_TO_THE_GRAPH, local_instance, run, write_pairs
 
 pytestmark = pytest.mark.slow
 
@@ -38,17 +38,7 @@ def folder(tmp_path_factory):
     """A folder with a source and the store in which the asset graph materialized it with the exact models."""
     folder = tmp_path_factory.mktemp("materialized")
     write_pairs(folder)
-    shared = [
-        "raw_products",
-        "raw_orders",
-        "raw_relationships",
-        "quarantine",
-        "order_relationships",
-        "product_pairs",
-        "pair_split",
-        "product_graph",
-    ]
-    keys = [dg.AssetKey(name) for name in shared]
+    keys = [dg.AssetKey(name) for name in UP_TO_THE_GRAPH]
     keys += [dg.AssetKey([stage, name]) for stage in ("embeddings", "metrics", "neighbours") for name in EXACT]
     with local_instance(folder) as instance:
         assert run(folder / "store", "beta", instance, asset_selection=keys).success

@@ -17,19 +17,9 @@ from core.store.manifest import digest
 from orchestration.config import config_schema
 from orchestration.definitions import defs
 from orchestration.resources import TorchDevice
-from tests.pipeline import copied, run
+from tests.pipeline import UP_TO_THE_GRAPH, copied, run
 
-STAGES = [
-    "raw_products",
-    "raw_orders",
-    "raw_relationships",
-    "quarantine",
-    "order_relationships",
-    "product_pairs",
-    "pair_split",
-    "product_graph",
-]
-STAGES += ["transition_matrix", "walks", "node2vec_walks", "leaderboard"]
+STAGES = [*UP_TO_THE_GRAPH, "transition_matrix", "walks", "node2vec_walks", "leaderboard"]
 ASSETS = STAGES + [f"{kind}/{name}" for name in MODELS for kind in ("embeddings", "metrics", "neighbours")]
 ASSETS += [f"projection/{name}" for name in wanted(ProjectionConfig())]
 UNASKED = [f"projection/{name}" for name, m in MODELS.items() if has_map(m) and f"projection/{name}" not in ASSETS]
@@ -251,17 +241,7 @@ def test_loading_what_was_never_materialized_says_what_to_run(tmp_path):
     assert "make materialize CATEGORY=alpha" in text
 
 
-WAY_TO_SKIPGRAM = [
-    "raw_products",
-    "raw_orders",
-    "raw_relationships",
-    "quarantine",
-    "order_relationships",
-    "product_pairs",
-    "pair_split",
-    "product_graph",
-]
-WAY_TO_SKIPGRAM += ["transition_matrix", "walks", "embeddings/skipgram"]
+WAY_TO_SKIPGRAM = [*UP_TO_THE_GRAPH, "transition_matrix", "walks", "embeddings/skipgram"]
 
 
 def rebuild_warm(root, instance):

@@ -9,15 +9,9 @@ from core.catalog import state
 from core.store import Store
 from orchestration.partitions import CATEGORIES
 from orchestration.staleness import stale_assets
-from tests.pipeline import local_instance, run
+from tests.pipeline import UP_TO_THE_GRAPH, local_instance, run
 
-ASSETS = [
-    dg.AssetKey(name)
-    for name in (
-        "raw_products", "raw_orders", "raw_relationships", "quarantine", "order_relationships", "product_pairs",
-        "pair_split", "product_graph",
-    )
-]  # fmt: skip
+ASSETS = [dg.AssetKey(name) for name in UP_TO_THE_GRAPH]
 
 
 def day(number, pairs):
@@ -55,7 +49,9 @@ def test_a_folder_of_orders_becomes_pairs_and_a_new_day_rebuilds_them(shop, tmp_
         (tmp_path / "days" / "2.csv").write_text(day(2, [("D", "E")] * 2))
         now = state(shop.data, tmp_path)
         assert now != before
-        assert {"raw_orders", "order_relationships", "product_pairs", "product_graph"} <= stale_names(shop, store, now)
+        assert {"raw_orders", "order_history", "order_relationships", "product_pairs", "product_graph"} <= stale_names(
+            shop, store, now
+        )
         result = run(store.root, "beta", instance, asset_selection=ASSETS)
         assert result.success
         metadata = {
@@ -63,7 +59,7 @@ def test_a_folder_of_orders_becomes_pairs_and_a_new_day_rebuilds_them(shop, tmp_
             for event in result.all_events if event.is_step_materialization
         }  # fmt: skip
         assert metadata["raw_orders"]["new files"].value == 1 and metadata["raw_orders"]["files"].value == 2
-        assert metadata["order_relationships"]["orders"].value["orders"] == 7
+        assert metadata["order_history"]["orders"].value["orders"] == 7
         assert "E" in store.read("product_pairs", "beta").products["product_id"].to_pylist()
 
 

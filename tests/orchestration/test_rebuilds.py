@@ -28,7 +28,7 @@ from orchestration.definitions import build_defs
 from orchestration.partitions import CATEGORIES
 from orchestration.runs import monitoring, requests
 from tests.conftest import ROOT
-from tests.pipeline import copied, run, shipped_instance
+from tests.pipeline import UP_TO_THE_GRAPH, copied, run, shipped_instance
 
 RAW = [dg.AssetKey(name) for name in ("raw_products", "raw_orders", "raw_relationships", "quarantine")]
 
@@ -256,17 +256,7 @@ def test_a_contradiction_in_a_late_step_fails_the_run_in_its_first_step(built, v
     folder, instance = built
     before = Store(folder / "store").manifest("raw_products", "beta")
     config = {"ops": {"embeddings__skipgram": {"config": values}}}
-    stages = (
-        "raw_products",
-        "raw_orders",
-        "raw_relationships",
-        "quarantine",
-        "order_relationships",
-        "product_pairs",
-        "pair_split",
-        "product_graph",
-    )
-    selection = [dg.AssetKey(name) for name in (*stages, "transition_matrix", "walks")]
+    selection = [dg.AssetKey(name) for name in (*UP_TO_THE_GRAPH, "transition_matrix", "walks")]
     selection.append(dg.AssetKey(["embeddings", "skipgram"]))
     result = run(folder / "store", "beta", instance, run_config=config, asset_selection=selection)
     assert not result.success

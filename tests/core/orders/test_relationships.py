@@ -6,6 +6,7 @@ import pyarrow as pa
 from core.catalog.orders_table import ORDERS
 from core.catalog.tables import PRODUCTS
 from core.orders.config import OrdersConfig
+from core.orders.history import order_history
 from core.orders.relationships import order_relationships
 from core.pairs import build_pairs
 
@@ -29,7 +30,8 @@ def table(rows):
 
 
 def found(rows):
-    related, facts = order_relationships(table(rows), ALL)
+    history, facts = order_history(table(rows))
+    related = order_relationships(history, ALL).relationships
     return {(r["product1"], r["product2"], r["relationship"]): r["weight"] for r in related.to_pylist()}, facts
 
 
@@ -51,7 +53,8 @@ def test_the_order_of_the_lines_does_not_matter():
     rows = [(f"P{rng.integers(12)}", f"o{i // 3}", f"c{i // 12}", int(rng.choice([1, 2, -1]))) for i in range(120)]
     whole = table(rows)
     turned = whole.take(pa.array(rng.permutation(len(rows))))
-    pairs = [build_pairs(PRODUCTS.empty_table(), order_relationships(t, ALL)[0]) for t in (whole, turned)]
+    counted = [order_relationships(order_history(t)[0], ALL).relationships for t in (whole, turned)]
+    pairs = [build_pairs(PRODUCTS.empty_table(), relationships) for relationships in counted]
     assert pairs[0].products.equals(pairs[1].products)
     for name in ("source", "target"):
         np.testing.assert_array_equal(getattr(pairs[0], name), getattr(pairs[1], name))
@@ -59,5 +62,6 @@ def test_the_order_of_the_lines_does_not_matter():
 
 
 def test_no_order_lines_give_no_relationships():
-    related, facts = order_relationships(ORDERS.empty_table())
-    assert related.num_rows == 0 and facts == {}
+    history, facts = order_history(ORDERS.empty_table())
+    counted = order_relationships(history)
+    assert counted.relationships.num_rows == 0 and counted.later is None and facts == {}
