@@ -81,13 +81,15 @@ def _parser() -> argparse.ArgumentParser:
     start.set_defaults(run=_init)
 
     for name, help_text, run in (
-        ("demo", "materialize the category 'sample', then serve the Dagster UI, its daemon and the explorer", _demo),
+        ("demo", "materialize a category, then serve the Dagster UI, its daemon and the explorer", _demo),
         ("serve", "serve the Dagster UI, its daemon and the explorer", _serve),
     ):
         server = commands.add_parser(name, help=help_text)
         server.add_argument("--ui-port", type=int, default=3000, help="port of the Dagster UI (default: 3000)")
         server.add_argument("--explorer-port", type=int, default=8501, help="port of the explorer (default: 8501)")
         server.set_defaults(run=run)
+        if run is _demo:
+            server.add_argument("category", nargs="?", default="sample", help="its name (default: sample)")
     return parser
 
 
@@ -192,7 +194,7 @@ def _init(arguments: argparse.Namespace) -> None:
 
 
 def _demo(arguments: argparse.Namespace) -> int:
-    return materialize("sample") or _serve(arguments)
+    return materialize(arguments.category) or _serve(arguments)
 
 
 def _serve(arguments: argparse.Namespace) -> int:

@@ -176,7 +176,8 @@ def test_a_title_and_categories_are_put_together_from_several_columns(tmp_path):
     assert found.products["categories"].to_pylist() == [["Home", "Light", "Lamps", "Desk"], ["Home"], []]
     with pytest.raises(InputError, match="names the column 'colour', and the table has the columns"):
         read(
-            tmp_path, "order,product\n1,A\n", "format: orders, products: products.csv, columns: {title: [label, colour]}",
+            tmp_path, "order,product\n1,A\n",
+            "format: orders, products: products.csv, columns: {title: [label, colour]}",
             products="\n".join(rows) + "\n",
         )  # fmt: skip
 
