@@ -31,7 +31,7 @@ from core.interfaces import NATIVE, Model, Scorer, TrainedModel
 from core.pairs.ranking_task import OrderTask, OrderTasks, RankingTask, Targets, cold_task, order_tasks, ranking_task
 from core.pairs.split import Pairs, PairSplit
 from core.progress import Progress, silent
-from core.scoring.baskets import lists_of_sets
+from core.scoring.baskets import fused_ranks, lists_of_sets
 
 _LIST_LENGTH = 20
 """Length of the lists that are evaluated."""
@@ -271,11 +271,12 @@ def _by_protocol(orders: OrderTasks) -> dict[str, OrderTask]:
 
 
 def _in_time(results: _Results, scoring: str, pair_scorer: Scorer, orders: OrderTasks, graph: ProductGraph) -> None:
+    given = {protocol: task.given for protocol, task in _by_protocol(orders).items()}
+    given[NEXT_ORDER] = given[NEXT_ORDER].first(_HISTORY)
+    ranks = fused_ranks(pair_scorer, np.concatenate([sets.nodes for sets in given.values()]))
     for protocol, task in _by_protocol(orders).items():
-        recency, given = 1.0, task.given
-        if protocol == NEXT_ORDER:
-            recency, given = _RECENCY, given.first(_HISTORY)
-        lists = lists_of_sets(pair_scorer, given, _LIST_LENGTH, recency, left_out=task.given)
+        recency = _RECENCY if protocol == NEXT_ORDER else 1.0
+        lists = lists_of_sets(ranks, given[protocol], _LIST_LENGTH, recency, left_out=task.given)
         _measure_lists(results, protocol, scoring, pair_scorer, task, lists, graph)
 
 

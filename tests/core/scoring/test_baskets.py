@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.pairs.held_out_orders import ProductSets
-from core.scoring.baskets import combine, lists_of_sets
+from core.scoring.baskets import combine, fused_ranks, lists_of_sets
 
 lists_of_nodes = st.lists(st.lists(st.integers(-1, 12), max_size=8, unique=True), max_size=5)
 
@@ -55,7 +55,7 @@ def test_lists_of_sets_are_the_fused_lists_of_each_set():
     lists = np.array([rng.permutation(np.setdiff1d(np.arange(-1, 30), [i]))[:8] for i in range(30)])
     sets = [rng.choice(30, size=size, replace=False) for size in (1, 3, 2, 5, 4)]
     given = ProductSets(np.concatenate([[0], np.cumsum([len(s) for s in sets])]), np.concatenate(sets).astype(np.int32))
-    got = lists_of_sets(_Lists(lists), given, 10, depth=6)
+    got = lists_of_sets(fused_ranks(_Lists(lists), given.nodes, depth=6), given, 10)
     for row, basket in zip(got, sets, strict=True):
         fused = combine([lists[i, :6] for i in basket], basket, 10)
         # Sums that differ by rounding may change places.
@@ -69,8 +69,9 @@ def test_lists_of_sets_are_the_fused_lists_of_each_set():
 def test_the_lists_of_older_products_count_less_and_more_can_be_left_out():
     lists = np.array([[2, 3, 4], [4, 3, 2], *[[-1] * 3] * 3])
     given = ProductSets(np.array([0, 2, 4]), np.array([0, 1, 1, 0], np.int32))
-    assert lists_of_sets(_Lists(lists), given, 3, recency=0.1).tolist() == [[2, 3, 4], [4, 3, 2]]
+    ranks = fused_ranks(_Lists(lists), given.nodes)
+    assert lists_of_sets(ranks, given, 3, recency=0.1).tolist() == [[2, 3, 4], [4, 3, 2]]
     left_out = ProductSets(np.array([0, 1, 2]), np.array([2, 3], np.int32))
-    assert lists_of_sets(_Lists(lists), given, 3, recency=0.1, left_out=left_out).tolist() == [[3, 4, -1], [4, 2, -1]]
+    assert lists_of_sets(ranks, given, 3, recency=0.1, left_out=left_out).tolist() == [[3, 4, -1], [4, 2, -1]]
     nothing = ProductSets(np.array([0, 0]), np.empty(0, np.int32))
-    assert lists_of_sets(_Lists(lists), nothing, 2).tolist() == [[-1, -1]]
+    assert lists_of_sets(fused_ranks(_Lists(lists), nothing.nodes), nothing, 2).tolist() == [[-1, -1]]
