@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import signal
 import sys
 import time
@@ -116,7 +117,10 @@ def materialize(category: str, select: str = "*") -> int:
     if select == "*":
         preflight.check_source(entry)
     preflight.check_machine()
-    step_server.start()
+    # It imports on one core while this process loads Dagster on another, so it cannot wait until Dagster has read the
+    # selection. A single name is clear without that.
+    single = re.fullmatch(r"[\w/]+", select)
+    step_server.start(step_server.preload_modules([select]) if single else step_server.COMPLETE)
     from orchestration.command import foreground
     from orchestration.command.selection import select_assets
     from orchestration.definitions import defs
