@@ -190,7 +190,7 @@ def servers(tmp_path_factory):
 def test_a_backfill_of_all_categories_and_a_failed_one_executed_again(servers):
     write_pairs(servers.folder / "data" / "raw")
     stages = ["order_history", "order_relationships", "product_pairs", "pair_split", "product_graph"]
-    stages += ["transition_matrix", "walks"]
+    stages += ["sessions", "transition_matrix", "walks"]
     made = [*CATALOG, *stages, "embeddings/cooccurrence", "metrics/cooccurrence"]
     ended = servers.backfill(made, ["alpha", "beta", "missing"])
     assert ended["missing"]["status"] == "FAILURE"
