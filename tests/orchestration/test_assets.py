@@ -87,6 +87,17 @@ def test_every_model_answers_and_stands_on_the_leaderboard(built):
             assert len(neighbours) and (neighbours["product"].astype(str) != neighbours["neighbour"].astype(str)).all()
 
 
+def test_what_is_for_sessions_costs_nothing_without_orders(built):
+    store, _, results = built
+    for category in ("alpha", "beta"):
+        assert store.read("sessions", category).shape == (0, 2)
+        for name in (name for name, model in MODELS.items() if model.needs_sessions):
+            trained = store.read(f"embeddings/{name}", category)
+            assert "only where there are sessions" in trained.info["untrained"] and not trained.seen.any()
+            assert store.read(f"metrics/{name}", category).metrics.num_rows == 0
+            assert store.read(f"neighbours/{name}", category).table.num_rows == 0
+
+
 def test_walk_models_beat_popularity_on_degree_matched_negatives(built):
     long = built[0].read("leaderboard", "alpha").to_pandas()
     rows = long[(long.protocol == "degree_matched") & (long.subset == "all") & (long.metric == "roc_auc")]
