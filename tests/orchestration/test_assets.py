@@ -88,7 +88,7 @@ def test_every_model_answers_and_stands_on_the_leaderboard(built):
 
 
 def test_what_is_for_sessions_costs_nothing_without_orders(built):
-    store, _, results = built
+    store = built[0]
     for category in ("alpha", "beta"):
         assert store.read("sessions", category).shape == (0, 2)
         for name in (name for name, model in MODELS.items() if model.needs_sessions):

@@ -57,8 +57,13 @@ class SkipGramConfig(SkipGramTrainingConfig):
 
 @dataclass(frozen=True)
 class SessionsSkipGramConfig(SkipGramConfig):
-    """Settings of skip-gram on sessions."""
+    """Settings of skip-gram on sessions, which hold far fewer products than walks: more and larger steps than there.
 
+    With the settings for walks, recall@10 of a customer's next order is 0.00 on Beauty's customers; with these, 0.058.
+    """
+
+    epochs: int = setting(20, "Number of passes over the data.", ge=1, le=1000)
+    learning_rate: float = setting(0.05, "Learning rate at the start.", ge=1e-8, le=1e8)
     learns_from: str = sequence_source(SESSIONS)
 
 
