@@ -198,6 +198,9 @@ def check_vectors(trained: TrainedModel, n_nodes: int) -> list[Finding]:
 
 def _learned(trained: TrainedModel) -> Finding:
     found_pairs = trained.info.get("found_pairs")
+    if reason := trained.info.get("untrained"):
+        # A model that needs sessions is not expected to learn without them; settings that ask for them are a mistake.
+        return Finding("learned", found_pairs is None, reason, {"found_pairs": False})
     if found_pairs is None:
         return Finding("learned", True, "this model does not learn from walks step by step")
     if found_pairs:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from core.evaluation.result import EvaluationConfig
 from core.models import MODELS
-from core.orders.config import OrdersConfig
+from core.orders.config import OrdersConfig, SessionsConfig
 from core.pairs import PairsConfig
 from core.pairs.split import SplitConfig
 from core.projection import ProjectionConfig
@@ -69,6 +69,7 @@ CONFIGS: dict[str, type] = {
     "split": SplitConfig,
     "walks": WalksConfig,
     "node2vec_walks": Node2VecConfig,
+    "sessions": SessionsConfig,
     **{name: model.config_class for name, model in MODELS.items()},
     "evaluation": EvaluationConfig,
     "neighbours": NeighboursConfig,

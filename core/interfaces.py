@@ -33,6 +33,9 @@ LEARNING_CURVE = pa.schema(
     ]
 )
 
+WALKS, SESSIONS, BOTH = "walks", "sessions", "both"
+"""What a model of sequences learns from: its setting ``learns_from``."""
+
 PRECISIONS = {"float32": "highest", "tf32": "high", "bf16": "medium"}
 """How exactly torch multiplies float32 matrices: our name → the value for ``torch.set_float32_matmul_precision``."""
 
@@ -68,6 +71,8 @@ class Inputs:
         transition: float64 CSR: the transition matrix of the graph.
         walks: int32 ``[n_walks, walk_length]`` node ids, padded with -1 after a dead end.
         node2vec_walks: second-order walks of the same shape.
+        sessions: int32 ``[rows, length]`` node ids of real orders, sessions or customers in time, padded likewise;
+            ``[0, 2]`` where there are no orders.
         models: registry name → what that model learned from the same training part.
     """
 
@@ -77,6 +82,7 @@ class Inputs:
     transition: sp.csr_matrix | None = None
     walks: np.ndarray | None = None
     node2vec_walks: np.ndarray | None = None
+    sessions: np.ndarray | None = None
     models: dict[str, "TrainedModel"] = field(default_factory=dict)
 
 
@@ -127,7 +133,8 @@ class TrainedModel:
         learning_curve: table of schema ``LEARNING_CURVE`` (empty for models that are not trained in steps).
         info: JSON-serializable facts: at least ``config``, ``device`` and the model's ``version``; for trained models
             ``seconds`` (of training, including those before an interruption) and ``examples_per_second``; for models
-            that learn from walks ``found_pairs``, whether there was anything to learn from; ``timing``: a
+            that learn from walks or sessions ``found_pairs``, whether there was anything to learn from;
+            ``untrained``: a sentence that says why the model was not trained, only if it was not; ``timing``: a
             phase of ``core.clock.PHASES`` → seconds, whose sum is the time that the whole call took.
         keys: the ``keys`` of the training's context, by which the rows are found again when nodes are renumbered.
     """
@@ -190,6 +197,7 @@ class Model:
         scorer: ``module:function`` with signature ``(TrainedModel, scoring, threads) -> Scorer``; the default is the
             scorer of models with vectors.
         models: registry names of the models it is built of; it is given what they learned.
+        needs_sessions: whether it is there for its sessions, so that it is not trained in a category without any.
         gpu: whether training can use a torch device.
         fallback: how a pair with an unseen product is scored: ``median`` of its scores of seen pairs (the
             article's rule) or ``own`` (the model has a real answer, e.g. degree 0 or side information).
@@ -207,6 +215,7 @@ class Model:
     scorings: tuple[str, ...]
     scorer: str = "core.scoring.vectors:scorer"
     models: tuple[str, ...] = ()
+    needs_sessions: bool = False
     gpu: bool = False
     fallback: str = "median"
     learns: bool = False
@@ -224,6 +233,9 @@ class Model:
     ) -> TrainedModel:
         """Train the model.
 
+        A model that is there for its sessions, or whose settings ask for sessions only, is not trained where there are
+        none. It has then seen no product, ``info`` has ``untrained``, and it is left out of leaderboards.
+
         Args:
             inputs: the inputs that the entry names.
             config: an instance of :attr:`config_class`.
@@ -232,11 +244,29 @@ class Model:
         """
         clock = clock or Clock()
         context = dataclasses.replace(context or TrainContext(), version=self.version, clock=clock)
-        with clock.compilation():
-            trained: TrainedModel = import_target(self.train)(inputs, config, context)
+        trained = self._untrained(inputs, config)
+        if trained is None:
+            with clock.compilation():
+                trained = import_target(self.train)(inputs, config, context)
         timing = clock.seconds()
         info = {"seconds": timing["training"]} | trained.info | {"version": self.version, "timing": timing}
         return dataclasses.replace(trained, keys=context.keys, info=info)
+
+    def _untrained(self, inputs: Inputs, config: Any) -> TrainedModel | None:
+        """The result if there are no sessions to learn from, or None if the model can be trained."""
+        learns_from = getattr(config, "learns_from", WALKS)
+        if learns_from == WALKS or (inputs.sessions is not None and len(inputs.sessions)):
+            return None
+        info: dict[str, Any] = {"config": dataclasses.asdict(config), "device": "cpu"}
+        if self.needs_sessions:
+            info["untrained"] = f"{self.name} is trained only where there are sessions, and this category has none"
+        elif learns_from == SESSIONS:
+            info["untrained"] = "there are no sessions to learn from; set learns_from to walks"
+            info["found_pairs"] = False
+        else:
+            return None
+        nothing = np.zeros((inputs.n_nodes, 1), np.float32)
+        return TrainedModel(self.name, np.zeros(inputs.n_nodes, bool), nothing, nothing, info=info)
 
 
 def import_target(target: str) -> Any:

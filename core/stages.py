@@ -19,6 +19,7 @@ from core.interfaces import Model
 from core.models import MODELS
 from core.orders.history import VERSION as HISTORY_VERSION
 from core.orders.relationships import VERSION as ORDERS_VERSION
+from core.orders.sessions import VERSION as SESSIONS_VERSION
 from core.pairs import VERSION as PAIRS_VERSION
 from core.pairs.split import VERSION as SPLIT_VERSION
 from core.projection import VERSION as PROJECTION_VERSION
@@ -35,6 +36,7 @@ _MODEL_INPUTS = {
     "transition": "transition_matrix",
     "walks": "walks",
     "node2vec_walks": "node2vec_walks",
+    "sessions": "sessions",
 }
 """Field of ``core.interfaces.Inputs`` → asset that provides it."""
 
@@ -151,6 +153,16 @@ def _graph() -> Iterator[Stage]:
         GRAPH_VERSION,
         {"pair_split": "pair_split"},
         kinds=("scipy",),
+    )
+    yield Stage(
+        "sessions",
+        "graph",
+        "The products of each order, session or customer in time, a row each, stored like walks; empty if there are no "
+        "order lines.",
+        SESSIONS_VERSION,
+        {"order_history": "order_history", "product_pairs": "product_pairs", "pair_split": "pair_split"},
+        "sessions",
+        ("numba",),
     )
     yield Stage(
         "transition_matrix",

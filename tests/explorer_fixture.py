@@ -213,6 +213,7 @@ def write(root, category: str = CATEGORY) -> Store:
     materialize("product_pairs", all_pairs)
     materialize("pair_split", parts)
     materialize("product_graph", graph)
+    materialize("sessions", np.empty((0, 2), np.int32))
     materialize("transition_matrix", transition_matrix(graph))
     materialize("walks", np.zeros((4, 3), np.int32))
     boards = []

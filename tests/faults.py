@@ -37,6 +37,7 @@ REPEATABLE = [
     "product_pairs",
     "pair_split",
     "product_graph",
+    "sessions",
     "walks",
 ]
 """Assets whose files must be equal, byte for byte, no matter how often their rebuild was killed."""

@@ -30,6 +30,8 @@ def leaderboard(
 ) -> pa.Table:
     """All metric tables of a category in one long table of schema ``LEADERBOARD``.
 
+    A model that was not trained has neither metrics nor times, so it is left out.
+
     Args:
         evaluations: model → table of schema ``METRICS``; the order is kept.
         category: value of the first column.

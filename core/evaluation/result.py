@@ -78,7 +78,8 @@ class Evaluation:
         info: JSON-able facts: ``seconds``; ``fallback``: how pairs that the model cannot place are scored (``median``
             or ``own``); ``pairs``: protocol → subset → numbers of ``positives`` and ``negatives``; ``unplaced``:
             protocol → share of its pairs that the model cannot place; ``sources``: protocol → number of lists that
-            were evaluated; ``timing``: phase → seconds of the training, if they are known.
+            were evaluated; ``timing``: phase → seconds of the training, if they are known; ``untrained``: why the model
+            was not trained and nothing measured, only if that is so.
     """
 
     metrics: pa.Table

@@ -69,6 +69,8 @@ def evaluate(
     time. Only what is given is left out of their lists. The list of a basket or a customer fuses the lists of its
     products (``core.scoring.baskets``); of a customer the latest 10 products count, each less than the next.
 
+    Nothing is measured of a model that was not trained (``untrained`` in its ``info``): the tables are empty.
+
     Args:
         model: the model's registry entry.
         trained: what it learned from the training part of ``split``.
@@ -86,6 +88,9 @@ def evaluate(
     from core.scoring.factory import scorer
 
     started = time.perf_counter()
+    if reason := trained.info.get("untrained"):
+        info = {"seconds": 0.0, "fallback": model.fallback, "pairs": {}, "untrained": reason}
+        return Evaluation(METRICS.empty_table(), CURVES.empty_table(), SCORES.empty_table(), info)
     results = _Results(model.name, config.bootstrap, np.random.default_rng(seed))
     in_train = graph.degree > 0
     task = ranking_task(split, graph, config.ranking_sources, seed)

@@ -1,8 +1,13 @@
-"""Settings of counting order lines into pairs."""
+"""Settings of counting order lines into pairs, and of putting them into sequences."""
 
 from dataclasses import dataclass
 
 from core.settings import setting
+
+AUTO, ORDER, SESSION, CUSTOMER = "auto", "order", "session", "customer"
+"""What a row of the sessions is."""
+PURCHASES, VIEWS, ALL_EVENTS = "purchases", "views", "all"
+"""Which events stand in the sessions, besides ``auto``."""
 
 ASSOCIATIONS = ("count", "lift", "cosine", "jaccard")
 
@@ -37,3 +42,40 @@ class OrdersConfig:
         50, "Maximum number of a customer's earlier lines, and of later ones, that a line is paired with.",
         ge=1, le=10_000,
     )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class SessionsConfig:
+    """How order lines become rows of products to learn from. Only categories with orders use these settings."""
+
+    by: str = setting(
+        AUTO,
+        "What a row is. `auto` takes the history of a customer if most lines have a customer and a time, because it "
+        "holds the orders and also what follows them; a line without a customer belongs to the row of its session, or "
+        "of its order. With `order`, `session` or `customer`, lines without one are left out.",
+        choices=(AUTO, ORDER, SESSION, CUSTOMER),
+    )
+    events: str = setting(
+        AUTO,
+        "Which events count: purchases, views, or all of them, carts included. `auto` takes the purchases, or all "
+        "events where there are no purchases.",
+        choices=(AUTO, PURCHASES, VIEWS, ALL_EVENTS),
+    )
+    gap_days: float = setting(
+        30.0, "Number of days without a line after which a customer's history is cut; 0 = it is never cut.",
+        ge=0, le=100_000,
+    )  # fmt: skip
+    shortest: int = setting(2, "Number of products of the shortest row; shorter rows are left out.", ge=2, le=1000)
+    longest: int = setting(
+        50, "Number of products of the longest row; longer rows are cut into pieces of about equal length.",
+        ge=2, le=10_000,
+    )  # fmt: skip
+
+    def contradiction(self) -> str | None:
+        """How the settings contradict each other, or None."""
+        if self.shortest > (self.longest + 1) // 2:
+            return (
+                f"shortest: pieces of rows longer than {self.longest} may be shorter than {self.shortest}; choose "
+                "at most half of the longest"
+            )
+        return None

@@ -77,7 +77,7 @@ def nearest(
     progress: Progress = silent,
     sources: np.ndarray | None = None,
 ) -> Neighbours:
-    """The k nearest seen products of every product that the model has seen.
+    """The k nearest seen products of every product that the model has seen; none if it was not trained.
 
     Training pairs stay in the lists, because a shop wants them. Exact lists do not depend on ``threads``.
 
@@ -92,6 +92,8 @@ def nearest(
         sources: ascending ids of the nodes that get lists, where the work is divided; unseen ones are skipped. None
             stands for all nodes.
     """
+    if "untrained" in trained.info:
+        return Neighbours(NEIGHBOURS.empty_table())
     # The scorers import Numba, which code that only reads neighbours (the explorer) should not wait for.
     from core.scoring.factory import scorer
     from core.scoring.vectors import VectorScorer

@@ -5,8 +5,20 @@ Nothing here imports torch or Numba.
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
+from core.interfaces import BOTH, SESSIONS, WALKS
 from core.settings import setting
+
+
+def sequence_source(default: str = WALKS) -> Any:
+    """The setting ``learns_from`` of a model of sequences; see ``core.training.sequences``."""
+    return setting(
+        default,
+        "Sequences that the model learns from: random walks on the training pairs, real sessions (orders, sessions or "
+        "customers' histories), or both together. Only categories with orders have sessions.",
+        choices=(WALKS, SESSIONS, BOTH),
+    )
 
 
 @dataclass(frozen=True)

@@ -88,6 +88,11 @@ class Stages:
         return node2vec_walks(self.graph, section_config("node2vec_walks", self._given), **self._circumstances)
 
     @property
+    def sessions(self) -> np.ndarray:
+        """There are none, because pairs come without orders."""
+        return np.empty((0, 2), np.int32)
+
+    @property
     def _circumstances(self) -> dict[str, Any]:
         return {"seed": self._seed, "threads": self._threads, "progress": self._progress}
 
@@ -100,6 +105,8 @@ class Stages:
             context = TrainContext(device=device, keys=self._keys, **self._circumstances)
             inputs = model_inputs(model, self.graph.n_nodes, stages)
             trained = model.fit(inputs, section_config(model.name, self._given), context)
+            if reason := trained.info.get("untrained"):
+                raise InputError(f"{model.name}: {reason}")
             failed = [check for check in checks.check_vectors(trained, self.graph.n_nodes) if not check.passed]
             if failed:
                 reasons = "; ".join(f"{check.name}: {check.sentence}" for check in failed)

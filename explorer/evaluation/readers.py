@@ -28,7 +28,7 @@ def read_leaderboard(category: str) -> pa.Table | None:
     If it is missing or was made from older metrics, the current metrics are concatenated instead.
     """
     stored = store_reader.current_manifest("leaderboard", category)
-    models = store_reader.models_with("metrics", category)
+    models = store_reader.materialized_models("metrics", category)
     now = {
         m.asset: m.digest for m in (store_reader.current_manifest(f"metrics/{name}", category) for name in models) if m
     }

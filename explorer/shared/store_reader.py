@@ -70,7 +70,15 @@ def read_product_index(category: str) -> ProductIndex | None:
 
 
 def models_with(stage: str, category: str) -> list[str]:
-    """Models whose ``stage`` (such as embeddings or metrics) is materialized, in the order of the registry.
+    """Models that have something to show at a ``stage`` (such as embeddings or metrics), in the registry's order.
+
+    These are the materialized ones without those that need sessions in a category that has none.
+    """
+    return [name for name in materialized_models(stage, category) if not _lacks_sessions(name, category)]
+
+
+def materialized_models(stage: str, category: str) -> list[str]:
+    """Models whose ``stage`` is materialized, in the order of the registry.
 
     A model that was removed from the registry is still shown as long as its artefacts exist.
     """
@@ -79,6 +87,15 @@ def models_with(stage: str, category: str) -> list[str]:
     names = [*MODELS, *(name for name in stored if name not in MODELS)]
     # Manifests are read later, so that a damaged one does not hide the other models.
     return [name for name in names if (installed_store().folder(f"{stage}/{name}", category) / MANIFEST).exists()]
+
+
+def _lacks_sessions(name: str, category: str) -> bool:
+    if name not in MODELS or not MODELS[name].needs_sessions:
+        return False
+    try:
+        return "untrained" in read_info(f"embeddings/{name}", category)
+    except InputError:
+        return False  # the manifest is damaged, which is reported where the model is read
 
 
 def read_table(asset: str, category: str, field: str = "value") -> pa.Table | None:

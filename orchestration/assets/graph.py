@@ -23,7 +23,7 @@ from orchestration.resources import Machine
 
 OrdersSchema, PairsSchema = config_schema("orders"), config_schema("pairs")
 SplitSchema, WalksSchema = config_schema("split"), config_schema("walks")
-Node2VecSchema = config_schema("node2vec_walks")
+Node2VecSchema, SessionsSchema = config_schema("node2vec_walks"), config_schema("sessions")
 
 
 @dg.asset(**asset_arguments("order_history"))
@@ -117,6 +117,31 @@ def pair_split(
         cold_pairs=len(split.cold_pairs.source),
         later_orders=0 if orders is None else len(orders.orders),
         customers_with_later_orders=0 if orders is None else len(orders.history),
+    )
+
+
+@dg.asset(**asset_arguments("sessions"))
+def sessions(
+    context: dg.AssetExecutionContext,
+    config: SessionsSchema,  # type: ignore[valid-type]
+    order_history: pa.Table,
+    product_pairs: ProductPairs,
+    pair_split: PairSplit,
+) -> dg.MaterializeResult[np.ndarray]:
+    """The products of each order, session or customer in time: int32 node ids, one a row, without what is held out."""
+    from core.orders.sessions import sessions as rows_in_time
+
+    settings = resolve_config(context, "sessions", config)
+    report = StepReport(context, settings)
+    ids = product_pairs.products["product_id"].combine_chunks()
+    made = rows_in_time(order_history, ids, pair_split, settings)
+    head = pa.table({f"product {i}": column for i, column in enumerate(made.rows[:5, :10].T, 1)})
+    return report.output(
+        made.rows,
+        rows=len(made.rows),
+        lines_used=made.info.get("lines_used", 0),
+        sessions=dg.MetadataValue.json(made.info),
+        head=table(head),
     )
 
 

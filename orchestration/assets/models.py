@@ -181,5 +181,9 @@ def leaderboard(context: dg.AssetExecutionContext, **evaluations: Any) -> dg.Mat
     timing = {name: evaluations[name].info.get("timing") for name in MODELS}
     long = combine({name: evaluations[name].metrics for name in MODELS}, context.partition_key, timing)
     text = to_markdown(long)
-    context.log.info(f"Leaderboard of {context.partition_key}:\n{text}")
-    return report.output(long, models=len(evaluations), leaderboard=dg.MetadataValue.md(text))
+    untrained = [f"{name}: {reason}." for name in MODELS if (reason := evaluations[name].info.get("untrained"))]
+    context.log.info("\n".join([f"Leaderboard of {context.partition_key}:\n{text}", *untrained]))
+    n_models = len(evaluations) - len(untrained)
+    return report.output(
+        long, models=n_models, not_trained=" ".join(untrained) or "none", leaderboard=dg.MetadataValue.md(text)
+    )

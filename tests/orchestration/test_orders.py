@@ -43,15 +43,16 @@ def test_a_folder_of_orders_becomes_pairs_and_a_new_day_rebuilds_them(shop, tmp_
         # Twice in one order, and by the same customer (0, 1 or 2) in another order of the same day.
         assert weights[("A", "B")] == pytest.approx(1.2 * 2 + 1.0 * 1) and ids == ["A", "B", "C", "D"]
         assert store.manifest("raw_orders", "beta").fields["value"]["rows"] == 10
+        # Customers 0 and 1 bought twice; B twice in a row counts once.
+        assert in_sessions(store) == held_out_apart(["ABC", "ABCD", "BC"], store)
         before = state(shop.data, tmp_path)
         assert not stale_names(shop, store, before) & {"raw_orders", "product_pairs"}
 
         (tmp_path / "days" / "2.csv").write_text(day(2, [("D", "E")] * 2))
         now = state(shop.data, tmp_path)
         assert now != before
-        assert {"raw_orders", "order_history", "order_relationships", "product_pairs", "product_graph"} <= stale_names(
-            shop, store, now
-        )
+        changed = {"raw_orders", "order_history", "order_relationships", "product_pairs", "product_graph", "sessions"}
+        assert changed <= stale_names(shop, store, now)
         result = run(store.root, "beta", instance, asset_selection=ASSETS)
         assert result.success
         metadata = {
@@ -60,7 +61,35 @@ def test_a_folder_of_orders_becomes_pairs_and_a_new_day_rebuilds_them(shop, tmp_
         }  # fmt: skip
         assert metadata["raw_orders"]["new files"].value == 1 and metadata["raw_orders"]["files"].value == 2
         assert metadata["order_history"]["orders"].value["orders"] == 7
+        # The next day, customers 0 and 1 bought D and E.
+        assert in_sessions(store) == held_out_apart(["ABCDE", "ABCDE", "BC"], store)
+        assert metadata["sessions"]["lines used"].value == sum(map(len, in_sessions(store)))
+        assert metadata["sessions"]["sessions"].value["lines"] == 14
         assert "E" in store.read("product_pairs", "beta").products["product_id"].to_pylist()
+
+
+def in_sessions(store):
+    """The rows of the sessions as sorted texts of product ids, each of which is one letter."""
+    ids = store.read("product_pairs", "beta").products["product_id"].to_pylist()
+    return sorted("".join(ids[node] for node in row if node >= 0) for row in store.read("sessions", "beta").tolist())
+
+
+def held_out_apart(histories, store):
+    """These histories cut before every product that has a held-out pair with one before it; single products go."""
+    ids = store.read("product_pairs", "beta").products["product_id"].to_pylist()
+    held_out = store.read("pair_split", "beta").validation
+    apart = {frozenset((ids[a], ids[b])) for a, b in zip(held_out.source, held_out.target, strict=True)}
+    assert apart
+    rows = []
+    for history in histories:
+        row = ""
+        for product in history:
+            if any(frozenset((product, other)) in apart for other in row):
+                rows.append(row)
+                row = ""
+            row += product
+        rows.append(row)
+    return sorted(row for row in rows if len(row) > 1)
 
 
 def stale_names(category, store, source):

@@ -15,12 +15,13 @@ import numpy as np
 import scipy.sparse as sp
 
 from core.graph import ProductGraph, build_graph, transition_matrix
-from core.interfaces import LEARNING_CURVE, Inputs, TrainContext, TrainedModel
+from core.interfaces import LEARNING_CURVE, WALKS, Inputs, TrainContext, TrainedModel
 from core.models import MODELS
 from core.models.blend.candidates import Candidates
 from core.models.blend.config import BlendConfig
 from core.models.blend.features import PairFeatures, described
 from core.models.blend.ranker import Examples, train_ranker
+from core.orders.row_cuts import without_held_out
 from core.pairs.ranking_task import cold_task, ranking_task
 from core.pairs.split import PairSplit, SplitConfig, split_pairs
 from core.walks import WalksConfig, random_walks, walk_starts
@@ -45,7 +46,8 @@ def train(inputs: Inputs, config: BlendConfig, context: TrainContext) -> Trained
     graph = build_graph(inner.n_nodes, inner.train.source, inner.train.target, inner.train.weight)
     transition = transition_matrix(graph)
     walks = _walks_like(inputs.walks, inputs.graph, transition, context)
-    inner_inputs = Inputs(inputs.n_nodes, inputs.products, graph, transition, walks)
+    sessions = _inner_sessions(inputs, inner)
+    inner_inputs = Inputs(inputs.n_nodes, inputs.products, graph, transition, walks, sessions=sessions)
     parts = _inner_models(inputs.models, inner_inputs, context)
     features = PairFeatures(graph, content, facts, parts, context.threads)
     examples = _examples(inner, graph, features, config, context)
@@ -87,6 +89,14 @@ def _walks_like(walks: np.ndarray, graph: ProductGraph, inner: sp.csr_matrix, co
     per_node = max(1, round(len(walks) / max(1, len(walk_starts(graph)))))
     shape = WalksConfig(walks_per_node=per_node, walk_length=walks.shape[1])
     return random_walks(inner, shape, context.seed, context.threads, progress=context.progress)
+
+
+def _inner_sessions(inputs: Inputs, inner: PairSplit) -> np.ndarray | None:
+    """The sessions without what the inner split holds out; None if no blended model learns from them."""
+    sources = {part.info["config"].get("learns_from", WALKS) for part in inputs.models.values()}
+    if inputs.sessions is None or sources == {WALKS}:
+        return None
+    return without_held_out(inputs.sessions, inner)
 
 
 def _inner_models(models: dict[str, TrainedModel], inputs: Inputs, context: TrainContext) -> dict[str, TrainedModel]:

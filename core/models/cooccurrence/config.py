@@ -1,8 +1,9 @@
-"""Settings of item-item co-occurrence on the walks."""
+"""Settings of item-item co-occurrence on walks or sessions."""
 
 from dataclasses import dataclass
 
 from core.settings import setting
+from core.training.config import sequence_source
 
 
 @dataclass(frozen=True)
@@ -18,3 +19,4 @@ class CooccurrenceConfig:
         ge=1,
         le=100_000,
     )
+    learns_from: str = sequence_source()

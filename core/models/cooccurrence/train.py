@@ -16,6 +16,7 @@ from core.models.cooccurrence.config import CooccurrenceConfig
 from core.models.sparse_rows import Rows, matrix_by_blocks
 from core.progress import Progress, silent
 from core.training.corpus import WalkCorpus, build_corpus
+from core.training.sequences import sequences
 
 _BLOCK = 2_048
 
@@ -37,7 +38,7 @@ def train(inputs: Inputs, config: CooccurrenceConfig, context: TrainContext) -> 
         InputError: there are no walks, or the walks belong to another graph.
     """
     with context.clock.phase("training"):
-        corpus = build_corpus(inputs.walks, inputs.n_nodes)
+        corpus = build_corpus(sequences(inputs, config.learns_from), inputs.n_nodes)
         matrix = cosine(corpus, config.window, config.keep, context.threads, context.progress)
     return TrainedModel(
         model="cooccurrence",

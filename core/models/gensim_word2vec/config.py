@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from core.settings import setting
-from core.training.config import WarmStartConfig, rising_rate
+from core.training.config import WarmStartConfig, rising_rate, sequence_source
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,7 @@ class GensimConfig(WarmStartConfig):
     epochs: int = setting(5, "Number of passes over the walks.", ge=1, le=1000)
     learning_rate: float = setting(0.025, "Learning rate at the start.", ge=1e-8, le=10)
     min_learning_rate: float = setting(0.0001, "Learning rate at the end.", ge=0, le=10)
+    learns_from: str = sequence_source()
 
     def contradiction(self) -> str | None:
         """How the settings contradict each other, or None."""

@@ -19,6 +19,7 @@ from gensim.models.word2vec import Word2Vec
 from core.interfaces import LEARNING_CURVE, Inputs, TrainContext, TrainedModel
 from core.models.gensim_word2vec.config import GensimConfig
 from core.training.corpus import WalkCorpus, build_corpus
+from core.training.sequences import sequences
 from core.training.warm_start import find_start, shortened
 
 _CHUNK = 1 << 16
@@ -26,7 +27,7 @@ _CHUNK = 1 << 16
 
 
 def train(inputs: Inputs, config: GensimConfig, context: TrainContext) -> TrainedModel:
-    """Train gensim's Word2Vec on ``inputs.walks``; ``center`` is its ``wv``, ``context`` its ``syn1neg``.
+    """Train gensim's Word2Vec on walks or sessions; ``center`` is its ``wv``, ``context`` its ``syn1neg``.
 
     With more than one thread gensim's result differs slightly from run to run. The learning curve has one row per
     epoch, without a loss (gensim's running loss loses precision by design).
@@ -34,7 +35,7 @@ def train(inputs: Inputs, config: GensimConfig, context: TrainContext) -> Traine
     Raises:
         InputError: there are no walks, or the walks belong to another graph.
     """
-    corpus = build_corpus(inputs.walks, inputs.n_nodes)
+    corpus = build_corpus(sequences(inputs, config.learns_from), inputs.n_nodes)
     vocabulary = np.flatnonzero(corpus.counts)
     digits = len(str(inputs.n_nodes))
     model = Word2Vec(

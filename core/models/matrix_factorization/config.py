@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from core.settings import setting
-from core.training.config import StepsConfig
+from core.training.config import StepsConfig, sequence_source
 
 
 @dataclass(frozen=True)
@@ -58,3 +58,4 @@ class SequencesFactorizationConfig(FactorizationConfig):
         ge=1,
         le=4096,
     )
+    learns_from: str = sequence_source()

@@ -20,6 +20,7 @@ from core.training.corpus import WalkCorpus, build_corpus
 from core.training.loop import check_rates, train_vectors
 from core.training.noise import NoiseTable, noise_table
 from core.training.objectives import PairFactorization, TableModel, WalkFactorization, embedding
+from core.training.sequences import sequences
 
 
 class MatrixFactorization(TableModel):
@@ -93,8 +94,9 @@ def train_bias(inputs: Inputs, config: PairsFactorizationConfig, context: TrainC
 
 
 def train_sequences(inputs: Inputs, config: SequencesFactorizationConfig, context: TrainContext) -> TrainedModel:
-    """As :func:`train`, on products that are near each other on ``inputs.walks``; examples are words."""
-    return _train_walks("matrix_factorization_sequences", inputs.walks, inputs.n_nodes, config, context)
+    """As :func:`train`, on products that are near each other on walks or sessions; examples are words."""
+    rows = sequences(inputs, config.learns_from)
+    return _train_walks("matrix_factorization_sequences", rows, inputs.n_nodes, config, context)
 
 
 def _train_pairs(

@@ -13,6 +13,7 @@ from core.models.side_info.fields import side_fields
 from core.models.side_info.new_products import partner_directions, place_newcomers
 from core.models.skipgram.train import train_on_walks
 from core.training.corpus import build_corpus
+from core.training.sequences import sequences
 
 _FIELDS = ("product", "brand", "categories", "price_band")
 
@@ -20,8 +21,8 @@ _FIELDS = ("product", "brand", "categories", "price_band")
 def train_mean(inputs: Inputs, config: SideInfoConfig, context: TrainContext) -> TrainedModel:
     """A product is the average, with equal weights, of a vector of its own and the vectors of the fields it has.
 
-    The product vectors come from skip-gram on ``inputs.walks``. Then vectors of brands, categories and price bands, one
-    as center and one as context each, are fitted to them, and the product's own vector becomes its deviation from
+    The product vectors come from skip-gram on walks or sessions. Then vectors of brands, categories and price bands,
+    one as center and one as context each, are fitted to them, and the product's own vector becomes its deviation from
     these. This is not joint training as in the article. The vectors of products without walks come from what their side
     values say about their partners, or, with ``new_products`` ``alike``, from the average alone. The last row of the
     learning curve is measured after that. ``seen`` marks the products on walks and those with at least one side value
@@ -45,7 +46,7 @@ def _train(
 
     Args:
         name: registry name of the model.
-        inputs: inputs with ``walks``, ``graph`` and ``products``.
+        inputs: inputs with ``walks`` or ``sessions``, ``graph`` and ``products``.
         config: settings.
         context: circumstances of the run.
         penalty: strength that pulls the weights to equal values; None keeps them equal.
@@ -53,11 +54,12 @@ def _train(
     """
     if inputs.products is None or inputs.graph is None:
         raise ValueError(f"{name} needs the products and the training graph")
-    plain = train_on_walks(name, inputs.walks, inputs.n_nodes, config, context)
+    rows = sequences(inputs, config.learns_from)
+    plain = train_on_walks(name, rows, inputs.n_nodes, config, context)
 
     started = time.perf_counter()
     with context.clock.phase("training"):
-        occurrences = build_corpus(inputs.walks, inputs.n_nodes).counts
+        occurrences = build_corpus(rows, inputs.n_nodes).counts
         fields = side_fields(inputs.products, config.price_bands)
         learned = [part for part in (plain.center, plain.context) if part is not None]
         if config.new_products == "partners":

@@ -1,1 +1,1 @@
-"""Skip-gram with negative sampling, on first-order or on node2vec walks."""
+"""Skip-gram with negative sampling, on walks, on node2vec walks and on sessions."""

@@ -1,14 +1,15 @@
-"""Settings of skip-gram with negative sampling, on first-order or on node2vec walks."""
+"""Settings of skip-gram with negative sampling, on walks, on node2vec walks and on sessions."""
 
 from dataclasses import dataclass
 
+from core.interfaces import BOTH, SESSIONS
 from core.settings import setting
-from core.training.config import StepsConfig
+from core.training.config import StepsConfig, sequence_source
 
 
 @dataclass(frozen=True)
-class SkipGramConfig(StepsConfig):
-    """Settings of the skip-gram model.
+class SkipGramTrainingConfig(StepsConfig):
+    """Settings of skip-gram, whatever it learns from.
 
     The product of epochs and learning rate decides the result: a larger product lowers recall on large categories,
     while small categories need it. 5 x 0.012 is the compromise over two large and two small categories.
@@ -45,3 +46,26 @@ class SkipGramConfig(StepsConfig):
         if self.schedule == "cosine_restarts":
             return super().rate(epoch, part)
         return self.learning_rate - span * (epoch - 1 + part) / self.epochs
+
+
+@dataclass(frozen=True)
+class SkipGramConfig(SkipGramTrainingConfig):
+    """Settings of the skip-gram model."""
+
+    learns_from: str = sequence_source()
+
+
+@dataclass(frozen=True)
+class SessionsSkipGramConfig(SkipGramConfig):
+    """Settings of skip-gram on sessions, which hold far fewer products than walks: more and larger steps than there."""
+
+    epochs: int = setting(20, "Number of passes over the data.", ge=1, le=1000)
+    learning_rate: float = setting(0.05, "Learning rate at the start.", ge=1e-8, le=1e8)
+    learns_from: str = sequence_source(SESSIONS)
+
+
+@dataclass(frozen=True)
+class WalksAndSessionsSkipGramConfig(SkipGramConfig):
+    """Settings of skip-gram on walks and sessions together."""
+
+    learns_from: str = sequence_source(BOTH)

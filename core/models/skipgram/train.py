@@ -1,18 +1,20 @@
-"""Skip-gram with negative sampling on the walks: its module and its objective.
+"""Skip-gram with negative sampling on walks or sessions: its module and its objective.
 
 The model is that of Mikolov et al. 2013, "Distributed Representations of Words and Phrases and their
-Compositionality", with products instead of words and walks instead of sentences (DeepWalk, Perozzi et al. 2014).
+Compositionality", with products instead of words, and walks (DeepWalk, Perozzi et al. 2014) or sessions instead of
+sentences.
 """
 
 import numpy as np
 import torch
 
 from core.interfaces import Inputs, TrainContext, TrainedModel
-from core.models.skipgram.config import SkipGramConfig
+from core.models.skipgram.config import SkipGramConfig, SkipGramTrainingConfig
 from core.training.corpus import build_corpus, keep_probability
 from core.training.loop import check_rates, train_vectors
 from core.training.noise import noise_table
 from core.training.objectives import SkipGramObjective, TableModel, embedding
+from core.training.sequences import sequences
 
 
 class SkipGram(TableModel):
@@ -56,7 +58,7 @@ class SkipGram(TableModel):
 
 
 def train(inputs: Inputs, config: SkipGramConfig, context: TrainContext) -> TrainedModel:
-    """Train on ``inputs.walks``.
+    """Train on the walks, on the sessions or on both, as ``config.learns_from`` says.
 
     The learning curve counts words (node occurrences read, before subsampling) as examples; its loss is the mean over
     positive pairs, each with its share of the negatives. The result is repeatable bit for bit with one thread on a CPU.
@@ -65,18 +67,32 @@ def train(inputs: Inputs, config: SkipGramConfig, context: TrainContext) -> Trai
         InputError: there are no walks, the walks belong to another graph, the settings contradict each other, the
             device does not exist, or training diverges with this learning rate.
     """
-    return train_on_walks("skipgram", inputs.walks, inputs.n_nodes, config, context)
+    return _train_on_sequences("skipgram", inputs, config, context)
 
 
-def train_node2vec(inputs: Inputs, config: SkipGramConfig, context: TrainContext) -> TrainedModel:
+def train_sessions(inputs: Inputs, config: SkipGramConfig, context: TrainContext) -> TrainedModel:
+    """As :func:`train`; by default on the sessions."""
+    return _train_on_sequences("skipgram_sessions", inputs, config, context)
+
+
+def train_both(inputs: Inputs, config: SkipGramConfig, context: TrainContext) -> TrainedModel:
+    """As :func:`train`; by default on walks and sessions together."""
+    return _train_on_sequences("skipgram_both", inputs, config, context)
+
+
+def train_node2vec(inputs: Inputs, config: SkipGramTrainingConfig, context: TrainContext) -> TrainedModel:
     """As :func:`train` on ``inputs.node2vec_walks``, which makes it node2vec (Grover and Leskovec, KDD 2016)."""
     return train_on_walks("node2vec", inputs.node2vec_walks, inputs.n_nodes, config, context)
 
 
+def _train_on_sequences(name: str, inputs: Inputs, config: SkipGramConfig, context: TrainContext) -> TrainedModel:
+    return train_on_walks(name, sequences(inputs, config.learns_from), inputs.n_nodes, config, context)
+
+
 def train_on_walks(
-    name: str, walks: np.ndarray | None, n_nodes: int, config: SkipGramConfig, context: TrainContext
+    name: str, walks: np.ndarray | None, n_nodes: int, config: SkipGramTrainingConfig, context: TrainContext
 ) -> TrainedModel:
-    """Train on the given walks; see :func:`train`.
+    """Train on the given walks, or on other sequences in their form; see :func:`train`.
 
     Args:
         name: registry name of the model, used for progress, errors and checkpoints.
