@@ -50,7 +50,8 @@ class Category:
         source: path (relative to RAW_DIR), URL, or ``sample`` for the built-in synthetic catalogue.
         format: how the source is written; see ``core.catalog.Source``.
         products: optional products table beside a table of pairs or order lines.
-        columns: documented name of a column → its name in the source, or several names for a title or categories.
+        columns: documented name of a column → its name in the source, several names for a title or categories, or None
+            where there is no such column.
         orders: how order lines are to be read.
         sha256: optional checksum of the source.
         cron: when the category is rebuilt; None for never.
@@ -65,7 +66,7 @@ class Category:
     source: str
     format: str = AUTO
     products: str | None = None
-    columns: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
+    columns: Mapping[str, str | Sequence[str] | None] = field(default_factory=dict)
     orders: OrdersForm = field(default_factory=OrdersForm)
     sha256: str | None = None
     cron: str | None = None
@@ -234,11 +235,13 @@ def _category(where: str, name: str, entry: Any) -> Category:
     return category
 
 
-def _columns(where: str, entry: Any) -> dict[str, str | list[str]]:
+def _columns(where: str, entry: Any) -> dict[str, str | list[str] | None]:
     known = dict.fromkeys((*ORDER_ROLES, *PRODUCT_ROLES))
     if not isinstance(entry, dict):
         raise InputError(f"{where}: expected a mapping such as `columns: {{product: StockCode, order: InvoiceNo}}`")
     for role, given in entry.items():
+        if given is None:
+            continue
         names = given if isinstance(given, list) and role in JOINED_ROLES else [given]
         if not names or not all(isinstance(name, str) and name.strip() for name in names):
             several = ", or a list of names" if role in JOINED_ROLES else ""

@@ -127,13 +127,13 @@ class MappedColumns(Needs):
 
     Attributes:
         roles: documented name → names for the same thing.
-        mapped: documented name → name in the file, or several names whose values are put together. It wins over every
-            other name, and a column that is mapped means nothing else.
+        mapped: documented name → name in the file, or several names whose values are put together, or None for a column
+            that the file does not have. It wins over every other name, and a column that is mapped means nothing else.
         example: how a mapping is written.
     """
 
     roles: Mapping[str, tuple[str, ...]]
-    mapped: Mapping[str, str | Sequence[str]]
+    mapped: Mapping[str, str | Sequence[str] | None]
     example: str
 
     def find(self, names: Sequence[str]) -> dict[str, int] | None:
@@ -142,7 +142,7 @@ class MappedColumns(Needs):
         wanted = {part: _plain(name) for part, name in self._wanted()}
         if any(name not in plain for name in wanted.values()):
             return None
-        others = {role: names_of for role, names_of in self.roles.items() if role not in wanted}
+        others = {role: names_of for role, names_of in self.roles.items() if role not in self.mapped}
         taken = ["" if name in wanted.values() else name for name in plain]
         found = {role: plain.index(name) for role, name in wanted.items()} | _first(taken, others)
         return found if self._is_complete(found) else None
@@ -154,7 +154,7 @@ class MappedColumns(Needs):
         """Documented name and name in the file of every mapped column."""
         return [
             (part_name(role, number), name)
-            for role, names in self.mapped.items() if role in self.roles
+            for role, names in self.mapped.items() if role in self.roles and names is not None
             for number, name in enumerate([names] if isinstance(names, str) else names)
         ]  # fmt: skip
 
@@ -178,14 +178,14 @@ class MappedColumns(Needs):
 class ProductColumns(MappedColumns):
     """A table of products."""
 
-    def __init__(self, mapped: Mapping[str, str | Sequence[str]]) -> None:
+    def __init__(self, mapped: Mapping[str, str | Sequence[str] | None]) -> None:
         super().__init__("products table", ("product_id",), _PRODUCT_ROLES, mapped, "{product_id: NAME, title: NAME}")
 
 
 class OrderColumns(MappedColumns):
     """A table of order lines: a product, and an order, a session or a customer to which it belongs."""
 
-    def __init__(self, mapped: Mapping[str, str | Sequence[str]]) -> None:
+    def __init__(self, mapped: Mapping[str, str | Sequence[str] | None]) -> None:
         needed = ("product", "one of order, session and customer")
         super().__init__("table of order lines", needed, _ORDER_ROLES, mapped, "{product: NAME, order: NAME}")
 

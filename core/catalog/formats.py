@@ -27,11 +27,12 @@ class SourceOptions:
     """What a category says about how its source is to be read.
 
     Attributes:
-        columns: documented name of a column → its name in the source, or several names for a title or categories.
+        columns: documented name of a column → its name in the source, several names for a title or categories, or None
+            where there is no such column.
         orders: how order lines are to be read.
     """
 
-    columns: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
+    columns: Mapping[str, str | Sequence[str] | None] = field(default_factory=dict)
     orders: OrdersForm = field(default_factory=OrdersForm)
 
 

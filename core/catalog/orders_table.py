@@ -169,9 +169,11 @@ class OrdersReader(TableReader):
             event = self._events.get(plain_name(name)) if name.strip() else "purchase"
             codes.append(_IGNORED if event == "ignore" else -2 if event is None else EVENTS.index(event))
         event = np.array(codes, np.int8)[coded.indices.to_numpy()]
-        reasons.append(
-            (event == -2, "event is unknown; say under orders.events in categories.yaml what it stands for, or ignore")
+        remedy = (
+            "say under orders.events in categories.yaml what it stands for, or `columns: {event: null}` if the column "
+            "means something else"
         )
+        reasons.append((event == -2, f"event is unknown; {remedy}"))
         return event
 
 

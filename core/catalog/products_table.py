@@ -21,7 +21,7 @@ _BATCH_ROWS = 1 << 14
 class ProductsReader(TableReader):
     """Fills the products table from a team's own table of products (a :class:`core.catalog.formats.Reader`)."""
 
-    def __init__(self, mapped: Mapping[str, str | Sequence[str]] | None = None) -> None:
+    def __init__(self, mapped: Mapping[str, str | Sequence[str] | None] | None = None) -> None:
         super().__init__(column_names.ProductColumns(mapped or {}), "read products", _BATCH_ROWS)
         self._products = ProductRows()
         self._seen: set[str] = set()

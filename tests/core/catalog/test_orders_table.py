@@ -163,6 +163,15 @@ def test_a_table_of_products_beside_orders_has_mapped_columns_too(tmp_path):
     assert found.products["title"].to_pylist() == ["Red lamp"]
 
 
+def test_a_column_that_is_not_what_its_name_says_is_not_read(tmp_path):
+    text = "user_id,product_id,event\nu,A,1\nu,B,2\n"
+    with pytest.raises(InputError, match=r"columns: \{event: null\}"):
+        read(tmp_path, text)
+    found = read(tmp_path, text, "format: orders, columns: {event: null}")
+    assert found.orders["event"].to_pylist() == ["purchase", "purchase"]
+    assert found.info["columns"]["orders.csv"]["unread"] == ["event"]
+
+
 def test_a_title_and_categories_are_put_together_from_several_columns(tmp_path):
     columns = "{title: [label, size], categories: [department, group, type]}"
     rows = [
