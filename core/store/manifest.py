@@ -17,10 +17,13 @@ from core.store.earlier import RENAMED
 
 MANIFEST = "manifest.json"
 ARTEFACTS = {
+    "OrderRelationships": "core.orders.relationships",
     "ProductPairs": "core.pairs",
     "PairSplit": "core.pairs.split",
     "Pairs": "core.pairs.split",
     "WeightedPairs": "core.pairs.split",
+    "HeldOutOrders": "core.pairs.held_out_orders",
+    "ProductSets": "core.pairs.held_out_orders",
     "ProductGraph": "core.graph",
     "TrainedModel": "core.interfaces",
     "Evaluation": "core.evaluation",
