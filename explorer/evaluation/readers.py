@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from core.evaluation.metrics import ALL, COLD_START, DEGREE_MATCHED, PUBLISHED, RANKING
 from explorer.shared import store_reader
+from explorer.shared.leaderboard import read_leaderboard
 
 PROTOCOL_NOTES = {
     PUBLISHED: "Held-out pairs against the same number of uniformly drawn non-pairs, as in the article. These "
@@ -20,23 +21,6 @@ PROTOCOL_NOTES = {
     "Only side information can place such products.",
 }
 """Protocol → what its numbers mean, as a sentence for the page."""
-
-
-def read_leaderboard(category: str) -> pa.Table | None:
-    """The leaderboard of a category, with the columns of ``core.evaluation.METRICS``; None without any metrics.
-
-    If it is missing or was made from older metrics, the current metrics are concatenated instead.
-    """
-    stored = store_reader.current_manifest("leaderboard", category)
-    models = store_reader.models_with("metrics", category)
-    now = {
-        m.asset: m.digest for m in (store_reader.current_manifest(f"metrics/{name}", category) for name in models) if m
-    }
-    if stored is not None and stored.info.get("inputs") == now:
-        return store_reader.read_table("leaderboard", category)
-    parts = [store_reader.read_table(f"metrics/{name}", category, "metrics") for name in models]
-    present = [part for part in parts if part is not None]
-    return pa.concat_tables(present) if present else None
 
 
 def measured_subsets(long: pa.Table, protocol: str) -> list[str]:

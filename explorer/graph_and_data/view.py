@@ -11,6 +11,7 @@ from explorer.graph_and_data import charts, list_statistics, readers, tables
 from explorer.shared import components, store_reader
 from explorer.shared.formatting import shorten
 from explorer.shared.product_index import ProductIndex
+from explorer.shared.scorings import default_scoring
 
 _MAX_LINES = 1000
 _MAX_TITLE = 120
@@ -137,8 +138,7 @@ def _learns(model: str) -> bool:
 def _scoring(model: str, category: str) -> str:
     """The scoring whose lists represent the model: its default, or the first one that it has lists for."""
     offered = list(store_reader.read_info(f"neighbours/{model}", category))
-    preferred = MODELS[model].scorings if model in MODELS else ()
-    return next((scoring for scoring in (*preferred, *offered) if scoring in offered), "")
+    return default_scoring(model, offered) if offered else ""
 
 
 def _sampled(count: int) -> str:
