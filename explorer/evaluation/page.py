@@ -20,7 +20,7 @@ models = list(dict.fromkeys([*MODELS, *board["model"].to_pylist()]))
 with st.container(horizontal=True, vertical_alignment="bottom"):
     protocol = st.segmented_control(
         "Protocol",
-        list(readers.PROTOCOL_NOTES),
+        readers.protocols_of(board),
         default=PUBLISHED,
         required=True,
         key="protocol",

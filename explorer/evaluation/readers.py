@@ -7,7 +7,17 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from core.evaluation.metrics import ALL, COLD_START, DEGREE_MATCHED, PUBLISHED, RANKING
+from core.evaluation.metrics import (
+    ALL,
+    COLD_START,
+    DEGREE_MATCHED,
+    IN_TIME,
+    NEXT_ORDER,
+    NEXT_PRODUCT,
+    PUBLISHED,
+    RANKING,
+    REST_OF_BASKET,
+)
 from explorer.shared import store_reader
 from explorer.shared.leaderboard import read_leaderboard
 
@@ -19,8 +29,18 @@ PROTOCOL_NOTES = {
     "are masked.",
     COLD_START: "Pairs of products that were held out completely, against non-pairs of equally popular products. "
     "Only side information can place such products.",
+    NEXT_PRODUCT: "Given one product of a later order: each model's list against the order's other products.",
+    REST_OF_BASKET: "Given all products of a later order but one: each model's list against the missing one.",
+    NEXT_ORDER: "Given what a customer bought: each model's list against what is new in the customer's first later "
+    "order.",
 }
 """Protocol → what its numbers mean, as a sentence for the page."""
+
+
+def protocols_of(long: pa.Table) -> list[str]:
+    """The protocols that the page offers; those about later orders only if they were measured."""
+    measured = set(pc.unique(long["protocol"]).to_pylist())
+    return [protocol for protocol in PROTOCOL_NOTES if protocol not in IN_TIME or protocol in measured]
 
 
 def measured_subsets(long: pa.Table, protocol: str) -> list[str]:
