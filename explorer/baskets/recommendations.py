@@ -112,9 +112,9 @@ def why_missed(asked: np.ndarray, lists: Sequence[Recommendation], without_pair:
         here = [(rank[place], one.model) for rank, one in zip(ranks, lists, strict=True) if rank[place] is not None]
         best = min(here, default=None, key=lambda entry: entry[0] or 0)
         if best is not None and best[0] is not None:
-            reasons.append("" if best[0] <= SHOWN else f"further down: place {best[0]} of {best[1]}")
+            reasons.append("" if best[0] <= SHOWN else f"is further down: place {best[0]} of {best[1]}")
         elif unpaired:
             reasons.append("has no pair before the cut")
         else:
-            reasons.append(f"not among the first {_DEPTH} of any list")
+            reasons.append(f"is not in the top {_DEPTH} of any list")
     return reasons

@@ -196,15 +196,17 @@ def show_answers(
         row = lists[start : start + per_row]
         for column, model_list in zip(st.columns(len(row)), row, strict=True):
             with column:
-                _list(index, category, question, model_list, measured.get(model_list.model))
-    st.caption("★ It really was in the basket. One order says little; the mean over all later orders says more.")
+                _list(index, question, model_list, measured.get(model_list.model))
+    st.caption("★ It really was in the basket. One basket says little: the average is over all later orders.")
 
     unpaired = pairs.without_pair(question.asked).tolist() if pairs else [False] * len(question.asked)
     reasons = why_missed(question.asked, lists, unpaired)
-    st.subheader("What was asked for", anchor=False)
+    st.subheader("The other products" if len(question.given) == 1 else "The missing product", anchor=False)
     missed = len(reasons) - reasons.count("")
     st.caption(
-        f"{missed:,} of {counted(len(reasons), 'product')} in no list." if missed else "Every product is in a list."
+        f"{missed:,} of {counted(len(reasons), 'product')} {'is' if missed == 1 else 'are'} in no top {SHOWN}."
+        if missed
+        else f"All of them are in the top {SHOWN} of a model."
     )
     st.dataframe(
         tables.basket_rows(index, question.asked, lists, reasons),
@@ -217,16 +219,15 @@ def show_answers(
     components.link_to_neighbours(category, question.given[0], models)
 
 
-def _list(
-    index: ProductIndex, category: str, question: Question, model_list: Recommendation, standing: Standing | None
-) -> None:
+def _list(index: ProductIndex, question: Question, model_list: Recommendation, standing: Standing | None) -> None:
     st.markdown(f"##### {plain(model_list.model)}")
     if model_list.problem:
         st.error(f"The list cannot be read: {error_text(model_list.problem)}", icon=":material/error:")
         return
     hits, asked = int(np.sum(model_list.hits(question.asked))), len(question.asked)
-    st.markdown(f"**{hits} of {asked}** in the first {SHOWN} · recall@10 {model_list.recall(question.asked):.2f}")
-    st.caption(_mean(standing, model_list.model, category))
+    what = "other product" if len(question.given) == 1 else "missing product"
+    st.markdown(f"**{hits} of {counted(asked, what)}** in the top {SHOWN}")
+    st.caption(f"Recall@10: {model_list.recall(question.asked):.2f} here, {_mean(standing)}")
     if not len(model_list.nodes):
         alone = "the given product has" if len(question.given) == 1 else "the given products have"
         st.info(f"It has no list, because {alone} no pair before the cut.", icon=":material/block:")
@@ -242,8 +243,8 @@ def _list(
     )
 
 
-def _mean(standing: Standing | None, model: str, category: str) -> str:
+def _mean(standing: Standing | None) -> str:
     if standing is None:
-        return "Its mean recall@10 over later orders was not measured."
+        return "not measured over all later orders"
     interval = "" if standing.low is None or standing.high is None else f" ({standing.low:.3f}–{standing.high:.3f})"
-    return f"Mean recall@10 over later orders: {standing.value:.3f}{interval}"
+    return f"{standing.value:.3f}{interval} on average"

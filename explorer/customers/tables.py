@@ -82,9 +82,9 @@ def list_columns() -> dict[str, Any]:
     return {
         "rank": column.NumberColumn("#", width=28, help="Rank in the list"),
         "hit": column.TextColumn("Hit", width=34, alignment="center", help="★ The customer's next order contains it"),
-        "product": column.TextColumn("Product", width=220),
+        "product": column.TextColumn("Product", width=180),
         "because": column.TextColumn(
-            "Because of", width=200, help="The product of the history that contributed most to the score"
+            "Because of", width=152, help="The product of the history that contributed most to the score"
         ),
         "score": column.NumberColumn("Score", format="%.3g", width=60, help="Comparable within one list"),
         "id": column.TextColumn("Id", width=90),
@@ -101,7 +101,7 @@ def next_rows(
         {
             "product": names_of(index, ids),
             "rank": pd.array([rank.get(product_id) for product_id in ids], dtype="Int64"),
-            "before": ["" if product_id in new else "bought before" for product_id in ids],
+            "before": ["" if product_id in new else "yes" for product_id in ids],
             "id": [for_grid(product_id) for product_id in ids],
         }
     )
@@ -113,6 +113,6 @@ def next_columns() -> dict[str, Any]:
     return {
         "product": column.TextColumn("Product", width=260),
         "rank": column.NumberColumn("In the list", width=80, help="Rank in the list for this customer"),
-        "before": column.TextColumn("Known", width=110, help="Whether the history contains it"),
+        "before": column.TextColumn("Bought before", width=110),
         "id": column.TextColumn("Id", width=90),
     }

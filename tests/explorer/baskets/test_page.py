@@ -42,8 +42,11 @@ def test_lists_are_those_of_the_store_with_hits_and_misses(full, start):
         assert frame.value["id"].tolist() == ids[:10]
         assert frame.value["hit"].tolist() == ["★" if i in others else "" for i in ids[:10]]
         hits = len(set(others) & set(ids[:10]))
-        assert f"**{hits} of 4** in the first 10 · recall@10 {hits / 4:.2f}" in texts(at), model
-    assert "Mean recall@10 over later orders: 0.182 (0.172–0.192)" in texts(at)  # of skipgram, (0.75 + 0.16) / 5
+        assert f"**{hits} of 4 other products** in the top 10" in texts(at), model
+        average = {"popularity": "0.150 (0.140–0.160)", "skipgram": "0.182 (0.172–0.192)"}[
+            model
+        ]  # a fifth of the level
+        assert f"Recall@10: {hits / 4:.2f} here, {average} on average" in texts(at)
     asked = at.dataframe[2].value.set_index("id")
     assert set(asked.index) == set(others)
     for product in others:
@@ -84,8 +87,8 @@ def test_the_rest_of_the_basket_is_the_fused_list(full, start):
     fused = baskets.combine([np.array(part, dtype=int) for part in lists], [index.index(p) for p in given], 10)
     assert at.dataframe[0].value["id"].tolist() == [index[node] for node in fused.nodes]
     assert at.dataframe[1].value["id"].tolist() == [fixture.SCRIPT]
-    assert "of 1** in the first 10" in texts(at)
-    assert "Mean recall@10 over later orders: 0.152" in texts(at)  # of the other protocol: (0.75 + 0.16) / 6
+    assert "of 1 missing product** in the top 10" in texts(at)
+    assert "0.152 (0.142–0.162) on average" in texts(at)  # of the other protocol: a sixth of the level
 
 
 def test_a_random_order_is_one_of_the_later_ones(full, start):
@@ -145,7 +148,7 @@ def test_without_metrics_the_lists_are_shown_all_the_same(tmp_path, start):
     for model in fixture.MODELS:
         store.write(f"metrics/{model}", fixture.CATEGORY, board)
     at = start(store, BASKETS, order="o4", models="skipgram")
-    assert "Its mean recall@10 over later orders was not measured." in texts(at)
+    assert "here, not measured over all later orders" in texts(at)
     assert at.dataframe[0].value["id"].tolist() == stored(store, "skipgram", fixture.WARM, "center_context")
 
 

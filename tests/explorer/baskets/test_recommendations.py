@@ -25,8 +25,8 @@ def test_a_product_is_missed_for_a_reason():
     asked = np.array([1, 31, 7, 2, 3])
     assert why_missed(asked, lists, [False, False, False, True, False]) == [
         "",
-        "further down: place 12 of one",
-        "further down: place 13 of one",
+        "is further down: place 12 of one",
+        "is further down: place 13 of one",
         "has no pair before the cut",
-        "not among the first 50 of any list",
+        "is not in the top 50 of any list",
     ]

@@ -35,7 +35,7 @@ def test_history_list_and_next_order(with_lists, start):
     assert listed["because"].tolist() == ["Gadget 007", "Gadget 009", "Gadget 007", "popular with everybody"]
     assert bought["id"].tolist() == [fixture.LONELY, fixture.WARM, "B000000011", "B000000012", fixture.SCRIPT]
     assert bought["rank"].fillna(0).tolist() == [3, 0, 0, 1, 0]
-    assert bought["before"].tolist() == ["", "bought before", "bought before", "", ""]
+    assert bought["before"].tolist() == ["", "yes", "yes", "", ""]
     assert "**2 of 5 products** of the next order are in this list of 4." in texts(at)
     assert "5 products, of which 3 are new to the customer. Later means from 2025-03-02 10:00" in texts(at)
 
