@@ -239,7 +239,7 @@ def _list(index: ProductIndex, question: Question, model_list: Recommendation, s
         hide_index=True,
         height=_ROW_PIXELS * (len(rows) + 1) + 3,
         key=f"basket list {model_list.model}",
-        alt=f"What {model_list.model} recommends for {counted(len(question.given), 'given product')}",
+        alt=f"What {model_list.model} recommends, with the products of the basket marked",
     )
 
 

@@ -3,12 +3,11 @@
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 import streamlit as st
 
 from core.store import Store
 from explorer.shared.store_reader import current_manifest, installed_store
+from explorer.shared.table_rows import rows_where
 
 ASSET = "customer_lists"
 _COLUMNS = ["rank", "product_id", "score", "because"]
@@ -33,16 +32,7 @@ def read_customer_list(category: str, customer: str) -> pa.Table:
 
 def list_of_customer(path: Path, customer: str) -> pa.Table:
     """The rows of one customer in such a file."""
-    rows = pq.read_table(
-        path,
-        columns=_COLUMNS,
-        filters=pc.field("customer") == customer,
-        memory_map=True,
-        page_checksum_verification=True,
-    )
-    for name in ("product_id", "because"):
-        rows = rows.set_column(_COLUMNS.index(name), name, rows[name].cast(pa.string()))
-    return rows.sort_by("rank")
+    return rows_where(path, "customer", customer, _COLUMNS).sort_by("rank")
 
 
 @st.cache_resource(max_entries=200, show_spinner=False)

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from core.arrays import distinct
 from explorer.shared.order_history import counted_lines
 
 _DAY = 86_400_000
@@ -65,7 +66,7 @@ def describe(lines: pa.Table) -> OrderStatistics:
     _, key = np.unique(key, return_inverse=True)
     n = int(key.max(initial=-1)) + 1
     width = int(product.max(initial=-1)) + 1
-    sizes = np.bincount(np.bincount(np.unique(key * width + product) // max(width, 1), minlength=n))
+    sizes = np.bincount(np.bincount(distinct(key * width + product) // max(width, 1), minlength=n))
 
     timed = np.asarray(lines["time"].combine_chunks().is_valid())
     day = np.asarray(lines["time"].combine_chunks().cast(pa.int64()).fill_null(0)) // _DAY
@@ -79,9 +80,9 @@ def describe(lines: pa.Table) -> OrderStatistics:
 
     last = np.full(width, -1)
     np.maximum.at(last, product[timed], day[timed])
-    bought = np.unique(product)
+    bought = distinct(product)
     age = np.sort(last.max(initial=-1) - last[bought][last[bought] >= 0])
-    ages = np.unique(age)
+    ages = distinct(age)
     ages = ages[np.unique(np.linspace(0, len(ages) - 1, _AGES).astype(int))] if len(ages) > _AGES else ages
     share = np.searchsorted(age, ages, side="right") / max(len(bought), 1)
     return OrderStatistics(

@@ -13,11 +13,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import streamlit as st
 
+from core.arrays import distinct
 from core.orders.form import EVENTS
 from core.orders.lines import PURCHASE
 from core.pairs.split import LAST_ORDER
 from core.store import Store
 from explorer.shared.store_reader import current_manifest, installed_store
+from explorer.shared.table_rows import rows_where
 
 NO_TIME = -1
 """Stands for an order without a time."""
@@ -154,7 +156,7 @@ def index_later_orders(path: Path) -> LaterOrders:
     product = _encoded(table["product"]).indices.to_numpy()[named].astype(np.int64)
     width = int(product.max(initial=0)) + 1
     n_keys = len(orders.dictionary) + len(sessions.dictionary)
-    sizes = np.bincount(np.unique(key * width + product) // width, minlength=n_keys)
+    sizes = np.bincount(distinct(key * width + product) // width, minlength=n_keys)
     never = np.iinfo(np.int64).max
     first = np.full(n_keys, never)
     np.minimum.at(first, key, np.where(time == NO_TIME, never, time))
@@ -179,22 +181,27 @@ def index_customers(path: Path) -> Customers:
     return Customers(customers.dictionary.take(pa.array(rows)), lines[rows], later[rows])
 
 
-def products_of_order(path: Path, order_id: str, is_session: bool) -> list[str]:
-    """The different products of a later order in such a file, in the file's order."""
-    name = "session" if is_session else "order"
-    wanted = pc.field("later") & counted_lines(path) & (pc.field(name) == order_id)
+def products_of_order(path: Path, order_id: str, is_session: bool, only_purchases: bool) -> list[str]:
+    """The different products of a later order in such a file, in the file's order.
+
+    Args:
+        path: the file.
+        order_id: id of the order or session.
+        is_session: which of the two it is; lines of a session that belong to an order do not count.
+        only_purchases: whether views and carts do not count either.
+    """
+    rows = rows_where(path, "session" if is_session else "order", order_id, ["product", "order", "event", "later"])
+    counts = rows["later"]
     if is_session:
-        wanted = wanted & pc.field("order").is_null()
-    return list(dict.fromkeys(_read(path, ["product"], wanted)["product"].to_pylist()))
+        counts = pc.and_(counts, rows["order"].is_null())
+    if only_purchases:
+        counts = pc.and_(counts, pc.equal(rows["event"], _PURCHASE))
+    return list(dict.fromkeys(rows.filter(counts)["product"].to_pylist()))
 
 
 def lines_of_customer(path: Path, customer: str) -> pa.Table:
     """The lines of one customer in such a file, in the file's order."""
-    lines = _read(path, ["product", "order", "session", "time", "event", "later"], pc.field("customer") == customer)
-    for place, column in enumerate(lines.schema):
-        if pa.types.is_dictionary(column.type):
-            lines = lines.set_column(place, column.name, lines.column(place).cast(pa.string()))
-    return lines.combine_chunks()
+    return rows_where(path, "customer", customer, ["product", "order", "session", "time", "event", "later"])
 
 
 def has_purchases(path: Path) -> bool:
@@ -259,7 +266,7 @@ def _has_purchases(root: str, category: str, version: str) -> bool:
 
 @st.cache_resource(max_entries=200, show_spinner=False)
 def _order(root: str, category: str, version: str, order_id: str, is_session: bool) -> list[str]:
-    return products_of_order(_file(root, category), order_id, is_session)
+    return products_of_order(_file(root, category), order_id, is_session, _has_purchases(root, category, version))
 
 
 @st.cache_resource(max_entries=200, show_spinner=False)

@@ -391,7 +391,7 @@ def test_an_order_is_chosen_shared_and_left_by_the_back_button(page):
         page.get_by_role("button", name="rest of the basket")
     ).click()
     page.wait_for_url("**question=rest**")
-    expect(page.get_by_label("Missing product")).to_be_visible()
+    expect(page.get_by_label("Missing product")).to_have_value(re.compile("Gadget 007"))
     open_page(page, "/baskets?order=o6")
     options(page, "The latest of 3 orders").filter(has_text="s7").click()
     page.wait_for_url("**order=s7**")
