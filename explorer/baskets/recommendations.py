@@ -25,10 +25,12 @@ class Question:
     Attributes:
         given: ids of the products that are known; all of them exist.
         asked: int64 nodes of the products that should be recommended.
+        rest: whether all products but one are given, so that their lists are fused; otherwise there is one.
     """
 
     given: tuple[str, ...]
     asked: np.ndarray
+    rest: bool
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class Recommendation:
         model, scoring: whose list it is.
         nodes: int64, best first, at most 50; -1 for a product that the category no longer knows.
         ids: product id of each node.
-        scores: float64 of each node: the model's score, or the fused one if several products are given.
+        scores: float64 of each node: the model's score, or that of fused lists.
         problem: why the list could not be read, or None.
     """
 
@@ -67,7 +69,7 @@ class Recommendation:
 def recommend(
     model: str, scoring: str | None, question: Question, category: str, index: ProductIndex
 ) -> Recommendation:
-    """The list of a model for the given products: its own list for one, the fused lists for several.
+    """The list of a model: that of the given product, or the fused lists of the rest of a basket.
 
     Args:
         model: a model whose neighbours are materialized.
@@ -82,7 +84,7 @@ def recommend(
         file = neighbour_file.read_neighbour_file(model, category)
         if file is None:
             return _empty(model, "It is not materialized any more.")
-        if len(question.given) == 1:
+        if not question.rest:
             rows = file.lookup(question.given[0], scoring, _DEPTH)
             ids = rows["neighbour"].to_pylist()
             return Recommendation(model, scoring, index.nodes(ids), ids, rows["score"].to_numpy().astype(np.float64))

@@ -128,7 +128,8 @@ def fill_basket(index: ProductIndex) -> list[str] | None:
     basket = edit_basket(index, actions.remove_from_basket)
     if len(basket) < 2:
         st.info(
-            "Choose at least two products. It is the basket of the page *Neighbours*.", icon=":material/shopping_cart:"
+            "Choose at least two products. The page *Neighbours* shows the same basket.",
+            icon=":material/shopping_cart:",
         )
         return None
     return basket
@@ -161,8 +162,8 @@ def choose_products(index: ProductIndex, basket: Sequence[str], question: str, p
     )
     others = [product_id for product_id in basket if product_id != chosen]
     if question == _NEXT:
-        return Question((str(chosen),), index.nodes(others))
-    return Question(tuple(others), index.nodes([str(chosen)]))
+        return Question((str(chosen),), index.nodes(others), rest=False)
+    return Question(tuple(others), index.nodes([str(chosen)]), rest=True)
 
 
 def choose_models(available: list[str], first: list[str]) -> list[str]:
@@ -201,13 +202,14 @@ def show_answers(
 
     unpaired = pairs.without_pair(question.asked).tolist() if pairs else [False] * len(question.asked)
     reasons = why_missed(question.asked, lists, unpaired)
-    st.subheader("The other products" if len(question.given) == 1 else "The missing product", anchor=False)
+    st.subheader("The missing product" if question.rest else "The other products", anchor=False)
     missed = len(reasons) - reasons.count("")
-    st.caption(
-        f"{missed:,} of {counted(len(reasons), 'product')} {'is' if missed == 1 else 'are'} in no top {SHOWN}."
-        if missed
-        else f"All of them are in the top {SHOWN} of a model."
-    )
+    if not question.rest:
+        st.caption(
+            f"{missed:,} of {counted(len(reasons), 'product')} {'is' if missed == 1 else 'are'} in no top {SHOWN}."
+            if missed
+            else f"Each of them is in the top {SHOWN} of a model."
+        )
     st.dataframe(
         tables.basket_rows(index, question.asked, lists, reasons),
         column_config=tables.basket_columns(lists),
@@ -225,8 +227,11 @@ def _list(index: ProductIndex, question: Question, model_list: Recommendation, s
         st.error(f"The list cannot be read: {error_text(model_list.problem)}", icon=":material/error:")
         return
     hits, asked = int(np.sum(model_list.hits(question.asked))), len(question.asked)
-    what = "other product" if len(question.given) == 1 else "missing product"
-    st.markdown(f"**{hits} of {counted(asked, what)}** in the top {SHOWN}")
+    if question.rest:
+        [rank] = model_list.ranks(question.asked)
+        st.markdown(f"**Found** at place {rank}" if hits else f"**Not found** in the top {SHOWN}")
+    else:
+        st.markdown(f"**{hits} of {counted(asked, 'other product')}** in the top {SHOWN}")
     st.caption(f"Recall@10: {model_list.recall(question.asked):.2f} here, {_mean(standing)}")
     if not len(model_list.nodes):
         alone = "the given product has" if len(question.given) == 1 else "the given products have"
@@ -235,7 +240,7 @@ def _list(index: ProductIndex, question: Question, model_list: Recommendation, s
     rows = tables.list_rows(index, model_list, question.asked)
     st.dataframe(
         rows,
-        column_config=tables.list_columns(_HIT_HELP, _SCORE_HELP if len(question.given) == 1 else _FUSED_SCORE_HELP),
+        column_config=tables.list_columns(_HIT_HELP, _FUSED_SCORE_HELP if question.rest else _SCORE_HELP),
         hide_index=True,
         height=_ROW_PIXELS * (len(rows) + 1) + 3,
         key=f"basket list {model_list.model}",

@@ -87,8 +87,18 @@ def test_the_rest_of_the_basket_is_the_fused_list(full, start):
     fused = baskets.combine([np.array(part, dtype=int) for part in lists], [index.index(p) for p in given], 10)
     assert at.dataframe[0].value["id"].tolist() == [index[node] for node in fused.nodes]
     assert at.dataframe[1].value["id"].tolist() == [fixture.SCRIPT]
-    assert "of 1 missing product** in the top 10" in texts(at)
+    listed = [index[node] for node in fused.nodes]
+    place = listed.index(fixture.SCRIPT) + 1 if fixture.SCRIPT in listed else 0
+    assert (f"**Found** at place {place}" if place else "**Not found** in the top 10") in texts(at)
     assert "0.152 (0.142–0.162) on average" in texts(at)  # of the other protocol: a sixth of the level
+
+
+def test_a_missing_product_that_is_found_has_its_place(full, start):
+    """The basket of two products whose fused list, that of the given one, is headed by the missing one."""
+    first = stored(full, "skipgram", fixture.WARM, "center_context")[0]
+    query = {"from": "my own", "question": "rest of the basket", "models": "skipgram", "missing": first}
+    at = start(full, BASKETS, basket=[fixture.WARM, first], **query)
+    assert "**Found** at place 1" in texts(at) and at.dataframe[0].value["hit"].tolist() == ["★"] + [""] * 9
 
 
 def test_a_random_order_is_one_of_the_later_ones(full, start):
