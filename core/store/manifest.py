@@ -17,7 +17,6 @@ from core.store.earlier import RENAMED
 
 MANIFEST = "manifest.json"
 ARTEFACTS = {
-    "OrderRelationships": "core.orders.relationships",
     "ProductPairs": "core.pairs",
     "PairSplit": "core.pairs.split",
     "Pairs": "core.pairs.split",
@@ -25,8 +24,6 @@ ARTEFACTS = {
     "ProductSets": "core.pairs.held_out_orders",
     "OrderRelationships": "core.orders.relationships",
     "WeightedPairs": "core.pairs.split",
-    "HeldOutOrders": "core.pairs.held_out_orders",
-    "ProductSets": "core.pairs.held_out_orders",
     "ProductGraph": "core.graph",
     "TrainedModel": "core.interfaces",
     "Evaluation": "core.evaluation",
