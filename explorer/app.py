@@ -32,6 +32,20 @@ page = st.navigation(
             default=True,
         ),
         st.Page(
+            "baskets/page.py",
+            url_path="baskets",
+            title="Baskets",
+            icon=":material/shopping_basket:",
+            help="Take a later order and see what each model would have recommended.",
+        ),
+        st.Page(
+            "customers/page.py",
+            url_path="customers",
+            title="Customers",
+            icon=":material/person:",
+            help="What a customer bought, what is recommended and why, and what the customer bought next.",
+        ),
+        st.Page(
             "evaluation/page.py",
             url_path="evaluation",
             title="Evaluation",

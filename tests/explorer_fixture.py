@@ -3,6 +3,7 @@
 A comment beside an id says what is special about that product; all other products are ordinary.
 """
 
+import datetime
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from core.categories import Category, load_categories
 from core.evaluation.result import CURVES, METRICS, SCORES, Evaluation
 from core.graph import build_graph, transition_matrix
 from core.interfaces import LEARNING_CURVE, TrainedModel
-from core.orders.history import order_history
+from core.orders.history import HISTORY
 from core.orders.relationships import order_relationships
 from core.pairs import ProductPairs
 from core.pairs.split import PairSplit, SplitConfig, split_pairs
@@ -140,6 +141,9 @@ def evaluation(model: str, scorings: tuple[str, ...], level: float) -> Evaluatio
         for metric, value in (("recall@10", level / 3), ("ndcg@10", level / 4), ("mrr", level / 3)):
             metrics.append({**row, "metric": metric, "value": value, "low": value - 0.02, "high": value + 0.02})
         metrics.append({**row, "metric": "coverage@10", "value": 0.4, "low": None, "high": None})
+        for protocol, value in (("next_product", level / 5), ("rest_of_basket", level / 6)):
+            row = {**names, "protocol": protocol, "subset": "all", "metric": "recall@10"}
+            metrics.append({**row, "value": value, "low": value - 0.01, "high": value + 0.01})
         cold = {**names, "protocol": "cold_start", "subset": "all", "metric": "roc_auc"}
         metrics.append({**cold, "value": None, "low": None, "high": None})
     return Evaluation(
@@ -177,6 +181,60 @@ def projection(model: str, seen: np.ndarray) -> Projection:
     return Projection(model, nodes, position, np.arange(len(nodes)) % 5 > 0, {"products": len(nodes)})
 
 
+ORDER_LINES = (
+    # order, session, customer, day, products; what follows the cut is later
+    ("o1", None, "anna", "2025-01-05", (WARM, "B000000009", WARM)),
+    ("o2", None, "bela", "2025-01-20", (WARM, LONELY)),
+    ("o3", None, "anna", "2025-02-10", ("B000000011",)),
+    (None, None, "anna", "2025-02-11", (UNTITLED,)),
+    ("o4", None, "anna", "2025-03-02", (LONELY, WARM, "B000000011", "B000000012", SCRIPT, LONELY)),
+    ("o5", None, "bela", "2025-03-05", ("B000000013",)),
+    ("o6", None, "bela", "2025-03-09", (FORMULA, "B000000014", "B000000015")),
+    (None, "s7", None, "2025-03-08", ("B000000016", "B000000017")),
+    ("o8", None, "<b>c</b>", "2025-03-10", (SCRIPT,)),
+)
+"""The fixture's orders; all lines are purchases."""
+CUT = "2025-03-01"
+
+
+def history() -> pa.Table:
+    """The lines of :data:`ORDER_LINES` as a history."""
+    rows = [
+        {
+            "product": product,
+            "order": order,
+            "session": session,
+            "customer": customer,
+            "time": datetime.datetime.fromisoformat(f"{day}T10:00:00+00:00"),
+            "event": "purchase",
+            "later": day >= CUT,
+        }
+        for order, session, customer, day, ids in ORDER_LINES
+        for product in ids
+    ]
+    columns = [pa.array([row[field.name] for row in rows]).cast(field.type) for field in HISTORY]
+    return pa.table(columns, schema=HISTORY)
+
+
+CUSTOMER_LISTS = pa.schema(
+    [
+        ("customer", pa.dictionary(pa.int32(), pa.string())),
+        ("rank", pa.int32()),
+        ("product_id", pa.dictionary(pa.int32(), pa.string())),
+        ("score", pa.float32()),
+        ("because", pa.dictionary(pa.int32(), pa.string())),
+    ]
+)
+
+
+def customer_lists() -> pa.Table:
+    """A list for one customer; its last product is there because it is popular."""
+    lists = [("B000000012", 0.9, WARM), ("B000000020", 0.5, "B000000009"), (LONELY, 0.25, WARM), (JAPANESE, 0.0, None)]
+    columns = zip(*(("anna", rank, *entry) for rank, entry in enumerate(lists, 1)), strict=True)
+    arrays = [pa.array(list(column)).cast(field.type) for column, field in zip(columns, CUSTOMER_LISTS, strict=True)]
+    return pa.table(arrays, schema=CUSTOMER_LISTS)
+
+
 def quarantine() -> pa.Table:
     lines = [("meta.json.gz", 7, "not a literal", "<script>alert(1)</script>"), ("meta.json.gz", 9, "no id", "{}")]
     names = ("file", "line", "reason", "excerpt")
@@ -207,9 +265,8 @@ def write(root, category: str = CATEGORY) -> Store:
     materialize("raw_orders", ORDERS.empty_table())
     materialize("raw_relationships", pa.table({"product1": ["a"], "product2": ["b"]}))
     materialize("quarantine", quarantine())
-    history, _ = order_history(ORDERS.empty_table())
-    materialize("order_history", history)
-    materialize("order_relationships", order_relationships(history))
+    materialize("order_history", history())
+    materialize("order_relationships", order_relationships(HISTORY.empty_table()))
     materialize("product_pairs", all_pairs)
     materialize("pair_split", parts)
     materialize("product_graph", graph)

@@ -6,11 +6,12 @@ from core.evaluation.metrics import ALL, PUBLISHED
 from core.models import MODELS
 from explorer.evaluation import charts, readers, tables, view
 from explorer.shared import components
+from explorer.shared.leaderboard import read_leaderboard
 
 category = st.session_state["category"].name
 st.title("Evaluation", anchor=False)
 
-board = readers.read_leaderboard(category)
+board = read_leaderboard(category)
 if board is None:
     components.show_missing("metrics", category)
     st.stop()
@@ -19,7 +20,7 @@ models = list(dict.fromkeys([*MODELS, *board["model"].to_pylist()]))
 with st.container(horizontal=True, vertical_alignment="bottom"):
     protocol = st.segmented_control(
         "Protocol",
-        list(readers.PROTOCOL_NOTES),
+        readers.protocols_of(board),
         default=PUBLISHED,
         required=True,
         key="protocol",

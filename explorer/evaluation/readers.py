@@ -7,8 +7,19 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from core.evaluation.metrics import ALL, COLD_START, DEGREE_MATCHED, PUBLISHED, RANKING
+from core.evaluation.metrics import (
+    ALL,
+    COLD_START,
+    DEGREE_MATCHED,
+    IN_TIME,
+    NEXT_ORDER,
+    NEXT_PRODUCT,
+    PUBLISHED,
+    RANKING,
+    REST_OF_BASKET,
+)
 from explorer.shared import store_reader
+from explorer.shared.leaderboard import read_leaderboard
 
 PROTOCOL_NOTES = {
     PUBLISHED: "Held-out pairs against the same number of uniformly drawn non-pairs, as in the article. These "
@@ -18,25 +29,18 @@ PROTOCOL_NOTES = {
     "are masked.",
     COLD_START: "Pairs of products that were held out completely, against non-pairs of equally popular products. "
     "Only side information can place such products.",
+    NEXT_PRODUCT: "Given one product of a later order: each model's list against the order's other products.",
+    REST_OF_BASKET: "Given all products of a later order but one: each model's list against the missing one.",
+    NEXT_ORDER: "Given what a customer bought: each model's list against what is new in the customer's first later "
+    "order.",
 }
 """Protocol → what its numbers mean, as a sentence for the page."""
 
 
-def read_leaderboard(category: str) -> pa.Table | None:
-    """The leaderboard of a category, with the columns of ``core.evaluation.METRICS``; None without any metrics.
-
-    If it is missing or was made from older metrics, the current metrics are concatenated instead.
-    """
-    stored = store_reader.current_manifest("leaderboard", category)
-    models = store_reader.materialized_models("metrics", category)
-    now = {
-        m.asset: m.digest for m in (store_reader.current_manifest(f"metrics/{name}", category) for name in models) if m
-    }
-    if stored is not None and stored.info.get("inputs") == now:
-        return store_reader.read_table("leaderboard", category)
-    parts = [store_reader.read_table(f"metrics/{name}", category, "metrics") for name in models]
-    present = [part for part in parts if part is not None]
-    return pa.concat_tables(present) if present else None
+def protocols_of(long: pa.Table) -> list[str]:
+    """The protocols that the page offers; those about later orders only if they were measured."""
+    measured = set(pc.unique(long["protocol"]).to_pylist())
+    return [protocol for protocol in PROTOCOL_NOTES if protocol not in IN_TIME or protocol in measured]
 
 
 def measured_subsets(long: pa.Table, protocol: str) -> list[str]:

@@ -7,9 +7,11 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
+from explorer.graph_and_data.order_statistics import OrderStatistics
 from explorer.shared.figure import Figure
 
 _HEIGHT = 380
+_SIDES = ("models may know", "are held out")
 
 
 def degree_chart(degree: np.ndarray) -> Figure:
@@ -62,6 +64,103 @@ def coverage_chart(rows: pd.DataFrame) -> Figure:
             tooltip=["field", alt.Tooltip("products:Q", format=","), alt.Tooltip("share:Q", format=".1%")],
         )
         .properties(height=_HEIGHT)
+    )
+    return Figure(chart, text)
+
+
+def orders_chart(statistics: OrderStatistics) -> Figure | None:
+    """Orders by day or week, those that are held out in a colour of their own; None without any times."""
+    if not len(statistics.days):
+        return None
+    unit = "week" if statistics.weekly else "day"
+    later = int(statistics.later.sum())
+    text = (
+        f"{int(statistics.known.sum()) + later:,} orders by {unit}, from {statistics.days[0]} to {statistics.days[-1]}"
+        f" (UTC); {f'{later:,} of them are held out' if later else 'none is held out'}."
+    )
+    if statistics.without_time:
+        text += f" {statistics.without_time:,} orders without a time are left out."
+    sides = zip(_SIDES, (statistics.known, statistics.later), strict=True)
+    rows = pd.concat(
+        [pd.DataFrame({"day": statistics.days, "orders": counts, "side": name}) for name, counts in sides],
+        ignore_index=True,
+    )
+    rows["day"] = rows["day"].astype("datetime64[ns]")
+    chart = (
+        alt.Chart(rows[rows["orders"] > 0])
+        .mark_bar()
+        .encode(
+            x=alt.X(
+                f"{'yearweek' if statistics.weekly else 'yearmonthdate'}(day):T",
+                title=None,
+                axis=alt.Axis(format="%d %b %Y", labelAngle=-40, labelOverlap=True),
+            ),
+            y=alt.Y("orders:Q", title=f"Orders per {unit}", axis=alt.Axis(format="~s", tickMinStep=1)),
+            color=alt.Color(
+                "side:N",
+                sort=list(_SIDES),
+                title=None,
+                scale=alt.Scale(domain=list(_SIDES)),
+                legend=alt.Legend(orient="top"),
+            ),
+            tooltip=[
+                alt.Tooltip("day:T", title="Week of" if statistics.weekly else "Day", format="%Y-%m-%d"),
+                alt.Tooltip("side:N", title="Orders that"),
+                alt.Tooltip("orders:Q", title="Orders", format=","),
+            ],
+        )
+        .properties(height=_HEIGHT)
+    )
+    return Figure(chart, text)
+
+
+def order_size_chart(sizes: np.ndarray) -> Figure:
+    """Orders by number of different products, in bins of doubling width; entry n of ``sizes`` counts those of n."""
+    edges = [1]
+    while edges[-1] < len(sizes):
+        edges.append(edges[-1] * 2)
+    counts = [int(sizes[a:b].sum()) for a, b in itertools.pairwise(edges)]
+    labels = [str(a) if b - a == 1 else f"{a:,}–{b - 1:,}" for a, b in itertools.pairwise(edges)]
+    total = int(sizes.sum())
+    median = int(np.searchsorted(np.cumsum(sizes), total / 2)) if total else 0
+    text = (
+        f"An order holds {median:,} different {'product' if median == 1 else 'products'} in the median and at most "
+        f"{len(sizes) - 1:,}. {counts[0] / max(total, 1):.0%} hold a single product."
+    )
+    return Figure(_bars(labels, np.array(counts), "Different products in the order", "Orders"), text)
+
+
+def age_chart(statistics: OrderStatistics) -> Figure | None:
+    """Share of the products whose latest purchase is at most so many days old; None without any times."""
+    if not len(statistics.ages):
+        return None
+    month = (
+        statistics.bought_since[np.searchsorted(statistics.ages, 30, side="right") - 1]
+        if statistics.ages[0] <= 30
+        else 0.0
+    )
+    text = (
+        f"{month:.0%} of the {statistics.products:,} products in orders were bought in the last 30 days before the "
+        f"latest order; the latest purchase of some lies {int(statistics.ages[-1]):,} days back."
+    )
+    rows = pd.DataFrame({"age": statistics.ages, "share": statistics.bought_since})
+    chart = (
+        alt.Chart(rows)
+        .mark_area(line=True, opacity=0.25, interpolate="step-after")
+        .encode(
+            x=alt.X("age:Q", title="Days before the latest order"),
+            y=alt.Y(
+                "share:Q",
+                title="Products bought since",
+                axis=alt.Axis(format="%"),
+                scale=alt.Scale(domain=[0, 1]),
+            ),
+            tooltip=[
+                alt.Tooltip("age:Q", title="Days", format=","),
+                alt.Tooltip("share:Q", title="Bought since", format=".1%"),
+            ],
+        )
+        .properties(height=260)
     )
     return Figure(chart, text)
 

@@ -20,6 +20,11 @@ if statistics is None:
 else:
     view.show_graph(statistics)
 
+orders = readers.read_order_statistics(category)
+if orders is not None:
+    st.header("Orders", anchor=False)
+    view.show_orders(orders)
+
 st.header("Products", anchor=False)
 with_metadata = int(index.table["has_metadata"].to_numpy().sum())
 paired = readers.count_paired_with_metadata(category)

@@ -5,6 +5,7 @@ import streamlit as st
 from core.graph.statistics import GraphStatistics, graph_statistics
 from core.store import Store
 from explorer.graph_and_data.list_statistics import ListSample, load_list_sample, sample_ranges
+from explorer.graph_and_data.order_statistics import OrderStatistics, order_statistics
 from explorer.shared.store_reader import current_manifest, installed_store, load_product_index
 
 
@@ -27,6 +28,19 @@ def read_list_sample(model: str, scoring: str, category: str) -> ListSample | No
     if current is None or pairs is None:
         return None
     return _list_sample(str(installed_store().root), model, scoring, category, current.version, pairs.version)
+
+
+def read_order_statistics(category: str) -> OrderStatistics | None:
+    """Statistics of the orders, or None if they are not materialized or there are none."""
+    current = current_manifest("order_history", category)
+    if current is None or not current.fields["value"]["rows"]:
+        return None
+    return _order_statistics(str(installed_store().root), category, current.version)
+
+
+@st.cache_resource(max_entries=3, show_spinner="Describing the orders …")
+def _order_statistics(root: str, category: str, version: str) -> OrderStatistics:
+    return order_statistics(Store(root).file("order_history", category, "value"))
 
 
 @st.cache_resource(max_entries=3, show_spinner="Describing the graph …")

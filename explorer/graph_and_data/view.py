@@ -8,9 +8,11 @@ from core.graph.statistics import GraphStatistics
 from core.models import MODELS
 from core.untrusted.markdown import plain
 from explorer.graph_and_data import charts, list_statistics, readers, tables
+from explorer.graph_and_data.order_statistics import OrderStatistics
 from explorer.shared import components, store_reader
 from explorer.shared.formatting import shorten
 from explorer.shared.product_index import ProductIndex
+from explorer.shared.scorings import default_scoring
 
 _MAX_LINES = 1000
 _MAX_TITLE = 120
@@ -36,6 +38,19 @@ def show_graph(statistics: GraphStatistics) -> None:
         st.caption(f"All {statistics.component_sizes[0]:,} products that have a pair are connected.")
     else:
         st.caption("There are no pairs.")
+
+
+def show_orders(statistics: OrderStatistics) -> None:
+    """Orders by day, sizes of orders, and how long ago products were bought."""
+    left, right = st.columns(2)
+    with left:
+        st.subheader("Orders by week" if statistics.weekly else "Orders by day", anchor=False)
+        components.show_figure(charts.orders_chart(statistics), "The orders have no times.")
+    with right:
+        st.subheader("Products per order", anchor=False)
+        components.show_figure(charts.order_size_chart(statistics.sizes))
+    st.subheader("Age of the latest purchase", anchor=False)
+    components.show_figure(charts.age_chart(statistics), "The orders have no times.")
 
 
 def show_quarantine(category: str) -> None:
@@ -137,8 +152,7 @@ def _learns(model: str) -> bool:
 def _scoring(model: str, category: str) -> str:
     """The scoring whose lists represent the model: its default, or the first one that it has lists for."""
     offered = list(store_reader.read_info(f"neighbours/{model}", category))
-    preferred = MODELS[model].scorings if model in MODELS else ()
-    return next((scoring for scoring in (*preferred, *offered) if scoring in offered), "")
+    return default_scoring(model, offered) if offered else ""
 
 
 def _sampled(count: int) -> str:

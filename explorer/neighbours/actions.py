@@ -5,10 +5,10 @@ from collections.abc import Collection, Sequence
 import streamlit as st
 
 from explorer.shared import query_params
+from explorer.shared.basket import MAX_IN_BASKET
 
 FOR_PRODUCT, FOR_BASKET = "this product", "basket"
 """What the lists are for; also the values of ``of`` in the address."""
-MAX_IN_BASKET = 20
 
 
 def open_product(product_id: str) -> None:

@@ -7,9 +7,9 @@ import numpy as np
 import pyarrow as pa
 import streamlit as st
 
-from explorer.neighbours.known_pairs import HELD_OUT, TRAIN
 from explorer.shared import product_names
 from explorer.shared.formatting import for_grid, shorten
+from explorer.shared.known_pairs import HELD_OUT, TRAIN
 from explorer.shared.product_index import ProductIndex
 
 MARKS = {TRAIN: "●", HELD_OUT: "★", "": ""}

@@ -7,11 +7,11 @@ import streamlit as st
 from core.models import MODELS
 from core.untrusted.markdown import plain
 from explorer.neighbours import actions, list_table, model_lists
-from explorer.neighbours.known_pairs import HELD_OUT, TRAIN, Partners
 from explorer.neighbours.model_lists import ModelList, Question
 from explorer.shared import csv_export, product_names, store_reader
 from explorer.shared.dagster_links import materialize_command
 from explorer.shared.formatting import error_text
+from explorer.shared.known_pairs import HELD_OUT, TRAIN, Partners
 from explorer.shared.product_index import ProductIndex
 
 _ROW_PIXELS = 35

@@ -8,14 +8,14 @@ import numpy as np
 import pyarrow as pa
 
 from core.errors import InputError
-from core.interfaces import CENTER_CENTER, CENTER_CONTEXT, NATIVE
-from core.models import MODELS
+from core.interfaces import CENTER_CENTER, CENTER_CONTEXT
 from core.scoring import baskets
 from explorer.neighbours import list_table
-from explorer.neighbours.known_pairs import KnownPairs, Partners
 from explorer.shared import neighbour_file, store_reader
+from explorer.shared.known_pairs import KnownPairs, Partners
 from explorer.shared.neighbour_file import NeighbourFile
 from explorer.shared.product_index import ProductIndex
+from explorer.shared.scorings import default_scoring
 
 VIEW_SCORINGS = {"complements": CENTER_CONTEXT, "substitutes": CENTER_CENTER}
 """View → scoring. A model without that scoring is shown with its default scoring."""
@@ -74,10 +74,7 @@ def first_models(available: Sequence[str], count: int = 2) -> list[str]:
 def scoring_of(model: str, view: str, offered: Sequence[str]) -> str:
     """The scoring of ``view`` if it is among those ``offered``, otherwise the default scoring of the model."""
     wanted = VIEW_SCORINGS.get(view, "")
-    if wanted in offered:
-        return wanted
-    preferred = MODELS[model].scorings if model in MODELS else ()
-    return next((scoring for scoring in (*preferred, *offered) if scoring in offered), NATIVE)
+    return wanted if wanted in offered else default_scoring(model, offered)
 
 
 def read_model_lists(

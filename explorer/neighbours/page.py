@@ -3,9 +3,11 @@
 import streamlit as st
 
 from core.untrusted.markdown import plain
-from explorer.neighbours import actions, list_view, model_lists, product_view, readers, why_view
-from explorer.shared import components, query_params, store_reader
+from explorer.neighbours import actions, list_view, model_lists, product_view, why_view
+from explorer.shared import components, known_pairs, query_params, store_reader
+from explorer.shared.basket import edit_basket
 from explorer.shared.formatting import shorten
+from explorer.shared.product_search import search_products
 
 category = st.session_state["category"].name
 st.title("Neighbours", anchor=False)
@@ -15,7 +17,7 @@ if index is None or not len(index):
     components.show_missing("products", category)
     st.stop()
 
-product_view.search_box(index)
+search_products(index, "search", "hit", actions.product_chosen)
 product_id = query_params.get_value("product")
 if product_id is None:
     product_id = str(index.product(int(index.find("", 1).nodes[0]))["product_id"])
@@ -32,9 +34,9 @@ if node is None:
     st.stop()
 
 product_view.show_trail(index, category, product_id)
-product, pairs = index.product(node), readers.read_known_pairs(category)
+product, pairs = index.product(node), known_pairs.read_known_pairs(category)
 product_view.show_product(index, product, pairs.partners(node) if pairs else None, int(index.popularity[node]))
-basket = product_view.edit_basket(index)
+basket = edit_basket(index, actions.remove_from_basket)
 
 available = store_reader.models_with("neighbours", category)
 if not available:

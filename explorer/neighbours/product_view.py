@@ -1,4 +1,4 @@
-"""The product on the neighbours page: search, trail, card and basket.
+"""The product on the neighbours page: trail and card.
 
 Text from data reaches the page only through plain-text elements or ``core.untrusted.markdown.plain``.
 """
@@ -10,52 +10,15 @@ import streamlit as st
 from core.untrusted.markdown import plain
 from explorer.neighbours import actions
 from explorer.neighbours.breadcrumbs import extend_trail
-from explorer.neighbours.known_pairs import Partners
 from explorer.shared import product_names, query_params
-from explorer.shared.formatting import counted, shorten, web_image
+from explorer.shared.basket import MAX_IN_BASKET
+from explorer.shared.formatting import shorten, web_image
+from explorer.shared.known_pairs import Partners
 from explorer.shared.product_index import ProductIndex
 
-_HITS = 50
 _HEADING = 160
 _CRUMB = 28
 _IMAGE_PIXELS = 150
-
-
-def search_box(index: ProductIndex) -> None:
-    """The search box and its hits; choosing a hit opens the product."""
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        query = st.text_input(
-            "Search by title, brand or id",
-            key="search",
-            type="search",
-            live="300ms",
-            placeholder="Search products",
-            persist_state="session",
-        )
-        hits = index.find(query, _HITS)
-        labels = {
-            str(index.product(node)["product_id"]): product_names.product_label(index, node)
-            for node in hits.nodes.tolist()
-        }
-        bound = "more than " if hits.more else ""
-        heading = (
-            f"{bound}{counted(hits.total, 'product')} found"
-            if query.strip()
-            else f"The most popular of {hits.total:,} products"
-        )
-        st.selectbox(
-            heading,
-            list(labels),
-            index=None,
-            key="hit",
-            format_func=lambda product_id: labels.get(product_id, product_id),
-            on_change=actions.product_chosen,
-            args=("hit",),
-            placeholder="Nothing matches" if not labels else "Choose a product",
-            disabled=not labels,
-        )
-    if hits.total > len(labels) and query.strip():
-        st.caption(f"Only the best {len(labels)} are listed. Add a word to narrow the search.")
 
 
 def show_trail(index: ProductIndex, category: str, product_id: str) -> None:
@@ -142,7 +105,7 @@ def _basket_button(product_id: str) -> None:
         icon=":material/remove_shopping_cart:" if in_basket else ":material/add_shopping_cart:",
         on_click=actions.toggle_basket,
         args=(product_id,),
-        disabled=not in_basket and len(basket) >= actions.MAX_IN_BASKET,
+        disabled=not in_basket and len(basket) >= MAX_IN_BASKET,
     )
 
 
@@ -170,37 +133,3 @@ def _badges(product: dict[str, Any], known: Partners | None) -> list[tuple[str, 
             ("Not seen in training", ":material/visibility_off:", "orange", "It has no pair in the training graph.")
         )
     return badges
-
-
-def edit_basket(index: ProductIndex) -> list[str]:
-    """Show the basket and let people remove products from it.
-
-    Returns:
-        ids of the products in the basket; unknown products are left out.
-    """
-    given = query_params.get_values("basket")[: actions.MAX_IN_BASKET]
-    kept = [product_id for product_id in given if index.node(product_id) is not None]
-    if len(kept) < len(given):
-        st.caption(f"{counted(len(given) - len(kept), 'product')} of the basket in the address could not be found.")
-    if not kept:
-        return []
-    labels = dict(
-        zip(kept, (product_names.product_label(index, node) for node in index.nodes(kept).tolist()), strict=True)
-    )
-    # Every basket is a widget of its own, and only removals count. A click before the page is drawn again also sends
-    # what the browser still shows, which lacks a product that was just added.
-    key = f"basket items {' '.join(kept)}"
-
-    def changed() -> None:
-        actions.remove_from_basket(set(kept).difference(st.session_state[key]))
-
-    st.multiselect(
-        f"Basket ({len(kept)})",
-        kept,
-        default=kept,
-        key=key,
-        format_func=lambda product_id: shorten(labels[product_id], 60),
-        on_change=changed,
-        placeholder="Empty",
-    )
-    return kept

@@ -29,8 +29,8 @@ def pick_category() -> store_reader.CategoryEntry | None:
 
     def changed() -> None:
         query_params.set_value("category", st.session_state["category choice"])
-        query_params.set_value("product", None)
-        query_params.set_value("why", None)
+        for name in ("product", "why", "order", "given", "missing", "customer"):
+            query_params.set_value(name, None)
         query_params.set_values("basket", [])
 
     st.sidebar.selectbox(

@@ -1,5 +1,6 @@
 """Look up the neighbours of one product in a Parquet file of any size."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -37,36 +38,52 @@ class NeighbourFile:
         Returns:
             table with the columns neighbour (string), rank (int16) and score (float32).
         """
+        return self._lists([product_id], scoring, LIST_COLUMNS).sort_by("rank").slice(0, k)
+
+    def lookup_many(self, product_ids: Sequence[str], scoring: str, k: int) -> list[list[str]]:
+        """The first ``k`` neighbours of each product, best first; empty for a product without a list.
+
+        Every part of the file that holds one of the lists is read once.
+        """
+        rows = self._lists(list(dict.fromkeys(product_ids)), scoring, ("product", "rank", "neighbour")).sort_by(
+            [("product", "ascending"), ("rank", "ascending")]
+        )
+        lists: dict[str, list[str]] = {}
+        for product, neighbour in zip(rows["product"].to_pylist(), rows["neighbour"].to_pylist(), strict=True):
+            lists.setdefault(product, []).append(neighbour)
+        return [lists.get(product_id, [])[:k] for product_id in product_ids]
+
+    def _lists(self, product_ids: list[str], scoring: str, columns: tuple[str, ...]) -> pa.Table:
+        """These columns of the lists of some products; ids as plain text."""
         groups = [
             group
             for group, (scorings, products) in enumerate(self._spans)
-            if scorings[0] <= scoring <= scorings[1] and products[0] <= product_id <= products[1]
+            if scorings[0] <= scoring <= scorings[1] and any(products[0] <= i <= products[1] for i in product_ids)
         ]
         # Decoding the neighbours takes most of the time, and a group in which two scorings meet spans all products, so
         # first check which groups really hold the list.
         with pq.ParquetFile(
             self._path, metadata=self._footer, memory_map=True, pre_buffer=False, page_checksum_verification=True
         ) as file:
-            rows = {group: _rows(file, group, product_id, scoring) for group in groups}
-            parts = [_read(file, group, LIST_COLUMNS).take(where) for group, where in rows.items() if len(where)]
-            parts = parts or [file.schema_arrow.empty_table().select(list(LIST_COLUMNS))]
-        table = pa.concat_tables(parts)
-        table = table.set_column(0, "neighbour", table["neighbour"].cast(pa.string()))
-        return table.sort_by("rank").slice(0, k)
+            rows = {group: _rows(file, group, product_ids, scoring) for group in groups}
+            parts = [_read(file, group, columns).take(where) for group, where in rows.items() if len(where)]
+            parts = parts or [file.schema_arrow.empty_table().select(list(columns))]
+        table = pa.concat_tables(parts, promote_options="permissive")
+        for place, name in enumerate(columns):
+            if name in ("product", "neighbour"):
+                table = table.set_column(place, name, table[name].cast(pa.string()))
+        return table
 
 
-def _rows(file: pq.ParquetFile, group: int, product_id: str, scoring: str) -> pa.Array:
-    """Row numbers of a list within a row group."""
+def _rows(file: pq.ParquetFile, group: int, product_ids: list[str], scoring: str) -> pa.Array:
+    """Row numbers of some products' lists within a row group."""
     keys = _read(file, group, ("product", "scoring"))
-    return pc.indices_nonzero(pc.and_(_equal(keys["product"], product_id), _equal(keys["scoring"], scoring)))
+    wanted = pc.is_in(keys["product"].cast(pa.string()), value_set=pa.array(product_ids, pa.string()))
+    return pc.indices_nonzero(pc.and_(wanted, pc.equal(keys["scoring"].cast(pa.string()), scoring)))
 
 
 def _read(file: pq.ParquetFile, group: int, columns: tuple[str, ...]) -> pa.Table:
     return file.read_row_group(group, columns=list(columns), use_threads=False).select(list(columns))
-
-
-def _equal(column: pa.ChunkedArray, value: str) -> pa.ChunkedArray:
-    return pc.equal(column.cast(pa.string()), value)
 
 
 def row_group_spans(footer: pq.FileMetaData) -> list[tuple[tuple[str, str], tuple[str, str]]]:

@@ -373,6 +373,49 @@ def test_hostile_text_is_only_text(page):
     browser.screenshot(page, "arabic")
 
 
+def test_an_order_is_chosen_shared_and_left_by_the_back_button(page):
+    open_page(page, "/baskets")
+    page.wait_for_url("**order=o6**")
+    options(page, "The latest of 3 orders").filter(has_text="o4").click()
+    page.wait_for_url("**order=o4**")
+    expect(page.locator("h3").first).to_have_text("Order o4")
+    options(page, "Given product").filter(has_text="Gadget 011").click()
+    page.wait_for_url("**given=B000000011**")
+    browser.settled(page)
+    browser.screenshot(page, "baskets")
+    page.goto(page.url)
+    browser.settled(page)
+    expect(page.locator("h3").first).to_have_text("Order o4")
+    expect(page.get_by_label("Given product")).to_have_value(re.compile("Gadget 011"))
+    page.get_by_role("radio", name="rest of the basket").or_(
+        page.get_by_role("button", name="rest of the basket")
+    ).click()
+    page.wait_for_url("**question=rest**")
+    expect(page.get_by_label("Missing product")).to_have_value(re.compile("Gadget 007"))
+    open_page(page, "/baskets?order=o6")
+    options(page, "The latest of 3 orders").filter(has_text="s7").click()
+    page.wait_for_url("**order=s7**")
+    expect(page.locator("h3").first).to_have_text("Session s7")
+    browser.settled(page)
+    page.go_back()
+    page.wait_for_url("**order=o6**")
+    expect(page.locator("h3").first).to_have_text("Order o6")
+
+
+def test_a_customer_is_chosen_and_left_by_the_back_button(page):
+    open_page(page, "/customers")
+    page.wait_for_url("**customer=anna**")
+    options(page, "The most active of 3 customers").filter(has_text="<b>c</b>").click()
+    page.wait_for_url("**customer=%3Cb%3E**")
+    expect(page.locator("h3").first).to_have_text(re.compile("Customer .*<b>c"))
+    assert page.locator("h3 b").count() == 0
+    browser.settled(page)
+    page.go_back()
+    page.wait_for_url("**customer=anna**")
+    expect(page.locator("h3").first).to_have_text("Customer anna")
+    browser.screenshot(page, "customers")
+
+
 def drawn(page, count):
     """All charts of a page, after each of them has drawn; a chart that failed draws nothing."""
     charts = page.locator(
@@ -459,7 +502,7 @@ def test_the_map_without_a_mouse(page):
 def test_pages_in_both_appearances(page, scheme):
     page.set_viewport_size({"width": 1280, "height": 1100})
     page.emulate_media(color_scheme=scheme)
-    for path in ("freshness", "data", "map"):
+    for path in ("freshness", "data", "map", "baskets", "customers"):
         open_page(page, f"/{path}")
         assert (brightness(page) > 600) == (scheme == "light")
         page.wait_for_timeout(1000)
@@ -476,7 +519,7 @@ def test_freshness_shows_the_command_and_leads_to_dagster(page):
 def test_on_a_phone_nothing_is_wider_than_the_screen(chromium, address):
     context = chromium.new_context(viewport={"width": 390, "height": 800}, base_url=address, has_touch=True)
     page = context.new_page()
-    for path in ("", "evaluation", "map", "data", "freshness"):
+    for path in ("", "evaluation", "map", "data", "freshness", "baskets", "customers"):
         open_page(page, f"/{path}")
         page.wait_for_timeout(300)
         assert page.get_by_test_id("stMain").evaluate("e => e.scrollWidth - e.clientWidth") <= 1, path

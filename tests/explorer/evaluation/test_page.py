@@ -32,7 +32,7 @@ def test_evaluation_across_categories(tmp_path, start):
     assert table.loc[("skipgram", "center_context"), "Beta"] == pytest.approx(0.91 / 4)
 
 
-@pytest.mark.parametrize("protocol", ["published", "degree_matched", "ranking", "cold_start"])
+@pytest.mark.parametrize("protocol", ["published", "degree_matched", "ranking", "cold_start", "next_product"])
 def test_every_protocol_draws(full, start, protocol):
     at = start(full, EVALUATION, protocol=protocol)
     columns = at.dataframe[0].value.columns
@@ -47,3 +47,8 @@ def test_a_leaderboard_is_put_together_where_it_is_missing_or_old(tmp_path, star
     store.write("metrics/skipgram", "alpha", fixture.evaluation("skipgram", fixture.MODELS["skipgram"], 0.5))
     frame = start(store, EVALUATION).dataframe[0].value.set_index(["model", "scoring"])
     assert frame.loc[("skipgram", "center_context"), "roc_auc"] == pytest.approx(0.5)
+
+
+def test_protocols_about_later_orders_are_offered_where_they_were_measured(full, start):
+    offered = start(full, EVALUATION).segmented_control(key="protocol").options
+    assert offered[-2:] == ["next_product", "rest_of_basket"] and "next_order" not in offered

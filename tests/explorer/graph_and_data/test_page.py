@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from core.orders.history import HISTORY
 from tests import explorer_fixture as fixture
 from tests.explorer_pages import DATA, rerun, texts
 
@@ -27,3 +28,12 @@ def test_agreement_is_that_of_the_lists(full, start):
     least, most = (frame.value["shared"].tolist() for frame in at.dataframe[2:4])
     assert least == shared[:10] and most == shared[::-1][:10]
     assert f"share {np.mean(shared):.1f} of" in texts(at)
+
+
+def test_orders_are_described_where_there_are_any(full, tmp_path, start):
+    at = start(full, DATA)
+    assert "Orders" in [header.value for header in at.header]
+    assert any("9 orders by day" in chart.proto.alt for chart in at.get("vega_lite_chart"))
+    store = fixture.write(tmp_path)
+    store.write("order_history", fixture.CATEGORY, HISTORY.empty_table())
+    assert "Orders" not in [header.value for header in start(store, DATA).header]

@@ -38,6 +38,15 @@ def test_lookup_agrees_with_a_scan_of_the_whole_table(lists):
     assert empty == 3 * len(range(0, fixture.N, 7))
 
 
+def test_several_lists_at_once_are_those_looked_up_one_by_one(lists):
+    _, file = lists
+    ids = [*fixture.products()["product_id"].to_pylist()[5:25], "nobody", fixture.LONELY]
+    for scoring in ("native", "center_center"):
+        expected = [file.lookup(product_id, scoring, 7)["neighbour"].to_pylist() for product_id in ids]
+        assert file.lookup_many(ids, scoring, 7) == expected and [] in expected
+    assert file.lookup_many([], "native", 7) == []
+
+
 def test_lookup_of_what_is_not_there(lists):
     _, file = lists
     for product_id, scoring in (("", "native"), ("~~~", "native"), ("B000000001", "cosine")):

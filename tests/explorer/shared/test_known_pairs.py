@@ -4,7 +4,7 @@ import numpy as np
 
 from core.graph import build_graph
 from core.pairs.split import SplitConfig, split_pairs
-from explorer.neighbours.known_pairs import HELD_OUT, TRAIN, KnownPairs
+from explorer.shared.known_pairs import HELD_OUT, TRAIN, KnownPairs
 from tests import explorer_fixture as fixture
 
 
