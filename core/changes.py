@@ -135,7 +135,7 @@ def _reason(asset: Expected, manifest: Manifest, by_asset: Mapping[str, AssetSta
     if info.get("code_version") != asset.code_version:
         return f"was made by code version {info.get('code_version')}, the current one is {asset.code_version}"
     if asset.source is not None and info.get("source") != _plain(asset.source):
-        return "its source changed"
+        return "its source changed" + _counted(info.get("source"), _plain(asset.source))
     if asset.config is not None and (changed := changed_settings(asset.config, manifest)):
         return f"settings changed: {changed}"
     for name in asset.inputs:
@@ -143,6 +143,16 @@ def _reason(asset: Expected, manifest: Manifest, by_asset: Mapping[str, AssetSta
         if current is not None and info["inputs"].get(name) != current.digest:
             return f"{name} changed since"
     return ""
+
+
+def _counted(then: Any, now: Any) -> str:
+    """By how many files and bytes a folder has changed, in brackets; empty for a source that is not a folder."""
+    sides = [state.get("source") if isinstance(state, Mapping) else None for state in (then, now)]
+    if not all(isinstance(side, Mapping) and {"files", "size"} <= set(side) for side in sides):
+        return ""
+    before, after = (side for side in sides if isinstance(side, Mapping))
+    sizes = " → ".join(f"{side['size'] / 1e6:,.1f}" for side in (before, after))
+    return f" ({before['files']:,} → {after['files']:,} files, {sizes} MB)"
 
 
 def changed_settings(now: Mapping[str, Any], manifest: Manifest) -> str:

@@ -60,6 +60,16 @@ class Finding:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
+SOURCE_FILES = (Rule("all_files_read", "Every file of the source's folder could be read.", blocking=False),)
+ORDERS = (
+    Rule("orders_hold_pairs", "At least one order in a hundred holds more than one product.", blocking=False),
+    Rule(
+        "no_giant_order",
+        "No order holds more than 1,000 lines and 1 % of all lines; a larger one is probably a placeholder.",
+        blocking=False,
+    ),
+    Rule("times_known", "If order lines have times, nine out of ten do.", blocking=False),
+)
 PAIRS = (
     Rule("not_empty", "There is at least one pair of products."),
     Rule("weights_positive", "Every pair's weight is a positive, finite number."),
@@ -92,6 +102,37 @@ METRICS = (
         blocking=False,
     ),
 )
+
+
+def check_files(refused: Mapping[str, str]) -> list[Finding]:
+    """Check :data:`SOURCE_FILES`.
+
+    Args:
+        refused: file → why it was left out.
+    """
+    text = "; ".join(f"{file} was left out: {reason}" for file, reason in list(refused.items())[:5])
+    facts = {"refused": len(refused)}
+    return [Finding("all_files_read", not refused, text or "every file was read", facts)]
+
+
+def check_orders(facts: Mapping[str, Any]) -> list[Finding]:
+    """Check :data:`ORDERS`.
+
+    Args:
+        facts: those of ``core.orders.history.order_history``; empty if there are no order lines.
+    """
+    if not facts:
+        return [Finding(rule.name, True, "there are no order lines") for rule in ORDERS]
+    lines, orders, single = facts["lines"], facts["orders"], facts["orders_of_one_product"]
+    largest, untimed = facts["largest_order"], facts["lines_without_time"]
+    pairs = f"{single:,} of {orders:,} orders hold one product only"
+    giant = f"the largest order has {largest:,} of {lines:,} lines"
+    times = f"{untimed:,} of {lines:,} lines have no time"
+    return [
+        Finding("orders_hold_pairs", not orders or single <= 0.99 * orders, pairs, {"orders_of_one_product": single}),
+        Finding("no_giant_order", largest <= max(1000, lines / 100), giant, {"largest_order": largest}),
+        Finding("times_known", untimed in (0, lines) or untimed <= lines / 10, times, {"lines_without_time": untimed}),
+    ]
 
 
 def check_pairs(pairs: ProductPairs) -> list[Finding]:

@@ -89,14 +89,13 @@ def evaluate(
 
     started = time.perf_counter()
     if reason := trained.info.get("untrained"):
-        info = {"seconds": 0.0, "fallback": model.fallback, "pairs": {}, "untrained": reason}
-        return Evaluation(METRICS.empty_table(), CURVES.empty_table(), SCORES.empty_table(), info)
+        return _nothing(model, reason)
     results = _Results(model.name, config.bootstrap, np.random.default_rng(seed))
     in_train = graph.degree > 0
     task = ranking_task(split, graph, config.ranking_sources, seed)
     cold = cold_task(split, config.ranking_sources, seed) if len(split.cold_pairs.source) else None
     orders = order_tasks(split.orders, graph, config.ranking_sources, seed) if split.orders is not None else None
-    steps, done = (3 if orders is None else 4) * len(model.scorings), 0
+    steps, done = (2 if orders is None else 3) * len(model.scorings), 0
     progress("evaluation", done, steps, "steps")
     for scoring in model.scorings:
         pair_scorer = scorer(model, trained, scoring, threads)
@@ -106,7 +105,6 @@ def evaluate(
             _link_prediction(results, model, protocol, scoring, positive, negative, config.curve_points)
         progress("evaluation", done := done + 1, steps, "steps")
         _ranking(results, scoring, pair_scorer, task, graph)
-        progress("evaluation", done := done + 1, steps, "steps")
         if cold is not None:
             _cold_start(results, model, scoring, pair_scorer, split, cold, graph, in_train)
         progress("evaluation", done := done + 1, steps, "steps")
@@ -124,6 +122,12 @@ def evaluate(
     if "timing" in trained.info:
         info["timing"] = trained.info["timing"]
     return Evaluation(*results.tables(), info)
+
+
+def _nothing(model: Model, reason: str) -> Evaluation:
+    """The evaluation of a model that was not trained."""
+    info = {"seconds": 0.0, "fallback": model.fallback, "pairs": {}, "untrained": reason}
+    return Evaluation(METRICS.empty_table(), CURVES.empty_table(), SCORES.empty_table(), info)
 
 
 @dataclass(frozen=True)

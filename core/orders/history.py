@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from core.arrays import distinct
 from core.errors import InputError
 from core.orders.form import EVENTS
 from core.orders.lines import NONE, PURCHASE, OrderLines
@@ -48,8 +49,8 @@ def order_history(orders: pa.Table, config: SplitConfig | None = None) -> tuple[
 
     Returns:
         Table of schema :data:`HISTORY`, and JSON-able facts: ``lines``, ``orders``, ``customers``, ``largest_order``
-        (lines), ``returns``, ``cancelled_lines``, ``unmatched_returns``, ``orders_of_several_customers``,
-        ``lines_without_time``, ``first`` and ``last`` (days), ``split`` (how it was split), ``later_lines``,
+        (lines), ``orders_of_one_product``, ``returns``, ``cancelled_lines``, ``unmatched_returns``,
+        ``orders_of_several_customers``, ``lines_without_time``, ``first`` and ``last`` (days), ``split`` (how it was split), ``later_lines``,
         ``later_orders``, and with a split in time ``cut`` (the first later moment) and ``left_out_without_time``.
 
     Raises:
@@ -127,13 +128,17 @@ def _not_returned(lines: OrderLines, orders: pa.Table) -> tuple[BoolArray, dict[
     buyer = np.where(customer != NONE, customer, np.where(order != NONE, order + (1 << 40), NONE))
     purchases = lines.event == PURCHASE
     returned = cancel_returns(buyer, lines.product, lines.time, np.where(purchases, quantity, 1.0))
-    bought = np.bincount(order[purchases & (order != NONE)], minlength=1)
+    in_order = np.flatnonzero(purchases & (order != NONE))
+    bought = np.bincount(order[in_order], minlength=1)
+    n_products = int(lines.product.max(initial=0)) + 1
+    products = distinct(order[in_order] * n_products + lines.product[in_order]) // n_products
     known = orders["time"].drop_null()
     facts = {
         "lines": orders.num_rows,
         "orders": int(np.count_nonzero(bought)),
         "customers": len(np.unique(customer[customer != NONE])),
         "largest_order": int(bought.max()),
+        "orders_of_one_product": int(np.count_nonzero(np.bincount(products, minlength=1) == 1)),
         "returns": returned.returns,
         "cancelled_lines": returned.cancelled,
         "unmatched_returns": returned.unmatched,

@@ -69,9 +69,7 @@ def sessions(
     rows = leave_out(rows, _wanted_events(lines.event[rows], config.events), "other_events")
     rows = leave_out(rows, node[rows] != NONE, "unknown_products")
     if not later.any():
-        is_cold = np.zeros(split.n_nodes, bool)
-        is_cold[split.cold] = True
-        rows = leave_out(rows, ~is_cold[node[rows]], "cold_products")
+        rows = leave_out(rows, ~np.isin(node[rows], split.cold), "cold_products")
     timed = np.asarray(history["time"].combine_chunks().is_valid())
     group, kinds = _groups(lines, timed, rows, config.by)
     in_a_row = group != NONE

@@ -5,7 +5,7 @@ from typing import Any
 
 import dagster as dg
 
-from core import paths
+from core import checks, paths
 from core.catalog import Catalog, UnreachableError, read_catalog
 from core.catalog.field_notes import sentences
 from core.catalog.guard import refuse_shrinking
@@ -15,7 +15,7 @@ from core.categories import Category
 from core.relationships import relationship_counts, repeats_add
 from orchestration.assets.arguments import catalog_arguments
 from orchestration.config import config_schema, resolve_config
-from orchestration.metadata import StepReport, table
+from orchestration.metadata import StepReport, check_results, check_specs, table
 from orchestration.observations import source_state
 from orchestration.partitions import CATEGORIES
 from orchestration.resources import StoreIOManager
@@ -57,7 +57,7 @@ def _check_size(category: Category, catalog: Catalog, store: StoreIOManager, gua
     refuse_shrinking(category.name, now, before, guard.min_share, guard.from_rows)
 
 
-@dg.multi_asset(**catalog_arguments())
+@dg.multi_asset(**catalog_arguments(), check_specs=check_specs("raw_orders", checks.SOURCE_FILES))
 def raw_catalog(
     context: dg.AssetExecutionContext,
     config: CatalogSchema,  # type: ignore[valid-type]
@@ -85,6 +85,7 @@ def raw_catalog(
         if columns["unread"]:
             context.log.info(f"{file}: these columns are not used: {', '.join(columns['unread'])}")
     yield from _outputs(catalog, report, state)
+    yield from check_results(context, checks.check_files(catalog.info.get("refused_files", {})))
 
 
 def _remarks(catalog: Catalog) -> list[str]:

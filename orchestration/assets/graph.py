@@ -26,19 +26,22 @@ SplitSchema, WalksSchema = config_schema("split"), config_schema("walks")
 Node2VecSchema, SessionsSchema = config_schema("node2vec_walks"), config_schema("sessions")
 
 
-@dg.asset(**asset_arguments("order_history"))
+@dg.asset(**asset_arguments("order_history"), check_specs=check_specs("order_history", checks.ORDERS))
 def order_history(
     context: dg.AssetExecutionContext,
     config: SplitSchema,  # type: ignore[valid-type]
     raw_orders: pa.Table,
-) -> dg.MaterializeResult[pa.Table]:
+):
     """What was bought and viewed and not returned, and which of it is held out for the test in time."""
     from core.orders.history import order_history as clean_and_split
 
     settings = resolve_config(context, "split", config)
     report = StepReport(context, settings)
     history, facts = clean_and_split(raw_orders, settings)
-    return report.output(history, rows=history.num_rows, orders=dg.MetadataValue.json(facts), head=table(history))
+    findings = checks.check_orders(facts)
+    return report.output(
+        history, findings, rows=history.num_rows, orders=dg.MetadataValue.json(facts), head=table(history)
+    )
 
 
 @dg.asset(**asset_arguments("order_relationships"))

@@ -242,3 +242,31 @@ def test_a_fall_since_the_last_time_is_a_warning_with_both_numbers(split, graph,
     finding = named(checks.check_metrics(metrics(auc, coverage), split, graph, metrics(0.8, 0.5), 0.02, 0.1), "no_drop")
     assert finding.passed == passed and "0.800 →" in finding.sentence
     assert not {rule.name: rule for rule in checks.METRICS}["no_drop"].blocking
+
+
+@pytest.mark.parametrize(
+    ("changed", "failed"),
+    [
+        ({}, []),
+        ({"orders_of_one_product": 996}, ["orders_hold_pairs"]),
+        ({"largest_order": 1001}, []),
+        ({"largest_order": 1001, "lines": 100_000}, ["no_giant_order"]),
+        ({"lines_without_time": 60_000}, ["times_known"]),
+        ({"lines_without_time": 500_000}, []),
+        ({"orders": 0, "orders_of_one_product": 0}, []),
+    ],
+)
+def test_what_is_odd_about_orders_is_warned_of(changed, failed):
+    facts = {
+        "lines": 500_000, "orders": 1000, "orders_of_one_product": 300, "largest_order": 12, "lines_without_time": 0
+    }  # fmt: skip
+    findings = checks.check_orders(facts | changed)
+    assert [finding.name for finding in findings if not finding.passed] == failed
+    assert [finding.name for finding in findings] == [rule.name for rule in checks.ORDERS]
+    assert all(finding.passed for finding in checks.check_orders({}))
+
+
+def test_a_file_that_was_left_out_is_warned_of():
+    [finding] = checks.check_files({"days/2.csv": "it is not a table"})
+    assert not finding.passed and finding.sentence == "days/2.csv was left out: it is not a table"
+    assert checks.check_files({})[0].passed

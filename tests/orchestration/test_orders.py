@@ -51,6 +51,7 @@ def test_a_folder_of_orders_becomes_pairs_and_a_new_day_rebuilds_them(shop, tmp_
         (tmp_path / "days" / "2.csv").write_text(day(2, [("D", "E")] * 2))
         now = state(shop.data, tmp_path)
         assert now != before
+        assert "its source changed (1 → 2 files," in stale_assets(shop, store, now).reasons["raw_orders"]
         changed = {"raw_orders", "order_history", "order_relationships", "product_pairs", "product_graph", "sessions"}
         assert changed <= stale_names(shop, store, now)
         result = run(store.root, "beta", instance, asset_selection=ASSETS)

@@ -425,8 +425,8 @@ def test_progress_counts_to_the_end():
     split, graph = make_split()
     calls: list[tuple] = []
     evaluate(VECTORS, make_vectors(graph), split, graph, FAST, progress=lambda *call: calls.append(call))
-    assert [call[1] for call in calls] == list(range(7))
-    assert all(call[0] == "evaluation" and call[2] == 6 for call in calls)
+    assert [call[1] for call in calls] == list(range(5))
+    assert all(call[0] == "evaluation" and call[2] == 4 for call in calls)
 
 
 def test_results_can_be_read_without_numba():
