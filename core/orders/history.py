@@ -50,8 +50,9 @@ def order_history(orders: pa.Table, config: SplitConfig | None = None) -> tuple[
     Returns:
         Table of schema :data:`HISTORY`, and JSON-able facts: ``lines``, ``orders``, ``customers``, ``largest_order``
         (lines), ``orders_of_one_product``, ``returns``, ``cancelled_lines``, ``unmatched_returns``,
-        ``orders_of_several_customers``, ``lines_without_time``, ``first`` and ``last`` (days), ``split`` (how it was split), ``later_lines``,
-        ``later_orders``, and with a split in time ``cut`` (the first later moment) and ``left_out_without_time``.
+        ``orders_of_several_customers``, ``lines_without_time``, ``first`` and ``last`` (days), ``split`` (how it was
+        split), ``later_lines``, ``later_orders``, and with a split in time ``cut`` (the first later moment) and
+        ``left_out_without_time``.
 
     Raises:
         InputError: the settings ask for a split that the lines do not allow.
