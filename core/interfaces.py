@@ -68,6 +68,7 @@ class Inputs:
         transition: float64 CSR: the transition matrix of the graph.
         walks: int32 ``[n_walks, walk_length]`` node ids, padded with -1 after a dead end.
         node2vec_walks: second-order walks of the same shape.
+        orders: the history of orders (schema ``core.orders.history.HISTORY``) without the lines that are held out.
         models: registry name → what that model learned from the same training part.
     """
 
@@ -77,6 +78,7 @@ class Inputs:
     transition: sp.csr_matrix | None = None
     walks: np.ndarray | None = None
     node2vec_walks: np.ndarray | None = None
+    orders: pa.Table | None = None
     models: dict[str, "TrainedModel"] = field(default_factory=dict)
 
 

@@ -26,6 +26,7 @@ ARTEFACTS = {
     "Evaluation": "core.evaluation",
     "Neighbours": "core.scoring.neighbours",
     "Projection": "core.projection",
+    "CustomerVectors": "core.customers.vectors",
 }
 """Dataclasses that may be stored, with their modules."""
 READABLE = ARTEFACTS.keys() | RENAMED.keys()
