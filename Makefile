@@ -1,6 +1,7 @@
 # Two commands matter: `make demo` and `make test`. Each sets up everything it needs in .venv.
 PYTHON ?= python3
 CATEGORY ?= sample
+DATA ?= sample
 FORMAT ?= markdown
 SELECT ?= *
 BENCH ?=
@@ -39,8 +40,9 @@ $(TESTS): $(STAMP) requirements-dev.lock
 	@$(PIP) --no-deps --require-hashes -r requirements-dev.lock
 	@touch $@
 
-demo: $(STAMP)  ## materialize the sample category, then serve the Dagster UI and the explorer
-	@$(BIN)/alsobought demo
+demo: $(STAMP)  ## [DATA=journey]: materialize a category, then serve the Dagster UI and the explorer
+	@test $(DATA) != journey || $(PIP) --no-deps --require-hashes -r requirements-journey.lock
+	@$(BIN)/alsobought demo $(DATA)
 
 test: $(TESTS)  ## lint, type-check and run the whole test suite
 	@$(BIN)/ruff check .

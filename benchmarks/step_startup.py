@@ -25,9 +25,11 @@ PRODUCTS = 400
 
 def spawned_job():
     """The job as the definitions have it, but for the start method."""
+    import dagster as dg
+
     from orchestration import definitions
 
-    definitions.EXECUTOR["start_method"] = {"spawn": {}}
+    definitions.executor = dg.multiprocess_executor.configured({"max_concurrent": 1, "start_method": {"spawn": {}}})
     return definitions.build_defs().resolve_job_def("rebuild")
 
 

@@ -3,7 +3,7 @@
 import difflib
 import re
 import zoneinfo
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import yaml
 
 from core import settings
-from core.catalog.column_names import ORDER_ROLES, PRODUCT_ROLES
+from core.catalog.column_names import JOINED_ROLES, ORDER_ROLES, PRODUCT_ROLES
 from core.catalog.formats import AUTO, SourceOptions, format_names
 from core.catalog.sources.source import Source
 from core.configs import CONFIGS
@@ -50,7 +50,7 @@ class Category:
         source: path (relative to RAW_DIR), URL, or ``sample`` for the built-in synthetic catalogue.
         format: how the source is written; see ``core.catalog.Source``.
         products: optional products table beside a table of pairs or order lines.
-        columns: documented name of a column → its name in the source.
+        columns: documented name of a column → its name in the source, or several names for a title or categories.
         orders: how order lines are to be read.
         sha256: optional checksum of the source.
         cron: when the category is rebuilt; None for never.
@@ -65,7 +65,7 @@ class Category:
     source: str
     format: str = AUTO
     products: str | None = None
-    columns: Mapping[str, str] = field(default_factory=dict)
+    columns: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
     orders: OrdersForm = field(default_factory=OrdersForm)
     sha256: str | None = None
     cron: str | None = None
@@ -234,10 +234,15 @@ def _category(where: str, name: str, entry: Any) -> Category:
     return category
 
 
-def _columns(where: str, entry: Any) -> dict[str, str]:
+def _columns(where: str, entry: Any) -> dict[str, str | list[str]]:
     known = dict.fromkeys((*ORDER_ROLES, *PRODUCT_ROLES))
-    if not isinstance(entry, dict) or not all(isinstance(name, str) and name.strip() for name in entry.values()):
+    if not isinstance(entry, dict):
         raise InputError(f"{where}: expected a mapping such as `columns: {{product: StockCode, order: InvoiceNo}}`")
+    for role, given in entry.items():
+        names = given if isinstance(given, list) and role in JOINED_ROLES else [given]
+        if not names or not all(isinstance(name, str) and name.strip() for name in names):
+            several = ", or a list of names" if role in JOINED_ROLES else ""
+            raise InputError(f"{where}.{str(role)[:40]}: expected the name of a column{several}")
     if unknown := sorted(str(role)[:40] for role in entry if role not in known):
         raise InputError(f"{where}: there is no column {unknown[0]!r}; known are {', '.join(known)}")
     return entry

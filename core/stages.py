@@ -99,7 +99,7 @@ def _catalog() -> Iterator[Stage]:
         )  # fmt: skip
 
 
-def _graph() -> Iterator[Stage]:
+def _pairs() -> Iterator[Stage]:
     yield Stage(
         "order_history",
         "pairs",
@@ -143,6 +143,9 @@ def _graph() -> Iterator[Stage]:
         "split",
         ("numpy",),
     )
+
+
+def _graph() -> Iterator[Stage]:
     yield Stage(
         "product_graph",
         "graph",
@@ -273,6 +276,7 @@ def stages() -> dict[str, Stage]:
     models = _parts_first()
     table = [
         *_catalog(),
+        *_pairs(),
         *_graph(),
         *map(_embeddings, models),
         *map(_metrics, models),

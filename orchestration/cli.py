@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import signal
 import sys
 import time
@@ -81,13 +82,15 @@ def _parser() -> argparse.ArgumentParser:
     start.set_defaults(run=_init)
 
     for name, help_text, run in (
-        ("demo", "materialize the category 'sample', then serve the Dagster UI, its daemon and the explorer", _demo),
+        ("demo", "materialize a category, then serve the Dagster UI, its daemon and the explorer", _demo),
         ("serve", "serve the Dagster UI, its daemon and the explorer", _serve),
     ):
         server = commands.add_parser(name, help=help_text)
         server.add_argument("--ui-port", type=int, default=3000, help="port of the Dagster UI (default: 3000)")
         server.add_argument("--explorer-port", type=int, default=8501, help="port of the explorer (default: 8501)")
         server.set_defaults(run=run)
+        if run is _demo:
+            server.add_argument("category", nargs="?", default="sample", help="its name (default: sample)")
     return parser
 
 
@@ -114,7 +117,10 @@ def materialize(category: str, select: str = "*") -> int:
     if select == "*":
         preflight.check_source(entry)
     preflight.check_machine()
-    step_server.start()
+    # It imports on one core while this process loads Dagster on another, so it cannot wait until Dagster has read the
+    # selection. A single name is clear without that.
+    single = re.fullmatch(r"[\w/]+", select)
+    step_server.start(step_server.preload_modules([select]) if single else step_server.COMPLETE)
     from orchestration.command import foreground
     from orchestration.command.selection import select_assets
     from orchestration.definitions import defs
@@ -192,7 +198,7 @@ def _init(arguments: argparse.Namespace) -> None:
 
 
 def _demo(arguments: argparse.Namespace) -> int:
-    return materialize("sample") or _serve(arguments)
+    return materialize(arguments.category) or _serve(arguments)
 
 
 def _serve(arguments: argparse.Namespace) -> int:

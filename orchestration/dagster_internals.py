@@ -54,6 +54,14 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
+def selected_assets(job: dg.JobDefinition) -> set[str]:
+    """Names of the assets that a run of the job makes; there are none if it is not a job of assets.
+
+    Dagster passes the executor the job with the assets of the run only, and has no public way to list them.
+    """
+    return {key.to_user_string() for key in job.asset_layer.selected_asset_keys}
+
+
 def look_up_input_version(step: Any, key: dg.AssetKey) -> None:
     """Have a running step take the data version that an input has now.
 

@@ -14,19 +14,11 @@ from orchestration.assets import catalog, customers, graph, models, projection
 from orchestration.assets.external import EXTERNAL_ASSETS
 from orchestration.jobs import rebuild, verify_store
 from orchestration.loggers import console
-from orchestration.machine import STEPS_AT_ONCE
 from orchestration.partitions import CATEGORIES
 from orchestration.resources import Machine, StoreResource, TorchDevice
 from orchestration.schedules import SCHEDULES
 from orchestration.sensors import SENSORS
-from orchestration.steps.server import PRELOAD
-
-EXECUTOR = {
-    "max_concurrent": STEPS_AT_ONCE,
-    # Each step's process is forked from a server that has already done the slow imports. Otherwise every step of a run
-    # would import torch and Dagster again.
-    "start_method": {"forkserver": {"preload_modules": PRELOAD}},
-}
+from orchestration.steps.executor import executor
 
 
 def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
@@ -52,7 +44,7 @@ def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
             "machine": Machine(),
             **(resources or {}),
         },
-        executor=dg.multiprocess_executor.configured(EXECUTOR),
+        executor=executor,
         loggers={"console": console},
         # The UI shows this at the code location; the sensor `categories_refused` fails as long as there are any.
         metadata={"refused categories": " ".join(CATEGORIES.refused.values())} if CATEGORIES.refused else None,

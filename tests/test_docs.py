@@ -198,6 +198,7 @@ def test_the_page_on_formats_names_every_format():
         assert re.search(rf"^## .*\(`{name}`\)$", page, re.MULTILINE), f"no section on `format: {name}`"
 
 
+@pytest.mark.slow
 def test_the_metric_of_the_example_is_measured_and_shown(monkeypatch):
     from core.evaluation import metrics, summary_line
 
@@ -223,6 +224,7 @@ def test_the_metric_of_the_example_is_measured_and_shown(monkeypatch):
     assert f"hit rate@10 {hit['value']:.3f}" in summary_line(measured.metrics)
 
 
+@pytest.mark.slow
 def test_the_page_of_the_example_draws(tmp_path, monkeypatch):
     store = explorer_fixture.write(tmp_path / "store")
     monkeypatch.setenv("ALSOBOUGHT_STORE", str(store.root))

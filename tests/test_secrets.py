@@ -50,6 +50,8 @@ CSV = b"product1,product2\n" + b"".join(b"a%d,b%d\n" % (n, n) for n in range(20)
         (f"https://user:1/{SECRET}@host.example/x", "https://…"),
         (f"https://user:a?{SECRET}@host.example/x", "https://…"),
         (f"https://user:1#{SECRET}@host.example/x", "https://…"),
+        (f"https://user:{SECRET}:/@host.example/x", "https://…"),  # a password that looks like a scheme
+        (f"https://user:a!{SECRET}:/@host.example/x", "https://…"),
         (f"https://user:a@{SECRET}@host.example/x", "https://host.example/x"),
         (f"https://user:a\\{SECRET}@host.example", "https://host.example"),
         (f"https:/user:{SECRET}@host.example/x", "https:/host.example/x"),
@@ -256,6 +258,7 @@ def test_an_error_about_a_source_names_no_secret_nor_does_its_cause(server, tmp_
     assert SECRET not in written(tmp_path).decode(errors="replace")
 
 
+@pytest.mark.slow
 def test_a_planted_secret_is_nowhere_after_runs(server, tmp_path, monkeypatch, capfd):
     """A run that succeeds, two that fail: event log, compute logs, manifests, tables, downloads, webhook, terminal."""
     monkeypatch.setenv(alerts.VARIABLE, f"{server.url}/hook/{SECRET}?{SECRET}")
@@ -299,6 +302,7 @@ def test_a_webhook_is_never_named(server, address):
     assert alerts.VARIABLE in trouble and SECRET not in trouble and "127.0.0.1" not in trouble
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
     [

@@ -127,19 +127,19 @@ class MappedColumns(Needs):
 
     Attributes:
         roles: documented name → names for the same thing.
-        mapped: documented name → name in the file. It wins over every other name, and a column that is mapped means
-            nothing else.
+        mapped: documented name → name in the file, or several names whose values are put together. It wins over every
+            other name, and a column that is mapped means nothing else.
         example: how a mapping is written.
     """
 
     roles: Mapping[str, tuple[str, ...]]
-    mapped: Mapping[str, str]
+    mapped: Mapping[str, str | Sequence[str]]
     example: str
 
     def find(self, names: Sequence[str]) -> dict[str, int] | None:
-        """Like :meth:`Needs.find`."""
+        """Like :meth:`Needs.find`; the further columns of a role are called as :func:`part_name` says."""
         plain = [_plain(name) for name in names]
-        wanted = {role: _plain(name) for role, name in self.mapped.items() if role in self.roles}
+        wanted = {part: _plain(name) for part, name in self._wanted()}
         if any(name not in plain for name in wanted.values()):
             return None
         others = {role: names_of for role, names_of in self.roles.items() if role not in wanted}
@@ -150,10 +150,18 @@ class MappedColumns(Needs):
     def _is_complete(self, found: Mapping[str, int]) -> bool:
         return self.needed[0] in found
 
+    def _wanted(self) -> list[tuple[str, str]]:
+        """Documented name and name in the file of every mapped column."""
+        return [
+            (part_name(role, number), name)
+            for role, names in self.mapped.items() if role in self.roles
+            for number, name in enumerate([names] if isinstance(names, str) else names)
+        ]  # fmt: skip
+
     def missing(self, names: Sequence[str]) -> UnreadableError:
         """Like :meth:`Needs.missing`."""
         plain = {_plain(name) for name in names}
-        absent = [name for role, name in self.mapped.items() if role in self.roles and _plain(name) not in plain]
+        absent = [name for _, name in self._wanted() if _plain(name) not in plain]
         if absent:
             return UnreadableError(
                 f"categories.yaml names the column {_shown(absent[0])!r}, and the table has the columns "
@@ -170,14 +178,14 @@ class MappedColumns(Needs):
 class ProductColumns(MappedColumns):
     """A table of products."""
 
-    def __init__(self, mapped: Mapping[str, str]) -> None:
+    def __init__(self, mapped: Mapping[str, str | Sequence[str]]) -> None:
         super().__init__("products table", ("product_id",), _PRODUCT_ROLES, mapped, "{product_id: NAME, title: NAME}")
 
 
 class OrderColumns(MappedColumns):
     """A table of order lines: a product, and an order, a session or a customer to which it belongs."""
 
-    def __init__(self, mapped: Mapping[str, str]) -> None:
+    def __init__(self, mapped: Mapping[str, str | Sequence[str]]) -> None:
         needed = ("product", "one of order, session and customer")
         super().__init__("table of order lines", needed, _ORDER_ROLES, mapped, "{product: NAME, order: NAME}")
 
@@ -190,6 +198,15 @@ ORDER_ROLES = tuple(_ORDER_ROLES)
 PRODUCT_ROLES = tuple(_PRODUCT_ROLES)
 """Those of a table of products."""
 _ORDER_NAMES = {name for role in ("order", "session", "customer", "event") for name in _ORDER_ROLES[role]}
+
+
+JOINED_ROLES = ("title", "categories")
+"""Those that may be put together from several columns."""
+
+
+def part_name(role: str, number: int) -> str:
+    """What the column ``number`` (from 0) of a role that is put together from several columns is called."""
+    return role if number == 0 else f"{role} {number + 1}"
 
 
 PAIRS_TABLE = Needs("pairs table", ("product1", "product2"))

@@ -4,7 +4,7 @@ Readers are named as text, so that the list of categories, which everything impo
 """
 
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -27,11 +27,11 @@ class SourceOptions:
     """What a category says about how its source is to be read.
 
     Attributes:
-        columns: documented name of a column → its name in the source.
+        columns: documented name of a column → its name in the source, or several names for a title or categories.
         orders: how order lines are to be read.
     """
 
-    columns: Mapping[str, str] = field(default_factory=dict)
+    columns: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
     orders: OrdersForm = field(default_factory=OrdersForm)
 
 

@@ -1,6 +1,7 @@
 """Reads a team's own table of products into the catalogue's products table."""
 
-from collections.abc import Iterator, Mapping
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -8,6 +9,7 @@ import pyarrow.compute as pc
 
 from core.catalog import column_names
 from core.catalog.clean import split_categories
+from core.catalog.column_names import part_name
 from core.catalog.formats import Contents
 from core.catalog.quarantine import FileReport
 from core.catalog.tables import PRODUCTS, BadRecordError, ProductRows, check_id, refuse_float_ids
@@ -19,7 +21,7 @@ _BATCH_ROWS = 1 << 14
 class ProductsReader(TableReader):
     """Fills the products table from a team's own table of products (a :class:`core.catalog.formats.Reader`)."""
 
-    def __init__(self, mapped: Mapping[str, str] | None = None) -> None:
+    def __init__(self, mapped: Mapping[str, str | Sequence[str]] | None = None) -> None:
         super().__init__(column_names.ProductColumns(mapped or {}), "read products", _BATCH_ROWS)
         self._products = ProductRows()
         self._seen: set[str] = set()
@@ -49,8 +51,24 @@ class ProductsReader(TableReader):
         self._seen.add(product_id)
         report.records_over_lines += span > 1
         fields = {name: row.get(name) for name in PRODUCTS.names[1:]}
+        if titles := _parts(row, "title"):
+            fields["title"] = " ".join(str(part).strip() for part in titles)
         fields["categories"] = split_categories(fields["categories"])
+        if levels := _parts(row, "categories"):
+            fields["categories"] = [level for part in levels for level in _as_list(split_categories(part))]
         self._products.add(product_id, **fields, repeated=repeated)
+
+
+def _parts(row: Mapping[str, Any], role: str) -> list[Any]:
+    """The values that a field is put together from; none if it is a single column."""
+    if part_name(role, 1) not in row:
+        return []
+    names = itertools.takewhile(row.__contains__, (part_name(role, number) for number in itertools.count()))
+    return [row[name] for name in names if row[name] not in (None, "")]
+
+
+def _as_list(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, list | tuple) else [value]
 
 
 def _rows(batch: Batch) -> Iterator[tuple[int, int, dict[str, Any], str | None]]:

@@ -29,9 +29,9 @@ from core.evaluation.result import CURVES, METRICS, SCORES, Evaluation, Evaluati
 from core.graph import ProductGraph
 from core.interfaces import NATIVE, Model, Scorer, TrainedModel
 from core.pairs.ranking_task import OrderTask, OrderTasks, RankingTask, Targets, cold_task, order_tasks, ranking_task
-from core.pairs.split import PairSplit
+from core.pairs.split import Pairs, PairSplit
 from core.progress import Progress, silent
-from core.scoring.baskets import lists_of_sets
+from core.scoring.baskets import fused_ranks, lists_of_sets
 
 _LIST_LENGTH = 20
 """Length of the lists that are evaluated."""
@@ -66,8 +66,8 @@ def evaluate(
     products gives them equal scores and empty lists, hence 0.5 and 0 by construction.
 
     ``next_product``, ``rest_of_basket`` and ``next_order`` are measured if the split has orders that were held out in
-    time. Nothing but the given products is left out of their lists. The list of a basket or a customer fuses the lists
-    of the products (``core.scoring.baskets``); of a customer the latest 10 products count, each less than the next.
+    time. Only what is given is left out of their lists. The list of a basket or a customer fuses the lists of its
+    products (``core.scoring.baskets``); of a customer the latest 10 products count, each less than the next.
 
     Args:
         model: the model's registry entry.
@@ -95,12 +95,9 @@ def evaluate(
     progress("evaluation", done, steps, "steps")
     for scoring in model.scorings:
         pair_scorer = scorer(model, trained, scoring, threads)
-        positive = _score(pair_scorer, split.validation.source, split.validation.target, in_train, model)
-        for protocol, source, target in (
-            (PUBLISHED, split.uniform_negatives.source, split.uniform_negatives.target),
-            (DEGREE_MATCHED, split.degree_matched_negatives.source, split.degree_matched_negatives.target),
-        ):
-            negative = _score(pair_scorer, source, target, in_train, model)
+        positive = _score(pair_scorer, split.validation, in_train, model)
+        for protocol, pairs in ((PUBLISHED, split.uniform_negatives), (DEGREE_MATCHED, split.degree_matched_negatives)):
+            negative = _score(pair_scorer, pairs, in_train, model)
             _link_prediction(results, model, protocol, scoring, positive, negative, config.curve_points)
         progress("evaluation", done := done + 1, steps, "steps")
         _ranking(results, scoring, pair_scorer, task, graph)
@@ -111,15 +108,13 @@ def evaluate(
         if orders is not None:
             _in_time(results, scoring, pair_scorer, orders, graph)
             progress("evaluation", done := done + 1, steps, "steps")
-    sources = {RANKING: len(task.sources)} | ({COLD_START: len(cold.sources)} if cold else {})
-    if orders is not None:
-        sources |= {protocol: len(task.n_targets) for protocol, task in _by_protocol(orders).items()}
+    tasks = {RANKING: task} | ({COLD_START: cold} if cold else {}) | (_by_protocol(orders) if orders else {})
     info = {
         "seconds": time.perf_counter() - started,
         "fallback": model.fallback,
         "pairs": results.pairs,
         "unplaced": results.unplaced,
-        "sources": sources,
+        "sources": {protocol: len(targets.n_targets) for protocol, targets in tasks.items()},
     }
     if "timing" in trained.info:
         info["timing"] = trained.info["timing"]
@@ -188,7 +183,8 @@ class _Results:
         return pa.table({**constant, **numbers}, schema=schema)
 
 
-def _score(pair_scorer: Scorer, source: np.ndarray, target: np.ndarray, in_train: np.ndarray, model: Model) -> _Scored:
+def _score(pair_scorer: Scorer, pairs: Pairs, in_train: np.ndarray, model: Model) -> _Scored:
+    source, target = pairs.source, pairs.target
     scores = pair_scorer.score_pairs(source, target)
     placed = pair_scorer.seen[source] & pair_scorer.seen[target]
     if not np.isfinite(scores[placed]).all():
@@ -252,12 +248,12 @@ def _cold_start(
     graph: ProductGraph,
     in_train: np.ndarray,
 ) -> None:
-    positive = _score(pair_scorer, split.cold_pairs.source, split.cold_pairs.target, in_train, model)
+    positive = _score(pair_scorer, split.cold_pairs, in_train, model)
     for (name, formula), target in zip(
         of_counts(COLD_START).items(), (split.cold_degree_matched, split.cold_uniform), strict=True
     ):
         drawn = target >= 0
-        negative = _score(pair_scorer, split.cold_pairs.source[drawn], target[drawn], in_train, model)
+        negative = _score(pair_scorer, Pairs(split.cold_pairs.source[drawn], target[drawn]), in_train, model)
         counts = thresholds(*_filled(model, positive, negative))
         value = float(formula(counts.true_positives, counts.false_positives))
         interval = link_intervals(counts, {name: formula}, results.samples, results.rng).get(name)
@@ -275,11 +271,12 @@ def _by_protocol(orders: OrderTasks) -> dict[str, OrderTask]:
 
 
 def _in_time(results: _Results, scoring: str, pair_scorer: Scorer, orders: OrderTasks, graph: ProductGraph) -> None:
+    given = {protocol: task.given for protocol, task in _by_protocol(orders).items()}
+    given[NEXT_ORDER] = given[NEXT_ORDER].first(_HISTORY)
+    ranks = fused_ranks(pair_scorer, np.concatenate([sets.nodes for sets in given.values()]))
     for protocol, task in _by_protocol(orders).items():
-        recency, given = 1.0, task.given
-        if protocol == NEXT_ORDER:
-            recency, given = _RECENCY, given.first(_HISTORY)
-        lists = lists_of_sets(pair_scorer, given, _LIST_LENGTH, recency, left_out=task.given)
+        recency = _RECENCY if protocol == NEXT_ORDER else 1.0
+        lists = lists_of_sets(ranks, given[protocol], _LIST_LENGTH, recency, left_out=task.given)
         _measure_lists(results, protocol, scoring, pair_scorer, task, lists, graph)
 
 

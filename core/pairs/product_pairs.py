@@ -11,6 +11,7 @@ from core.arrays import run_starts
 from core.errors import InputError
 from core.relationships import known_name, repeats_add, unify_names
 from core.settings import setting
+from core.store.manifest import ADDED_LATER
 
 VERSION = "2"
 """Raised whenever the same relationships and settings give different pairs."""
@@ -75,8 +76,8 @@ class ProductPairs:
     target: np.ndarray
     weight: np.ndarray
     info: dict[str, int] = field(default_factory=dict)
-    later_source: np.ndarray | None = None
-    later_target: np.ndarray | None = None
+    later_source: np.ndarray | None = field(default=None, metadata=ADDED_LATER)
+    later_target: np.ndarray | None = field(default=None, metadata=ADDED_LATER)
 
 
 def build_pairs(

@@ -14,7 +14,7 @@ Python tuples take too much memory and time.
 import datetime
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from core.errors import InputError
 from core.pairs import ProductPairs, product_hashes
 from core.pairs.held_out_orders import HeldOutOrders
 from core.settings import setting
+from core.store.manifest import ADDED_LATER
 
 VERSION = "2"
 """Raised whenever the same pairs and settings are split differently."""
@@ -136,7 +137,7 @@ class PairSplit:
     cold_degree_matched: np.ndarray
     cold_uniform: np.ndarray
     keys: np.ndarray | None = None
-    orders: HeldOutOrders | None = None
+    orders: HeldOutOrders | None = field(default=None, metadata=ADDED_LATER)
 
 
 def split_product_pairs(pairs: ProductPairs, config: SplitConfig, seed: int = 42) -> PairSplit:

@@ -52,45 +52,51 @@ def combine(lists: Sequence[np.ndarray], basket: Sequence[int], k: int) -> Baske
     return BasketList(candidates[order], scores[order], counts[order].astype(np.int64))
 
 
+def fused_ranks(scorer: Scorer, products: np.ndarray, depth: int = 100, progress: Progress = silent) -> sp.csr_matrix:
+    """The lists of products as a matrix, from which those of sets are summed up.
+
+    Args:
+        scorer: gives the lists.
+        products: int ``[p]`` node ids; they may repeat.
+        depth: length of the lists.
+        progress: told the progress of the lists.
+
+    Returns:
+        float64 CSR ``[n_nodes, n_nodes]``: row i has 1 / (60 + rank) for every node in the list of product i; the rows
+        of other products are empty.
+    """
+    n_nodes = len(scorer.seen)
+    sources = distinct(products).astype(np.int32)
+    nodes, _ = scorer.top_k(sources, depth, progress)
+    row, rank = np.nonzero(nodes >= 0)
+    values = 1 / (RANK_CONSTANT + 1.0 + rank)
+    return sp.csr_matrix((values, (sources[row], nodes[row, rank])), shape=(n_nodes, n_nodes))
+
+
 def lists_of_sets(
-    scorer: Scorer,
-    sets: ProductSets,
-    k: int,
-    recency: float = 1.0,
-    left_out: ProductSets | None = None,
-    depth: int = 100,
-    progress: Progress = silent,
+    ranks: sp.csr_matrix, sets: ProductSets, k: int, recency: float = 1.0, left_out: ProductSets | None = None
 ) -> np.ndarray:
     """One list for each of many sets of products: :func:`combine` for all of them at once.
 
     Args:
-        scorer: gives the lists that are fused.
+        ranks: the lists of all products of the sets, from :func:`fused_ranks`.
         sets: the products of each set.
         k: maximum length of the lists.
         recency: the list of the product at place p of a set counts ``recency ** p``; 1 counts all alike.
         left_out: for each set the products that are not recommended; by default those of the set.
-        depth: length of the lists that are fused.
-        progress: told the progress of the lists that are fused.
 
     Returns:
         int32 ``[s, k]`` node ids, best first; -1 marks an empty place. Equal scores are ordered by node id.
     """
-    n_nodes = len(scorer.seen)
     lists: np.ndarray = np.full((len(sets), k), -1, np.int32)
-    products = distinct(sets.nodes).astype(np.int32)
-    if not len(products):
-        return lists
-    nodes, _ = scorer.top_k(products, depth, progress)
-    row, rank = np.nonzero(nodes >= 0)
-    fused = sp.csr_matrix((1 / (RANK_CONSTANT + 1.0 + rank), (row, nodes[row, rank])), shape=(len(products), n_nodes))
-    place = np.arange(len(sets.nodes)) - np.repeat(sets.starts[:-1], sets.sizes)
-    column = np.searchsorted(products, sets.nodes)
-    weights = sp.csr_matrix((recency**place, column, sets.starts), shape=(len(sets), len(products)))
     left_out = sets if left_out is None else left_out
-    own = sp.csr_matrix((np.ones(len(left_out.nodes)), left_out.nodes, left_out.starts), shape=(len(sets), n_nodes))
+    place = np.arange(len(sets.nodes)) - np.repeat(sets.starts[:-1], sets.sizes)
+    shape = (len(sets), ranks.shape[1])
+    weights = sp.csr_matrix((recency**place, sets.nodes, sets.starts), shape=shape)
+    own = sp.csr_matrix((np.ones(len(left_out.nodes)), left_out.nodes, left_out.starts), shape=shape)
     for first in range(0, len(sets), _BLOCK):
         block = slice(first, first + _BLOCK)
-        scores = (weights[block] @ fused).tocsr()
+        scores = (weights[block] @ ranks).tocsr()
         scores = (scores - scores.multiply(own[block])).tocsr()
         _best(scores, lists[block])
     return lists

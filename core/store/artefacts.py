@@ -41,6 +41,7 @@ from core.store.bucket_copies import local_copy
 from core.store.earlier import as_today
 from core.store.files import DamagedFileError
 from core.store.manifest import (
+    ADDED_LATER,
     ARTEFACTS,
     LARGEST,
     MANIFEST,
@@ -354,7 +355,10 @@ def _is_artefact(value: Any) -> bool:
 
 
 def _write_fields(target: UPath, prefix: str, value: Any) -> dict[str, Any]:
-    return {f.name: _write_field(target, prefix + f.name, getattr(value, f.name)) for f in dataclasses.fields(value)}
+    fields = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+    # A field that an artefact did not always have is left out while it is None, so that digests stay what they were.
+    left_out = {f.name for f in dataclasses.fields(value) if f.metadata == ADDED_LATER and fields[f.name] is None}
+    return {name: _write_field(target, prefix + name, field) for name, field in fields.items() if name not in left_out}
 
 
 def _write_field(target: UPath, name: str, value: Any) -> dict[str, Any]:

@@ -20,6 +20,9 @@ ARTEFACTS = {
     "ProductPairs": "core.pairs",
     "PairSplit": "core.pairs.split",
     "Pairs": "core.pairs.split",
+    "HeldOutOrders": "core.pairs.held_out_orders",
+    "ProductSets": "core.pairs.held_out_orders",
+    "OrderRelationships": "core.orders.relationships",
     "WeightedPairs": "core.pairs.split",
     "ProductGraph": "core.graph",
     "TrainedModel": "core.interfaces",
@@ -29,6 +32,8 @@ ARTEFACTS = {
     "CustomerVectors": "core.customers.vectors",
 }
 """Dataclasses that may be stored, with their modules."""
+ADDED_LATER = {"added_later": True}
+"""Metadata of an optional field of such a dataclass that stores of earlier versions do not have."""
 READABLE = ARTEFACTS.keys() | RENAMED.keys()
 """The only dataclasses that a manifest can name."""
 SUFFIXES = {"table": ".parquet", "array": ".npy", "matrix": ".npz"}

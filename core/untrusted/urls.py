@@ -26,7 +26,13 @@ def shown(url: str) -> str:
     if first is None:
         return url
     address, tail = _cut(url[first.start() :])
-    return url[: first.start()] + "".join(_without_user(part, tail) for part in _NEXT.split(address))
+    parts = _NEXT.split(address)
+    for part in parts[:-1]:
+        # No host has ended before the next scheme, so that may be a part of a password, as in "https://me:x:/y@host".
+        scheme = _SCHEME.match(part)
+        if scheme and "@" in address and "/" not in part[scheme.end() :] and not part.endswith("::"):
+            return f"{url[: first.start()]}{first[0]}{_HIDDEN}"
+    return url[: first.start()] + "".join(_without_user(part, tail) for part in parts)
 
 
 def scrubbed(text: str, *urls: str) -> str:

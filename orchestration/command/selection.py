@@ -1,6 +1,8 @@
 """The assets that a selection on the command line means."""
 
 import difflib
+import functools
+import operator
 import re
 import warnings
 from collections.abc import Iterable
@@ -9,7 +11,10 @@ import dagster as dg
 
 from core.errors import InputError
 
-_EXAMPLES = "for example 'embeddings/skipgram+' (it and what follows) or '*leaderboard' (it and what it is made from)"
+_EXAMPLES = (
+    "for example 'embeddings/skipgram+' (it and what follows), '*leaderboard' (it and what it is made from), or both "
+    "with a comma between them"
+)
 
 
 def select_assets(definitions: dg.Definitions, text: str) -> set[dg.AssetKey]:
@@ -22,7 +27,8 @@ def select_assets(definitions: dg.Definitions, text: str) -> set[dg.AssetKey]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", dg.BetaWarning)  # it warns about every selection but a single name
-            selection = dg.AssetSelection.from_string(text)
+            parts = [dg.AssetSelection.from_string(part) for part in text.split(",")]
+            selection = functools.reduce(operator.or_, parts)
             # One step makes all assets of the catalogue, so none of them can be made alone.
             keys = selection.required_multi_asset_neighbors().resolve(graph) & graph.materializable_asset_keys
     except dg.DagsterError as error:

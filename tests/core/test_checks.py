@@ -175,6 +175,7 @@ def test_vectors_finite_and_complete():
     assert not named(checks.check_vectors(trained(), N + 1), "complete").passed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "config"),
     [

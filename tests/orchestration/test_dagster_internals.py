@@ -265,3 +265,22 @@ def test_a_pool_is_made_and_a_runs_slots_are_freed(tmp_path):
         assert storage.get_concurrency_run_ids() == {"a run"}
         storage.free_concurrency_slots_for_run("a run")
         assert storage.get_concurrency_run_ids() == set() and instance.all_instigator_state() == []
+
+
+def test_the_assets_of_a_run_are_those_of_the_job_that_the_executor_gets():
+    @dg.asset
+    def first():
+        return 1
+
+    @dg.asset(key=["parts", "second"])
+    def second(first):
+        return first + 1
+
+    @dg.job
+    def without_assets():
+        pass
+
+    job = dg.Definitions([first, second]).resolve_implicit_global_asset_job_def()
+    assert internals.selected_assets(job) == {"first", "parts/second"}
+    assert internals.selected_assets(job.get_subset(asset_selection={second.key})) == {"parts/second"}
+    assert internals.selected_assets(without_assets) == set()

@@ -190,8 +190,7 @@ def servers(tmp_path_factory):
 def test_a_backfill_of_all_categories_and_a_failed_one_executed_again(servers):
     write_pairs(servers.folder / "data" / "raw")
     stages = ["order_history", "order_relationships", "product_pairs", "pair_split", "product_graph"]
-    stages += ["transition_matrix", "walks"]
-    made = [*CATALOG, *stages, "embeddings/cooccurrence", "metrics/cooccurrence"]
+    made = [*CATALOG, *stages, "embeddings/popularity", "metrics/popularity"]
     ended = servers.backfill(made, ["alpha", "beta", "missing"])
     assert ended["missing"]["status"] == "FAILURE"
     good = {category: ended[category] for category in ("alpha", "beta")}
@@ -201,11 +200,9 @@ def test_a_backfill_of_all_categories_and_a_failed_one_executed_again(servers):
     for category, run in good.items():
         for asset in made:
             assert servers.store.manifest(asset, category).info["run_id"] == run["runId"], (asset, category)
-        assert set(servers.store.read("metrics/cooccurrence", category).metrics["model"].to_pylist()) == {
-            "cooccurrence"
-        }
+        assert set(servers.store.read("metrics/popularity", category).metrics["model"].to_pylist()) == {"popularity"}
         n_products = servers.store.read("product_pairs", category).products.num_rows
-        assert servers.store.read("walks", category).max() < n_products
+        assert servers.store.read("product_graph", category).n_nodes == n_products
 
     source = servers.folder / "data" / "raw" / "not_there.json.gz"
     lines = [
@@ -221,7 +218,7 @@ def test_a_backfill_of_all_categories_and_a_failed_one_executed_again(servers):
     assert again["__typename"] == "LaunchRunSuccess", again
     assert servers.ended(again["run"]["runId"]) == "SUCCESS"
     assert servers.store.read("raw_products", "missing").num_rows == 60
-    assert servers.store.manifest("metrics/cooccurrence", "missing").info["run_id"] == again["run"]["runId"]
+    assert servers.store.manifest("metrics/popularity", "missing").info["run_id"] == again["run"]["runId"]
 
 
 @pytest.mark.parametrize(

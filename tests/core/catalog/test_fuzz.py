@@ -138,6 +138,7 @@ def folder(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMS)
 def test_a_damaged_file_is_read_or_refused(folder, form):
     content, products = FORMS[form]

@@ -58,6 +58,7 @@ def test_a_record_written_by_repr_reads_back(record):
     assert same(parse_literal(line), record)
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(records, st.booleans())
 def test_a_record_written_as_json_reads_back(record, ascii_only):
@@ -72,6 +73,7 @@ FRAGMENTS = r"""
 fragments = st.sampled_from([" ", "\t", *FRAGMENTS.split()])
 
 
+@pytest.mark.slow
 @settings(max_examples=1500, deadline=None)
 @given(
     st.lists(fragments, max_size=14).map("".join)

@@ -163,6 +163,25 @@ def test_a_table_of_products_beside_orders_has_mapped_columns_too(tmp_path):
     assert found.products["title"].to_pylist() == ["Red lamp"]
 
 
+def test_a_title_and_categories_are_put_together_from_several_columns(tmp_path):
+    columns = "{title: [label, size], categories: [department, group, type]}"
+    rows = [
+        "product_id,label,size,department,group,type", "A,Lamp,40 W,Home,Light|Lamps,Desk", "B,Bulb,,Home,,", "C,,,,,"
+    ]  # fmt: skip
+    found = read(
+        tmp_path, "order,product\n1,A\n", f"format: orders, products: products.csv, columns: {columns}",
+        products="\n".join(rows) + "\n",
+    )  # fmt: skip
+    assert found.products["title"].to_pylist() == ["Lamp 40 W", "Bulb", None]
+    assert found.products["categories"].to_pylist() == [["Home", "Light", "Lamps", "Desk"], ["Home"], []]
+    with pytest.raises(InputError, match="names the column 'colour', and the table has the columns"):
+        read(
+            tmp_path, "order,product\n1,A\n",
+            "format: orders, products: products.csv, columns: {title: [label, colour]}",
+            products="\n".join(rows) + "\n",
+        )  # fmt: skip
+
+
 def test_of_a_folder_only_new_and_changed_files_are_read(tmp_path):
     first = {
         "days/1.csv": "order,product\n1,A\n1,B\n",
@@ -220,6 +239,8 @@ def test_a_pattern_names_files(tmp_path):
     ("category", "sentence"),
     [
         ("columns: [a]", "expected a mapping such as"),
+        ("columns: {product: [a, b]}", "columns.product: expected the name of a column"),
+        ("columns: {title: []}", "columns.title: expected the name of a column, or a list of names"),
         ("columns: {basket: x}", "there is no column 'basket'"),
         ("orders: {zone: x}", "unknown key 'zone'"),
         ("orders: {time_zone: Mars/Base}", "time_zone: 'Mars/Base' is not a time zone"),

@@ -71,7 +71,8 @@ def test_popularity_bias_by_hand():
 
 
 def test_hits_find_targets_and_nothing_else():
-    task = RankingTask(np.array([7, 9], np.int32), np.array([0 * 10 + 3, 0 * 10 + 5, 1 * 10 + 9]), np.array([2, 1]), 10)
+    keys = np.array([0 * 10 + 3, 0 * 10 + 5, 1 * 10 + 9])
+    task = RankingTask(keys, np.array([2, 1]), 10, np.array([7, 9], np.int32))
     lists = np.array([[5, 9, -1], [3, 5, 9]], dtype=np.int32)
     assert task.hits(lists).tolist() == [[True, False, False], [False, False, True]]
 

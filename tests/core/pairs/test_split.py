@@ -29,7 +29,7 @@ def arrays(split: PairSplit):
         value = getattr(split, field.name)
         if isinstance(value, Pairs):
             yield from ((f"{field.name}.{part.name}", getattr(value, part.name)) for part in dataclasses.fields(value))
-        elif field.name != "n_nodes":
+        elif field.name not in ("n_nodes", "orders"):
             yield field.name, value
 
 

@@ -1,5 +1,7 @@
 """Scorers against dense NumPy: pair scores and exact lists, with ties, masks, unseen and zero rows."""
 
+import itertools
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -163,13 +165,10 @@ def lists_of_rows(dense: np.ndarray, allowed: np.ndarray, k: int) -> tuple[np.nd
     return np.where(np.isfinite(scores), ids, -1), scores
 
 
-@pytest.mark.parametrize("threads", [1, 2, 3])
 @pytest.mark.parametrize("sources", ["all", "some", "twice"])
-@pytest.mark.parametrize("large", [False, True])
-def test_lists_from_blocks_that_are_read_twice(crowd, monkeypatch, threads, sources, large):
+def test_lists_from_blocks_that_are_read_twice(crowd, monkeypatch, sources):
     """Ten blocks of products (with large blocks: three), of which none is as long as the others."""
     seen, center, context, dense = crowd
-    monkeypatch.setattr(exact_search, "_LARGE_FROM", 1 if large else 1 << 30)
     n, k = len(seen), 20
     rng = np.random.default_rng(10)
     nodes = np.arange(n, dtype=np.int32)
@@ -181,10 +180,12 @@ def test_lists_from_blocks_that_are_read_twice(crowd, monkeypatch, threads, sour
     hidden[:3] = True
     for blocked, mask in ((np.zeros_like(hidden), None), (hidden, sp.csr_matrix(hidden))):
         allowed = seen[nodes, None] & seen & ~blocked & (nodes[:, None] != np.arange(n))
-        ids, scores = VectorScorer(seen, center, context, threads).top_k(nodes, k, mask=mask)
         expected_ids, expected = lists_of_rows(dense[nodes], allowed, k)
-        assert np.array_equal(ids, expected_ids)
-        assert np.array_equal(scores, expected)
+        for large, threads in itertools.product((False, True), (1, 2, 3)):
+            monkeypatch.setattr(exact_search, "_LARGE_FROM", 1 if large else 1 << 30)
+            ids, scores = VectorScorer(seen, center, context, threads).top_k(nodes, k, mask=mask)
+            assert np.array_equal(ids, expected_ids), (large, threads)
+            assert np.array_equal(scores, expected), (large, threads)
 
 
 def test_reading_blocks_twice_gives_the_lists_of_reading_them_once():

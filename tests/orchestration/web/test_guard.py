@@ -343,7 +343,8 @@ def test_run_config_contains_no_folder_and_no_url(running):
 
 
 def test_the_executor_takes_nothing_from_run_config():
-    from orchestration.definitions import EXECUTOR, defs
+    from orchestration.definitions import defs
+    from orchestration.machine import STEPS_AT_ONCE
 
     job = defs.resolve_job_def("rebuild")
     asked = {"start_method": {"forkserver": {"preload_modules": ["antigravity"]}}, "max_concurrent": 99}
@@ -351,5 +352,5 @@ def test_the_executor_takes_nothing_from_run_config():
 
     resolved = ResolvedRunConfig.build(job, {"execution": {"config": asked}})
     given = resolved.execution.execution_engine_config
-    assert given["max_concurrent"] == EXECUTOR["max_concurrent"]
+    assert given["max_concurrent"] == STEPS_AT_ONCE
     assert "antigravity" not in str(given)
