@@ -17,7 +17,7 @@ class CustomersConfig:
     k: int = setting(20, "Maximum length of a customer's list.", ge=1, le=1000)
     history: int = setting(50, "Maximum number of a customer's latest products that count.", ge=1, le=10_000)
     recency: float = setting(
-        0.6, "How much less a product counts in lists than the next one that was bought.", ge=0.01, le=1
+        0.7, "How much less a product counts in lists than the next one that was bought.", ge=0.01, le=1
     )
     vectors: str = setting(
         "center", "Vectors of the products whose mean is the customer's vector.", choices=("center", "context")

@@ -10,7 +10,6 @@ from core.customers.config import CustomersConfig
 from core.customers.histories import Histories
 from core.interfaces import TrainedModel
 from core.pairs.held_out_orders import ProductSets
-from core.scoring.vectors import normalized
 
 CUSTOMERS = pa.schema([("customer", pa.string()), ("events", pa.int64()), ("type", pa.int32()), ("own", pa.bool_())])
 
@@ -45,6 +44,8 @@ def customer_vectors(
         config: settings.
         seed: seed of the clusters.
     """
+    from core.scoring.vectors import normalized  # Numba comes with it
+
     config = config or CustomersConfig()
     table = getattr(trained, config.vectors) if getattr(trained, config.vectors) is not None else trained.center
     if table is None:

@@ -14,8 +14,8 @@ class NextPurchaseConfig:
     )
     decay: float = setting(0.7, "How much less a pair counts with each further step between its products.", ge=0, le=1)
     backward: float = setting(0.5, "How much the pair (later, earlier) counts; 1 ignores the order.", ge=0, le=1)
-    source_power: float = setting(0.7, "Power of the source's popularity by which the counts are divided.", ge=0, le=2)
-    target_power: float = setting(0.3, "Power of the target's popularity by which the counts are divided.", ge=0, le=2)
+    source_power: float = setting(0.5, "Power of the source's popularity by which the counts are divided.", ge=0, le=2)
+    target_power: float = setting(0.1, "Power of the target's popularity by which the counts are divided.", ge=0, le=2)
     floor: float = setting(
         0.4, "Minimum cosine of brand and categories at which two products count as similar.", ge=0.01, le=1
     )
@@ -23,7 +23,7 @@ class NextPurchaseConfig:
         20, "Maximum number of similar products that share their counts with a product.", ge=0, le=1000
     )
     from_similar: float = setting(
-        1.0, "Weight of what follows similar products, compared with what follows the product itself.", ge=0, le=100
+        0.5, "Weight of what follows similar products, compared with what follows the product itself.", ge=0, le=100
     )
     to_similar: float = setting(1.0, "Weight of the products that are similar to what follows.", ge=0, le=100)
     alike: float = setting(
