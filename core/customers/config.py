@@ -12,7 +12,10 @@ LISTS_VERSION = "1"
 
 @dataclass(frozen=True)
 class CustomersConfig:
-    """Customers' vectors and lists; empty where the source names no customers."""
+    """Customers' vectors and lists; empty where the source names no customers.
+
+    The recencies, and centers before contexts, were chosen on the last event but one of real customers.
+    """
 
     k: int = setting(20, "Maximum length of a customer's list.", ge=1, le=1000)
     history: int = setting(50, "Maximum number of a customer's latest products that count.", ge=1, le=10_000)
