@@ -102,6 +102,14 @@ METRICS = (
         blocking=False,
     ),
 )
+CUSTOMER_LISTS = (
+    Rule(
+        "lists_hit",
+        "If orders are held out in time, the customers' lists contain a product of the first one more often than lists "
+        "of popular products.",
+        blocking=False,
+    ),
+)
 
 
 def check_files(refused: Mapping[str, str]) -> list[Finding]:
@@ -280,6 +288,15 @@ def check_metrics(
         text = f"ROC-AUC is {best['value']:.3f} ({best['scoring']}), that of popularity {floor:.3f}"
         popularity = Finding("beats_popularity", passed, text, {"roc_auc": best["value"], "popularity": floor})
     return [popularity, _no_drop(metrics, before, auc_drop, coverage_drop)]
+
+
+def check_customer_lists(measured: Mapping[str, float]) -> list[Finding]:
+    """Check :data:`CUSTOMER_LISTS`, by what ``core.customers.lists.measure_lists`` measured."""
+    if not measured["customers"]:
+        return [Finding("lists_hit", True, "no customer has a later order to compare with")]
+    ours, floor = measured["hit_rate@10"], measured["popularity_hit_rate@10"]
+    text = f"hit rate@10 is {ours:.3f} over {measured['customers']:,} customers, that of popularity {floor:.3f}"
+    return [Finding("lists_hit", ours >= floor, text, dict(measured))]
 
 
 def popularity_auc(split: PairSplit, graph: ProductGraph) -> float:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from core.customers.config import CustomersConfig
 from core.evaluation.result import EvaluationConfig
 from core.models import MODELS
 from core.orders.config import OrdersConfig, SessionsConfig
@@ -74,5 +75,6 @@ CONFIGS: dict[str, type] = {
     "evaluation": EvaluationConfig,
     "neighbours": NeighboursConfig,
     "projection": ProjectionConfig,
+    "customers": CustomersConfig,
 }
 """Section name → config class; the section of a model has the model's name."""

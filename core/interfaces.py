@@ -73,6 +73,7 @@ class Inputs:
         node2vec_walks: second-order walks of the same shape.
         sessions: int32 ``[rows, length]`` node ids of real orders, sessions or customers in time, padded likewise;
             ``[0, 2]`` where there are no orders.
+        orders: the history of orders (schema ``core.orders.history.HISTORY``) without the lines that are held out.
         models: registry name → what that model learned from the same training part.
     """
 
@@ -83,6 +84,7 @@ class Inputs:
     walks: np.ndarray | None = None
     node2vec_walks: np.ndarray | None = None
     sessions: np.ndarray | None = None
+    orders: pa.Table | None = None
     models: dict[str, "TrainedModel"] = field(default_factory=dict)
 
 

@@ -46,7 +46,9 @@ DEFAULT_MODEL = "blend"
 DEFAULT_SEED = 42
 """The seed of the asset graph, so that the same pairs are held out."""
 
-_SETTINGS = tuple(name for name in CONFIGS if name not in ("sample", "guard", "orders", "neighbours", "projection"))
+_SETTINGS = tuple(
+    name for name in CONFIGS if name not in ("sample", "guard", "orders", "neighbours", "projection", "customers")
+)
 _WRITER = "recommender"
 _MAX_NAMED = 5
 """Maximum number of ids that an error message names."""

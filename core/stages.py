@@ -12,6 +12,7 @@ from typing import Any
 from core.catalog import VERSION as CATALOG_VERSION
 from core.categories import Category
 from core.changes import Expected
+from core.customers.config import LISTS_VERSION, VECTORS_VERSION
 from core.evaluation.leaderboard import VERSION as LEADERBOARD_VERSION
 from core.evaluation.metrics import VERSION as EVALUATION_VERSION
 from core.graph import VERSION as GRAPH_VERSION
@@ -37,6 +38,7 @@ _MODEL_INPUTS = {
     "walks": "walks",
     "node2vec_walks": "node2vec_walks",
     "sessions": "sessions",
+    "orders": "order_history",
 }
 """Field of ``core.interfaces.Inputs`` → asset that provides it."""
 
@@ -253,6 +255,34 @@ def _leaderboard() -> Stage:
     )
 
 
+def _customers() -> Iterator[Stage]:
+    yield Stage(
+        "customer_vectors",
+        "customers",
+        "A vector for every customer among those of skipgram's products: the mean of what the customer bought last, or "
+        "that of the customer's type; empty if the source names no customers.",
+        VECTORS_VERSION,
+        {"history": "order_history", "pairs": "product_pairs", "trained": "embeddings/skipgram"},
+        "customers",
+        ("numpy", "parquet"),
+    )
+    yield Stage(
+        "customer_lists",
+        "customers",
+        "What each customer may buy next according to next_purchase, and because of which product; empty if the source "
+        "names no customers.",
+        LISTS_VERSION,
+        {
+            "history": "order_history",
+            "pairs": "product_pairs",
+            "split": "pair_split",
+            "trained": "embeddings/next_purchase",
+        },
+        "customers",
+        ("parquet",),
+    )
+
+
 def stages() -> dict[str, Stage]:
     """All assets by name, each after the assets that it is made from."""
     models = _parts_first()
@@ -265,6 +295,7 @@ def stages() -> dict[str, Stage]:
         *map(_neighbours, models),
         *map(_projection, filter(has_map, models)),
         _leaderboard(),
+        *_customers(),
     ]
     return {stage.asset: stage for stage in table}
 

@@ -10,7 +10,7 @@ from typing import Any
 import dagster as dg
 
 from core.models import MODELS
-from orchestration.assets import catalog, graph, models, projection
+from orchestration.assets import catalog, customers, graph, models, projection
 from orchestration.assets.external import EXTERNAL_ASSETS
 from orchestration.jobs import rebuild, verify_store
 from orchestration.loggers import console
@@ -29,6 +29,7 @@ def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
             *dg.load_assets_from_modules([graph]),
             *(asset for model in MODELS.values() for asset in models.model_assets(model)),
             models.leaderboard,
+            *dg.load_assets_from_modules([customers]),
             *projection.projection_assets(),
             *EXTERNAL_ASSETS,
         ],

@@ -71,6 +71,16 @@ _ENTRIES = (
         kinds=("numba",),
     ),
     Model(
+        name="next_purchase",
+        description="What customers bought within some steps after a product, shared among similar products.",
+        train="core.models.next_purchase.train:train",
+        config="core.models.next_purchase.config:NextPurchaseConfig",
+        inputs=("products", "graph", "orders"),
+        scorings=(NATIVE,),
+        scorer="core.scoring.chains:chain",
+        kinds=("scipy",),
+    ),
+    Model(
         name="gensim_word2vec",
         description="Word2vec on the walks with gensim; CBOW as in the article.",
         train="core.models.gensim_word2vec.train:train",

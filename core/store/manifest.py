@@ -29,6 +29,7 @@ ARTEFACTS = {
     "Evaluation": "core.evaluation",
     "Neighbours": "core.scoring.neighbours",
     "Projection": "core.projection",
+    "CustomerVectors": "core.customers.vectors",
 }
 """Dataclasses that may be stored, with their modules."""
 ADDED_LATER = {"added_later": True}

@@ -5,6 +5,8 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import scipy.sparse as sp
 
 from core import checks, settings
@@ -25,11 +27,13 @@ def model_inputs(model: Model, n_nodes: int, given: Mapping[str, Any]) -> Inputs
         model: the model's registry entry.
         n_nodes: number of products.
         given: field of ``Inputs``, or name of a model that this one is built of → its value; ``products`` may be the
-            product pairs, whose products are used.
+            product pairs, whose products are used. Lines of ``orders`` that are held out are left out.
     """
     fields = {name: given[name] for name in model.inputs}
     if isinstance(fields.get("products"), ProductPairs):
         fields["products"] = fields["products"].products
+    if fields.get("orders") is not None:
+        fields["orders"] = fields["orders"].filter(pc.invert(fields["orders"]["later"]))
     return Inputs(n_nodes=n_nodes, **fields, models={name: given[name] for name in model.models})
 
 
@@ -74,6 +78,13 @@ class Stages:
     @cached_property
     def transition(self) -> sp.csr_matrix:
         return transition_matrix(self.graph)
+
+    @property
+    def orders(self) -> pa.Table:
+        """No order lines: pairs are all that this process is given."""
+        from core.orders.history import HISTORY
+
+        return HISTORY.empty_table()
 
     @cached_property
     def walks(self) -> np.ndarray:

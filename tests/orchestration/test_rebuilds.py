@@ -115,7 +115,8 @@ def followers(*models):
     """All assets that are made from a model's embeddings, including models built on it."""
     names = [name for name in MODELS if name in models or set(models) & set(MODELS[name].models)]
     found = {f"{stage}/{name}" for name in names for stage in ("embeddings", "metrics", "neighbours")}
-    return found | {"leaderboard"} | ({"projection/skipgram"} if "skipgram" in names else set())
+    others = {"skipgram": {"projection/skipgram", "customer_vectors"}, "next_purchase": {"customer_lists"}}
+    return found.union({"leaderboard"}, *(others.get(name, set()) for name in names))
 
 
 def test_after_a_rebuild_nothing_is_out_of_date_and_a_tick_skips_with_a_sentence(built):
@@ -291,7 +292,7 @@ def test_a_failing_blocking_check_leaves_the_earlier_value_current(built, monkey
 
 def test_every_check_is_evaluated_by_the_step_that_makes_the_value(pipeline):
     keys = build_defs().get_repository_def().asset_graph.asset_check_keys
-    assert len(keys) == 7 + 5 * len(MODELS)
+    assert len(keys) == 8 + 5 * len(MODELS)
     for result in pipeline.results.values():
         found = [e.event_specific_data for e in result.all_events if e.event_type_value == "ASSET_CHECK_EVALUATION"]
         assert {dg.AssetCheckKey(one.asset_key, one.check_name) for one in found} == keys

@@ -1,0 +1,1 @@
+"""Customers: their histories, their vectors among the products, and lists for each of them."""

@@ -1,0 +1,1 @@
+"""What customers buy next: steps in their histories, spread by brand and categories."""
