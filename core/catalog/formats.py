@@ -99,6 +99,7 @@ class Format:
         takes_products: whether a table of products may be given beside it.
         takes_options: whether the reader is made with :class:`SourceOptions`.
         takes_folders: whether a source may be several files: a folder or a pattern.
+        has_products: whether it describes products, so that they can stand beside pairs or order lines.
     """
 
     name: str
@@ -109,6 +110,7 @@ class Format:
     takes_products: bool = False
     takes_options: bool = False
     takes_folders: bool = False
+    has_products: bool = False
 
     def recognises(self, file: "SourceFile") -> bool:
         """Whether a file is of this format."""
@@ -135,6 +137,7 @@ _ENTRIES = (
         form="JSON or Python literals, one object a line",
         recognise="core.catalog.mcauley:recognise",
         reader="core.catalog.mcauley:McAuleyReader",
+        has_products=True,
     ),
     Format(
         name="pairs",

@@ -167,10 +167,16 @@ def _contents(reader: Reader, file: SourceFile, report: FileReport, progress: Pr
 
 
 def _products(path: Path, options: SourceOptions, report: FileReport, progress: Progress) -> tuple[Contents, str]:
-    """The table of products beside a source, and its fingerprint."""
+    """The products beside a source, and the fingerprint of their file.
+
+    They are a table, or in a format that describes products besides listing what belongs together; of that, only the
+    products count.
+    """
     with _named(report.name):
         file = look_at(path)
-    return _contents(ProductsReader(options.columns), file, report, progress)
+    form = next((form for form in FORMATS.values() if form.has_products and form.recognises(file)), None)
+    reader = ProductsReader(options.columns) if form is None else form.new_reader(options)
+    return _contents(reader, file, report, progress)
 
 
 def _line_facts(reports: list[FileReport]) -> dict[str, Any]:

@@ -163,6 +163,17 @@ def test_a_table_of_products_beside_orders_has_mapped_columns_too(tmp_path):
     assert found.products["title"].to_pylist() == ["Red lamp"]
 
 
+def test_products_beside_orders_may_be_amazon_metadata_whose_lists_are_not_read(tmp_path):
+    metadata = '{"asin": "A", "title": "Red lamp", "brand": "Lux", "related": {"also_bought": ["B"]}}\n'
+    found = read(
+        tmp_path, "order,product\n1,A\n", "format: orders, products: products.csv", products=metadata
+    )  # fmt: skip
+    assert found.products.select(["product_id", "title", "brand"]).to_pylist() == [
+        {"product_id": "A", "title": "Red lamp", "brand": "Lux"}
+    ]
+    assert found.relationships.num_rows == 0 and found.orders.num_rows == 1
+
+
 def test_a_column_that_is_not_what_its_name_says_is_not_read(tmp_path):
     text = "user_id,product_id,event\nu,A,1\nu,B,2\n"
     with pytest.raises(InputError, match=r"columns: \{event: null\}"):
