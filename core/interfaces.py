@@ -199,7 +199,8 @@ class Model:
         scorer: ``module:function`` with signature ``(TrainedModel, scoring, threads) -> Scorer``; the default is the
             scorer of models with vectors.
         models: registry names of the models it is built of; it is given what they learned.
-        needs_sessions: whether it is there for its sessions, so that it is not trained in a category without any.
+        needs: the input (``sessions`` or ``orders``) for which it is there, so that it is not trained in a category
+            where this is empty; None for models that every category has.
         gpu: whether training can use a torch device.
         fallback: how a pair with an unseen product is scored: ``median`` of its scores of seen pairs (the
             article's rule) or ``own`` (the model has a real answer, e.g. degree 0 or side information).
@@ -217,7 +218,7 @@ class Model:
     scorings: tuple[str, ...]
     scorer: str = "core.scoring.vectors:scorer"
     models: tuple[str, ...] = ()
-    needs_sessions: bool = False
+    needs: str | None = None
     gpu: bool = False
     fallback: str = "median"
     learns: bool = False
@@ -235,7 +236,7 @@ class Model:
     ) -> TrainedModel:
         """Train the model.
 
-        A model that is there for its sessions, or whose settings ask for sessions only, is not trained where there are
+        A model that needs sessions or orders, or whose settings ask for sessions only, is not trained where there are
         none. It has then seen no product, ``info`` has ``untrained``, and it is left out of leaderboards.
 
         Args:
@@ -255,20 +256,22 @@ class Model:
         return dataclasses.replace(trained, keys=context.keys, info=info)
 
     def _untrained(self, inputs: Inputs, config: Any) -> TrainedModel | None:
-        """The result if there are no sessions to learn from, or None if the model can be trained."""
-        learns_from = getattr(config, "learns_from", WALKS)
-        if learns_from == WALKS or (inputs.sessions is not None and len(inputs.sessions)):
-            return None
+        """The result if there is nothing that it could learn from, or None if it can be trained."""
         info: dict[str, Any] = {"config": dataclasses.asdict(config), "device": "cpu"}
-        if self.needs_sessions:
-            info["untrained"] = f"{self.name} is trained only where there are sessions, and this category has none"
-        elif learns_from == SESSIONS:
+        learns_from = getattr(config, "learns_from", None)
+        if learns_from != WALKS and self.needs is not None and not _length(getattr(inputs, self.needs)):
+            info["untrained"] = f"{self.name} is trained only where there are {self.needs}, and this category has none"
+        elif learns_from == SESSIONS and not _length(inputs.sessions):
             info["untrained"] = "there are no sessions to learn from; set learns_from to walks"
             info["found_pairs"] = False
         else:
             return None
         nothing = np.zeros((inputs.n_nodes, 1), np.float32)
         return TrainedModel(self.name, np.zeros(inputs.n_nodes, bool), nothing, nothing, info=info)
+
+
+def _length(rows: Any) -> int:
+    return 0 if rows is None else len(rows)
 
 
 def import_target(target: str) -> Any:

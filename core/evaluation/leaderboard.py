@@ -6,7 +6,16 @@ from typing import Any
 import pyarrow as pa
 
 from core.clock import PHASES
-from core.evaluation.metrics import ALL, DEFINITIONS, IN_TIME, Metric
+from core.evaluation.metrics import (
+    ALL,
+    COLD_START,
+    DEFINITIONS,
+    DEGREE_MATCHED,
+    IN_TIME,
+    PUBLISHED,
+    RANKING,
+    Metric,
+)
 from core.evaluation.result import METRICS, TIME
 from core.models import MODELS
 
@@ -61,8 +70,9 @@ def to_markdown(long: pa.Table, info: Mapping[str, Mapping[str, Any]] | None = N
         (row["model"], row["scoring"], row["protocol"], row["subset"], row["metric"]): row for row in long.to_pylist()
     }
     timed = any(key[2] == TIME for key in cells)
-    measured = {key[2] for key in cells}
-    columns = [column for column in _COLUMNS if column[0].protocol not in IN_TIME or column[0].protocol in measured]
+    measured = {key[2] for key, row in cells.items() if row["value"] is not None}
+    optional = (*IN_TIME, *((PUBLISHED, DEGREE_MATCHED, RANKING, COLD_START) if measured & set(IN_TIME) else ()))
+    columns = [column for column in _COLUMNS if column[0].protocol not in optional or column[0].protocol in measured]
     headings = ["model", "scoring", *(_heading(*column) for column in columns)]
     headings += ([f"seconds: {' + '.join(_PHASES.values())}"] if timed else []) + (["unseen products"] if info else [])
     lines = [_line(headings), _line(["---", "---"] + ["---:"] * (len(columns) + timed) + (["---"] if info else []))]
@@ -87,7 +97,8 @@ def summary_line(metrics: pa.Table) -> str:
         f"{metric.heading} "
         + ", ".join(_number(values.get((metric.protocol, s, metric.name)), metric, s) for s in subsets)
         for metric in DEFINITIONS
-        if metric.heading and (subsets := [s for s in metric.subsets if (metric.protocol, s, metric.name) in values])
+        if metric.heading
+        and (subsets := [s for s in metric.subsets if values.get((metric.protocol, s, metric.name)) is not None])
     ]
     return f"{model} ({scoring}): {'; '.join(numbers)}"
 

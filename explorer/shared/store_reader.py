@@ -72,9 +72,9 @@ def read_product_index(category: str) -> ProductIndex | None:
 def models_with(stage: str, category: str) -> list[str]:
     """Models that have something to show at a ``stage`` (such as embeddings or metrics), in the registry's order.
 
-    These are the materialized ones without those that need sessions in a category that has none.
+    These are the materialized ones without those that need orders in a category that has none.
     """
-    return [name for name in materialized_models(stage, category) if not _lacks_sessions(name, category)]
+    return [name for name in materialized_models(stage, category) if not _is_untrained(name, category)]
 
 
 def materialized_models(stage: str, category: str) -> list[str]:
@@ -89,8 +89,8 @@ def materialized_models(stage: str, category: str) -> list[str]:
     return [name for name in names if (installed_store().folder(f"{stage}/{name}", category) / MANIFEST).exists()]
 
 
-def _lacks_sessions(name: str, category: str) -> bool:
-    if name not in MODELS or not MODELS[name].needs_sessions:
+def _is_untrained(name: str, category: str) -> bool:
+    if name not in MODELS or MODELS[name].needs is None:
         return False
     try:
         return "untrained" in read_info(f"embeddings/{name}", category)

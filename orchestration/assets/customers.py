@@ -1,7 +1,9 @@
 """Customers' vectors and their lists "for you"."""
 
 import dagster as dg
+import numpy as np
 import pyarrow as pa
+import scipy.sparse as sp
 
 from core import checks
 from core.customers.vectors import CustomerVectors
@@ -54,7 +56,8 @@ def customer_lists(
 
     settings = resolve_config(context, "customers", config)
     report = StepReport(context, settings)
-    matrix, ids = trained.matrices["chain_0"], pairs.products["product_id"].combine_chunks()
+    ids = pairs.products["product_id"].combine_chunks()
+    matrix = trained.matrices.get("chain_0", sp.csr_matrix((len(ids), len(ids)), dtype=np.float32))
     measured = measure_lists(split.orders, matrix, settings)
     lists = lists_of(histories_of(history, ids), matrix, ids, settings, report.progress)
     return report.output(

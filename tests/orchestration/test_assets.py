@@ -73,7 +73,7 @@ def test_every_model_answers_and_stands_on_the_leaderboard(built):
     store, _, _ = built
     for category in ("alpha", "beta"):
         long = store.read("leaderboard", category).to_pandas()
-        trained = {name: model for name, model in MODELS.items() if not model.needs_sessions}
+        trained = {name: model for name, model in MODELS.items() if model.needs is None}
         assert set(long["model"]) == set(trained) and set(long["category"]) == {category}
         for name, model in trained.items():
             rows = long[long["model"] == name]
@@ -81,21 +81,22 @@ def test_every_model_answers_and_stands_on_the_leaderboard(built):
             rows = rows[rows["protocol"] != "time"]
             assert set(rows["scoring"]) == set(model.scorings)
             assert {"published", "degree_matched", "ranking"} <= set(rows["protocol"])
-            # Beta is a pairs table without metadata and customers, so these models can only list training pairs.
-            only_pairs = name in ("content_knn", "next_purchase") and category == "beta"
+            # Beta is a pairs table without metadata, so this model can only list training pairs.
+            only_pairs = name == "content_knn" and category == "beta"
             undefined = {"popularity_bias@10"} if only_pairs else set()
             assert set(rows["metric"][rows["value"].isna()]) == undefined
             neighbours = pq.read_table(store.file(f"neighbours/{name}", category, "table")).to_pandas()
             assert len(neighbours) and (neighbours["product"].astype(str) != neighbours["neighbour"].astype(str)).all()
 
 
-def test_what_is_for_sessions_costs_nothing_without_orders(built):
+def test_what_is_for_orders_costs_nothing_without_orders(built):
     store = built[0]
     for category in ("alpha", "beta"):
         assert store.read("sessions", category).shape == (0, 2)
-        for name in (name for name, model in MODELS.items() if model.needs_sessions):
+        assert store.read("customer_lists", category).num_rows == 0
+        for name in (name for name, model in MODELS.items() if model.needs is not None):
             trained = store.read(f"embeddings/{name}", category)
-            assert "only where there are sessions" in trained.info["untrained"] and not trained.seen.any()
+            assert "is trained only where there are" in trained.info["untrained"] and not trained.seen.any()
             assert store.read(f"metrics/{name}", category).metrics.num_rows == 0
             assert store.read(f"neighbours/{name}", category).table.num_rows == 0
 

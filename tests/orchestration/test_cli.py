@@ -47,7 +47,7 @@ def test_materialize_shows_progress_and_no_noise(place, pipeline):
 
 def test_leaderboard_as_markdown_and_as_json(place):
     shown = call(place, "leaderboard", "alpha")
-    trained = {name for name, model in MODELS.items() if not model.needs_sessions}  # alpha has no orders
+    trained = {name for name, model in MODELS.items() if model.needs is None}  # alpha has no orders
     assert shown.returncode == 0 and all(name in shown.stdout for name in trained)
     rows = json.loads(call(place, "leaderboard", "alpha", "--format", "json").stdout)
     columns = {"category", "model", "protocol", "subset", "scoring", "metric", "value", "low", "high"}

@@ -10,6 +10,7 @@ from core.interfaces import Inputs, TrainContext
 from core.models import MODELS
 from core.models.next_purchase.config import NextPurchaseConfig
 from core.models.next_purchase.spread import largest, spread
+from core.models.next_purchase.train import train
 from core.models.next_purchase.transitions import damped, transitions
 from core.orders.history import order_history
 from core.pairs.split import SplitConfig
@@ -118,12 +119,17 @@ def test_held_out_lines_change_nothing():
     assert (planted.matrices["chain_0"] != known.matrices["chain_0"]).nnz == 0
 
 
-def test_pairs_take_the_place_of_histories_where_there_are_none():
-    trained = fitted([], [(0, 1), (1, 2)])
+def test_pairs_take_the_place_of_histories_where_no_line_names_a_customer():
+    trained = fitted([("A", "1", None, 1), ("B", "1", None, 1)], [(0, 1), (1, 2)])
     assert trained.matrices["chain_0"].toarray()[0, 1] > 0 and trained.info["customers"] == 0
     assert trained.seen.tolist() == [True, True, True, True, False]
 
 
+def test_it_is_not_trained_without_order_lines():
+    trained = fitted([], [(0, 1), (1, 2)])
+    assert "only where there are orders" in trained.info["untrained"] and not trained.seen.any()
+
+
 def test_missing_inputs_are_an_error():
     with pytest.raises(ValueError, match="needs the products"):
-        MODEL.fit(Inputs(n_nodes=3), PLAIN)
+        train(Inputs(n_nodes=3), PLAIN, TrainContext())

@@ -17,9 +17,7 @@ from core.scoring.factory import scorer
 from core.training.corpus import build_corpus
 from core.training.warm_start import find_start, shortened
 
-NAMES = [
-    name for name, model in MODELS.items() if hasattr(model.config_class(), "warm_start") and not model.needs_sessions
-]
+NAMES = [name for name, model in MODELS.items() if hasattr(model.config_class(), "warm_start") and model.needs is None]
 """All but the rows of skip-gram that differ in their default sequences only."""
 TABLES = [name for name in NAMES if "side_info" not in name]
 """Models whose vectors are trained as they are; those of side information are averaged afterwards."""
