@@ -14,6 +14,7 @@ from core.orders.config import OrdersConfig
 from core.orders.held_out import held_out_orders
 from core.orders.history import order_history
 from core.orders.relationships import order_relationships
+from core.orders.sessions import sessions
 from core.pairs import build_pairs
 from core.pairs.held_out_orders import HeldOutOrders, ProductSets
 from core.pairs.ranking_task import order_tasks
@@ -22,8 +23,9 @@ from core.relationships import ADD
 from core.training.inputs import Stages
 from tests.core.orders.test_history import order_lines
 
+SKIP_GRAMS = ("skipgram", "skipgram_sessions", "skipgram_both", "skipgram_side_info_mean", "gensim_word2vec")
 TINY = {
-    **{name: {"epochs": 1, "dim": 8} for name in ("skipgram", "skipgram_side_info_mean", "gensim_word2vec")},
+    **{name: {"epochs": 1, "dim": 8} for name in SKIP_GRAMS},
     **{name: {"epochs": 1, "dim": 8} for name in MODELS if name.startswith("matrix_factorization")},
     "skipgram_side_info_weighted": {"epochs": 1, "dim": 8, "rounds": 1},
     "walks": {"walks_per_node": 2}, "blend": {"epochs": 1, "networks": 1, "hidden": 4, "lists": 20},
@@ -90,17 +92,34 @@ def shop(plant):
     pairs = build_pairs(products, counted.relationships, later=counted.later, more_ids=ids)
     split = split_product_pairs(pairs, SplitConfig(by="time"), seed=7)
     orders = held_out_orders(history, pairs.products["product_id"].combine_chunks())
-    return pairs, dataclasses.replace(split, orders=orders)
+    return pairs, dataclasses.replace(split, orders=orders), history
+
+
+class WithOrders(Stages):
+    """The stages of a category with orders."""
+
+    def __init__(self, pairs, split, history):
+        graph = build_graph(split.n_nodes, split.train.source, split.train.target, split.train.weight)
+        super().__init__(pairs, graph, TINY, 42, 1, "cpu", lambda *_: None, split.keys)
+        self._split, self._history = split, history
+
+    @property
+    def orders(self):
+        return self._history
+
+    @property
+    def sessions(self):
+        return sessions(self._history, self.products.products["product_id"].combine_chunks(), self._split).rows
 
 
 def test_what_is_planted_after_the_cut_changes_no_model():
-    (pairs, split), (planted_pairs, planted) = shop(False), shop(True)
+    plain, more = shop(False), shop(True)
+    split, planted = plain[1], more[1]
     assert len(planted.validation) > len(split.validation) and len(planted.orders.orders) > len(split.orders.orders)
     assert split.n_nodes == planted.n_nodes == 30
     trained = []
-    for one, parts in ((pairs, split), (planted_pairs, planted)):
-        graph = build_graph(parts.n_nodes, parts.train.source, parts.train.target, parts.train.weight)
-        stages = Stages(one, graph, TINY, 42, 1, "cpu", lambda *_: None, parts.keys)
+    for parts in (plain, more):
+        stages = WithOrders(*parts)
         trained.append({name: stages.trained(model) for name, model in MODELS.items() if name != "node2vec"})
     for name in trained[0]:
         for field in ("seen", "center", "context"):
