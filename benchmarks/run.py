@@ -66,6 +66,7 @@ def short(data: Path, store: Path, peers: list[str], graphs: dict[str, Path]) ->
         made[f"skipgram-{name}"] = ["word2vec.py", *on, name, "--rounds", "1", "--only", *learners]
     made["factorization"] = ["factorization.py", *twice, "80"]
     made["reading"] = ["parse.py", "--data", str(data), "--rounds", "2"]
+    made["orders"] = ["orders.py", *peers, *twice, "60", "--only", "ours", "scipy", "duckdb", "pandas"]
     made["lists"] = ["evaluation.py", "--rounds", "1"]
     for number, name in enumerate(graphs):
         lists = ["--no-lists"] if number else []
@@ -82,6 +83,9 @@ def large(peers: list[str]) -> dict[str, list[str]]:
     return {
         "walks-books": ["walks.py", "--nodes", *size, *peers, "--rounds", "3", "--only", *walkers],
         "reading-books": ["parse.py", "--graph-only", "--products", *size, "--rounds", "1"],
+        "orders-instacart": [
+            "orders.py", "--lines", "32000000", *peers, "--rounds", "1", "--only", "ours", "scipy", "duckdb"
+        ],
         "skipgram-electronics": ["word2vec.py", "--nodes", "420000", "--rounds", "1"],
         "pipeline": ["pipeline.py", "--scale", "100000:10", "--scale", "420000:9.52"],
         "pipeline-books": ["pipeline.py", "--scale", "2000000:13.25", "--models", "skipgram"],
