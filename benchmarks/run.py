@@ -84,7 +84,16 @@ def large(peers: list[str]) -> dict[str, list[str]]:
         "walks-books": ["walks.py", "--nodes", *size, *peers, "--rounds", "3", "--only", *walkers],
         "reading-books": ["parse.py", "--graph-only", "--products", *size, "--rounds", "1"],
         "orders-instacart": [
-            "orders.py", "--lines", "32000000", *peers, "--rounds", "1", "--only", "ours", "scipy", "duckdb"
+            "orders.py",
+            "--lines",
+            "32000000",
+            *peers,
+            "--rounds",
+            "1",
+            "--only",
+            "ours",
+            "scipy",
+            "duckdb",
         ],
         "skipgram-electronics": ["word2vec.py", "--nodes", "420000", "--rounds", "1"],
         "pipeline": ["pipeline.py", "--scale", "100000:10", "--scale", "420000:9.52"],
