@@ -110,8 +110,9 @@ def show_list(index: ProductIndex, category: str, customer: str, done: Purchases
         return _NOTHING
     bought = {purchase.product for purchase in done.next_order}
     hits = len(bought.intersection(rows["product_id"].to_pylist()))
+    verb = "is" if hits == 1 else "are"
     st.caption(
-        f"**{hits} of {counted(len(bought), 'product')}** of the next order are in this list of {rows.num_rows}."
+        f"**{hits} of {counted(len(bought), 'product')}** of the next order {verb} in this list of {rows.num_rows}."
         if bought
         else f"{counted(rows.num_rows, 'product')}; nothing later is known that they could be compared with."
     )
@@ -132,7 +133,7 @@ def show_next_order(index: ProductIndex, category: str, done: Purchases, rows: p
     first = done.next_order[0]
     when = "" if first.time == NO_TIME else f"{day_and_time(first.time)}: "
     st.caption(
-        f"{when}{counted(len(done.next_order), 'product')}, of which {len(done.new):,} are new to the customer. "
+        f"{when}{counted(len(done.next_order), 'product')}, {len(done.new):,} new to the customer. "
         + order_history.what_later_means(category, order_history.read_later_orders(category).cut)
     )
     _table(

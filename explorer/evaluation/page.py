@@ -17,24 +17,25 @@ if board is None:
     st.stop()
 models = list(dict.fromkeys([*MODELS, *board["model"].to_pylist()]))
 
+protocols = readers.protocols_of(board)
 with st.container(horizontal=True, vertical_alignment="bottom"):
     protocol = st.segmented_control(
         "Protocol",
-        readers.protocols_of(board),
-        default=PUBLISHED,
+        protocols,
+        default=protocols[0],
         required=True,
         key="protocol",
         bind="query-params",
     )
     subset = st.segmented_control(
         "Pairs",
-        readers.measured_subsets(board, protocol or PUBLISHED),
+        readers.measured_subsets(board, protocol or protocols[0]),
         default=ALL,
         required=True,
         key="subset",
         bind="query-params",
     )
-protocol, subset = protocol or PUBLISHED, subset or ALL
+protocol, subset = protocol or protocols[0], subset or ALL
 st.caption(readers.PROTOCOL_NOTES[protocol])
 
 rows = tables.leaderboard_rows(board, protocol, subset)

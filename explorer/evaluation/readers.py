@@ -38,9 +38,15 @@ PROTOCOL_NOTES = {
 
 
 def protocols_of(long: pa.Table) -> list[str]:
-    """The protocols that the page offers; those about later orders only if they were measured."""
-    measured = set(pc.unique(long["protocol"]).to_pylist())
-    return [protocol for protocol in PROTOCOL_NOTES if protocol not in IN_TIME or protocol in measured]
+    """The protocols that the page offers.
+
+    Those about later orders are offered where they gave a number. The others are left out if only those did, because
+    then no pairs are held out.
+    """
+    measured = set(long.filter(long["value"].is_valid())["protocol"].to_pylist())
+    usual = [name for name in PROTOCOL_NOTES if name not in IN_TIME]
+    in_time = [name for name in PROTOCOL_NOTES if name in IN_TIME and name in measured]
+    return in_time if in_time and measured.isdisjoint(usual) else [*usual, *in_time]
 
 
 def measured_subsets(long: pa.Table, protocol: str) -> list[str]:

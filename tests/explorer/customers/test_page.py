@@ -37,7 +37,7 @@ def test_history_list_and_next_order(with_lists, start):
     assert bought["rank"].fillna(0).tolist() == [3, 0, 0, 1, 0]
     assert bought["before"].tolist() == ["", "yes", "yes", "", ""]
     assert "**2 of 5 products** of the next order are in this list of 4." in texts(at)
-    assert "5 products, of which 3 are new to the customer. Later means from 2025-03-02 10:00" in texts(at)
+    assert "5 products, 3 new to the customer. Later means from 2025-03-02 10:00" in texts(at)
 
 
 def test_without_lists_the_page_says_how_to_make_them(full, start):

@@ -1,7 +1,9 @@
 """The evaluation page over the hand-made store."""
 
+import pyarrow as pa
 import pytest
 
+from explorer.evaluation.readers import protocols_of
 from tests import explorer_fixture as fixture
 from tests.explorer_pages import EVALUATION, rerun
 
@@ -52,3 +54,9 @@ def test_a_leaderboard_is_put_together_where_it_is_missing_or_old(tmp_path, star
 def test_protocols_about_later_orders_are_offered_where_they_were_measured(full, start):
     offered = start(full, EVALUATION).segmented_control(key="protocol").options
     assert offered[-2:] == ["next_product", "rest_of_basket"] and "next_order" not in offered
+
+
+def test_a_category_whose_pairs_are_not_tested_starts_with_what_was_measured():
+    rows = [{"protocol": "published", "value": None}, {"protocol": "next_order", "value": 0.1}]
+    rows += [{"protocol": name, "value": None} for name in ("degree_matched", "ranking", "cold_start")]
+    assert protocols_of(pa.Table.from_pylist(rows)) == ["next_order"]
