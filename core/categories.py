@@ -286,7 +286,10 @@ def _is_cron(text: str) -> bool:
 
     try:
         # The next time is asked for too: a 30 February is well written, and never comes.
-        return len(croniter.expand(text)[0]) == 5 and croniter(text, 0).get_next() > 0
+        expanded = croniter.expand(text)[0]
+        if len(expanded) != 5 or (expanded[3] == [2] and set(expanded[2]) <= {30, 31}):
+            return False  # Dagster refuses the 30th of February, whatever the weekday
+        return bool(croniter(text, 0).get_next() > 0)
     except (CroniterError, ValueError, LookupError, TypeError, AttributeError):
         return False
 

@@ -174,7 +174,8 @@ def _products(path: Path, options: SourceOptions, report: FileReport, progress: 
     """
     with _named(report.name):
         file = look_at(path)
-    form = next((form for form in FORMATS.values() if form.has_products and form.recognises(file)), None)
+        described = (form for form in FORMATS.values() if form.has_products and form.recognises(file))
+        form = None if file.is_blank else next(described, None)
     reader = ProductsReader(options.columns) if form is None else form.new_reader(options)
     return _contents(reader, file, report, progress)
 

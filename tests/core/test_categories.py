@@ -136,6 +136,7 @@ FIELD = st.sampled_from(
 @example("@daily")
 @example("@reboot")
 @example("0 0 30 2 *")
+@example("* * 30 2 */5")
 @example("0 3 * * *\n")
 @example("0 0 * * mon#6")
 @example("H H * * *")

@@ -292,7 +292,7 @@ def test_a_failing_blocking_check_leaves_the_earlier_value_current(built, monkey
 
 def test_every_check_is_evaluated_by_the_step_that_makes_the_value(pipeline):
     keys = build_defs().get_repository_def().asset_graph.asset_check_keys
-    assert len(keys) == 8 + 5 * len(MODELS)
+    assert len(keys) == 12 + 5 * len(MODELS)
     for result in pipeline.results.values():
         found = [e.event_specific_data for e in result.all_events if e.event_type_value == "ASSET_CHECK_EVALUATION"]
         assert {dg.AssetCheckKey(one.asset_key, one.check_name) for one in found} == keys
