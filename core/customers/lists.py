@@ -126,11 +126,8 @@ def customer_lists(
 ) -> pa.Table:
     """A list for every customer.
 
-    The model is the one that was measured, so it has not learned from held-out orders. The customer's own history is
-    whole: a shop wants a list that starts from what was bought last.
-
     Args:
-        histories: all that is known of the customers, including what is held out from the model.
+        histories: what training may know of the customers, so that the lists can be compared with what is held out.
         matrix: CSR ``[n, n]``: ``chain_0`` of the model ``next_purchase``.
         product_ids: ids in node order.
         config: settings.

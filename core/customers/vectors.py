@@ -39,7 +39,7 @@ def customer_vectors(
     Cheng, "Real-time Personalization using Embeddings for Search Ranking at Airbnb" (KDD 2018).
 
     Args:
-        histories: all that is known of the customers, including what is held out from the model.
+        histories: what training may know of the customers.
         trained: a model with vectors.
         config: settings.
         seed: seed of the clusters.

@@ -83,6 +83,11 @@ def order_history(orders: pa.Table, config: SplitConfig | None = None) -> tuple[
     return history.select(HISTORY.names).cast(HISTORY).combine_chunks(), facts
 
 
+def known_lines(history: pa.Table) -> pa.Table:
+    """The lines of a history that are not held out."""
+    return history.filter(pc.invert(history["later"]))
+
+
 def lines_of(history: pa.Table) -> OrderLines:
     """The lines of a history as arrays; codes are positions in the dictionaries of its columns."""
     product, order, session, customer = (_codes(history[name]) for name in _KEYS)

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import scipy.sparse as sp
 
 from core import checks, settings
@@ -15,6 +14,7 @@ from core.errors import InputError
 from core.graph import ProductGraph, transition_matrix
 from core.interfaces import Inputs, Model, TrainContext, TrainedModel
 from core.models import MODELS
+from core.orders.history import known_lines
 from core.pairs import ProductPairs
 from core.progress import Progress
 from core.training.device_choice import choose_device
@@ -33,7 +33,7 @@ def model_inputs(model: Model, n_nodes: int, given: Mapping[str, Any]) -> Inputs
     if isinstance(fields.get("products"), ProductPairs):
         fields["products"] = fields["products"].products
     if fields.get("orders") is not None:
-        fields["orders"] = fields["orders"].filter(pc.invert(fields["orders"]["later"]))
+        fields["orders"] = known_lines(fields["orders"])
     return Inputs(n_nodes=n_nodes, **fields, models={name: given[name] for name in model.models})
 
 

@@ -8,6 +8,7 @@ import scipy.sparse as sp
 from core import checks
 from core.customers.vectors import CustomerVectors
 from core.interfaces import TrainedModel
+from core.orders.history import known_lines
 from core.pairs import ProductPairs
 from core.pairs.split import PairSplit
 from orchestration.assets.arguments import asset_arguments
@@ -34,7 +35,7 @@ def customer_vectors(
 
     settings = resolve_config(context, "customers", config)
     report = StepReport(context, settings)
-    histories = histories_of(history, pairs.products["product_id"].combine_chunks())
+    histories = histories_of(known_lines(history), pairs.products["product_id"].combine_chunks())
     result = vectors_of(histories, trained, settings, SEED)
     own = int(result.customers["own"].to_numpy().sum())
     return report.output(result, customers=histories.n_customers, with_own_vector=own)
@@ -49,7 +50,7 @@ def customer_lists(
     split: PairSplit,
     trained: TrainedModel,
 ):
-    """What each customer may buy next, from the whole history and the model that was measured."""
+    """What each customer may buy next, from the history and the model that are measured."""
     from core.customers.histories import histories_of
     from core.customers.lists import customer_lists as lists_of
     from core.customers.lists import measure_lists
@@ -59,7 +60,7 @@ def customer_lists(
     ids = pairs.products["product_id"].combine_chunks()
     matrix = trained.matrices.get("chain_0", sp.csr_matrix((len(ids), len(ids)), dtype=np.float32))
     measured = measure_lists(split.orders, matrix, settings)
-    lists = lists_of(histories_of(history, ids), matrix, ids, settings, report.progress)
+    lists = lists_of(histories_of(known_lines(history), ids), matrix, ids, settings, report.progress)
     return report.output(
         lists,
         checks.check_customer_lists(measured),

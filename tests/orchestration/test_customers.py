@@ -70,8 +70,8 @@ def test_a_customer_deleted_from_the_source_is_in_no_artefact_after_the_next_reb
         assert sorted(set(lists["customer"].to_pylist())) == sorted(vectors.customers["customer"].to_pylist())
         assert sorted(set(lists["customer"].to_pylist())) == customers
         assert vectors.vectors.shape == (5, 4) and np.isfinite(vectors.vectors).all()
-        # The whole history of a customer is left out of the list, with the order that the model did not learn from.
-        assert not {"A", "B", "C"} & {r["product_id"] for r in lists.to_pylist() if r["customer"] == "c1"}
+        # What a customer bought is left out of the list, but for the order that is held out: the list may find it.
+        assert {r["product_id"] for r in lists.to_pylist() if r["customer"] == "c1"} == {"C", "D", "E"}
         metadata = {
             event.asset_key.to_user_string(): event.step_materialization_data.materialization.metadata
             for event in result.all_events if event.is_step_materialization
