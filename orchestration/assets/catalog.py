@@ -81,11 +81,23 @@ def raw_catalog(
         context.log.warning(f"{file} was left out: {sentence}")
     for sentence in _remarks(catalog):
         context.log.warning(sentence)
-    for file, columns in catalog.info.get("columns", {}).items():
-        if columns["unread"]:
-            context.log.info(f"{file}: these columns are not used: {', '.join(columns['unread'])}")
+    for sentence in _unread_columns(catalog):
+        context.log.info(sentence)
     yield from _outputs(catalog, report, state)
     yield from check_results(context, checks.check_files(catalog.info.get("refused_files", {})))
+
+
+def _unread_columns(catalog: Catalog) -> list[str]:
+    """Which columns are not used, in one sentence for all files of a folder that have the same ones."""
+    files: dict[tuple[str, ...], list[str]] = {}
+    for file, columns in catalog.info.get("columns", {}).items():
+        if columns["unread"]:
+            files.setdefault(tuple(columns["unread"]), []).append(file)
+    return [
+        f"{names[0]}{f' and {len(names) - 1:,} more files' if len(names) > 1 else ''}: "
+        f"these columns are not used: {', '.join(unread)}"
+        for unread, names in files.items()
+    ]
 
 
 def _remarks(catalog: Catalog) -> list[str]:
