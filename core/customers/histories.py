@@ -6,8 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from core.orders.history import lines_of
-from core.orders.lines import NONE, PURCHASE
+from core.orders.history import lines_of, nodes_of
+from core.orders.lines import NONE
 from core.pairs.held_out_orders import ProductSets
 
 
@@ -52,14 +52,9 @@ def histories_of(history: pa.Table, product_ids: pa.Array) -> Histories:
         product_ids: the category's product ids in node order; lines of other products are left out.
     """
     lines = lines_of(history)
-    dictionary = history["product"].combine_chunks().dictionary
     names = history["customer"].combine_chunks().dictionary
-    node_of = np.asarray(pc.index_in(dictionary, value_set=product_ids.cast(dictionary.type)).fill_null(NONE))
-    node = node_of[lines.product] if len(lines) else np.empty(0, np.int32)
-    counts = (node != NONE) & (lines.customer != NONE)
-    if (lines.event == PURCHASE).any():
-        counts &= lines.event == PURCHASE
-    rows = np.flatnonzero(counts)
+    node = nodes_of(history, product_ids)
+    rows = np.flatnonzero((node != NONE) & (lines.customer != NONE) & lines.counts)
     alphabetical = np.argsort(np.argsort(np.array(names.to_pylist(), dtype=object), kind="stable"), kind="stable")
     place = alphabetical[lines.customer[rows]] if len(rows) else np.empty(0, np.int64)
     order = np.lexsort((rows, lines.time[rows], place))

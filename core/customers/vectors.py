@@ -67,8 +67,7 @@ def customer_vectors(
 
 def mean_vectors(sets: ProductSets, vectors: np.ndarray, recency: float) -> np.ndarray:
     """float32 ``[s, dim]``: the mean of the vectors of each set; the product at place p counts ``recency ** p``."""
-    place = np.arange(len(sets.nodes)) - np.repeat(sets.starts[:-1], sets.sizes)
-    weights = sp.csr_matrix((recency**place, sets.nodes, sets.starts), shape=(len(sets), len(vectors)))
+    weights = sets.matrix(len(vectors), recency)
     total = np.asarray(weights.sum(axis=1))
     return np.asarray(weights @ vectors / np.where(total > 0, total, 1), dtype=np.float32)
 

@@ -2,13 +2,11 @@
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from core.arrays import run_starts
-from core.orders.history import lines_of
-from core.orders.lines import NONE, PURCHASE, OrderLines
+from core.orders.history import lines_of, nodes_of
+from core.orders.lines import NONE, OrderLines
 from core.pairs.held_out_orders import HeldOutOrders, ProductSets
-from core.typing import Int64Array
 
 
 def held_out_orders(history: pa.Table, product_ids: pa.Array) -> HeldOutOrders | None:
@@ -25,27 +23,13 @@ def held_out_orders(history: pa.Table, product_ids: pa.Array) -> HeldOutOrders |
     if not later.any():
         return None
     lines = lines_of(history)
-    dictionary = history["product"].combine_chunks().dictionary
-    node = np.asarray(pc.index_in(dictionary, value_set=product_ids.cast(dictionary.type)).fill_null(NONE))
-    node = node[lines.product]
-    counts = node != NONE
-    if (lines.event == PURCHASE).any():
-        counts &= lines.event == PURCHASE
-    rows = np.flatnonzero(counts)
+    node = nodes_of(history, product_ids)
+    rows = np.flatnonzero((node != NONE) & lines.counts)
     lines, node, later = lines.take(rows), node[rows], later[rows]
-    order = _orders(lines)
+    order = lines.group
     orders = _sets(order[later], node[later])
     orders = orders.take(np.flatnonzero(orders.sizes >= 2))
     return HeldOutOrders(orders, *_by_customer(lines, node, order, later))
-
-
-def _orders(lines: OrderLines) -> Int64Array:
-    """int64 ``[m]``: the order of each line, or its session, or a number of its own."""
-    n_orders, n_sessions = (int(codes.max(initial=NONE)) + 1 for codes in (lines.order, lines.session))
-    alone = n_orders + n_sessions + np.arange(len(lines))
-    within = np.where(lines.session != NONE, n_orders + lines.session, alone)
-    orders: Int64Array = np.where(lines.order != NONE, lines.order, within)
-    return orders
 
 
 def _by_customer(

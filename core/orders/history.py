@@ -1,5 +1,6 @@
 """The history of orders: what was bought and viewed and not returned, and which of it comes after the test's cut."""
 
+import datetime
 from typing import Any
 
 import numpy as np
@@ -71,6 +72,8 @@ def order_history(orders: pa.Table, config: SplitConfig | None = None) -> tuple[
         facts["left_out_without_time"] = int(np.count_nonzero(~timed))
         rows = rows[timed]
     lines = lines.take(rows)
+    if not len(lines):
+        return HISTORY.empty_table(), facts | {"split": by, "later_lines": 0, "later_orders": 0}
     if by == RANDOM:
         later = np.zeros(len(rows), bool)
     elif by == TIME:
@@ -86,6 +89,14 @@ def order_history(orders: pa.Table, config: SplitConfig | None = None) -> tuple[
 def known_lines(history: pa.Table) -> pa.Table:
     """The lines of a history that are not held out."""
     return history.filter(pc.invert(history["later"]))
+
+
+def nodes_of(history: pa.Table, product_ids: pa.Array) -> Int64Array:
+    """int64 ``[m]``: the node of each line's product, -1 for a product that is not among ``product_ids``."""
+    encoded = history["product"].combine_chunks()
+    known = pc.index_in(encoded.dictionary, value_set=product_ids.cast(encoded.dictionary.type)).fill_null(NONE)
+    nodes: Int64Array = np.asarray(known, dtype=np.int64)[np.asarray(encoded.indices)]
+    return nodes
 
 
 def lines_of(history: pa.Table) -> OrderLines:
@@ -108,11 +119,12 @@ def _orders_of_one_customer(orders: pa.Table) -> tuple[pa.Table, int]:
         return orders, 0
     number = np.cumsum(again)
     # Counted from the order's first customer on: 0 stays with the order's own code.
-    moved = number - np.maximum.accumulate(np.where(new_order, number, 0)) > 0
-    ids, names = orders["order"].combine_chunks().dictionary, orders["customer"].combine_chunks().dictionary
+    since = number - np.maximum.accumulate(np.where(new_order, number, 0))
+    moved = since > 0
+    ids = orders["order"].combine_chunks().dictionary
     taken, added = set(ids.to_pylist()), []
-    for row in ranked[again]:
-        name = f"{ids[order[row]].as_py()} ({names[customer[row]].as_py()})"
+    for row, which in zip(ranked[again], since[again] + 1, strict=True):
+        name = f"{ids[order[row]].as_py()} ({which})"
         while name in taken:
             name += "'"
         taken.add(name)
@@ -170,7 +182,7 @@ def _chosen(config: SplitConfig, facts: dict[str, Any]) -> str:
 def _after(lines: OrderLines, config: SplitConfig) -> tuple[BoolArray, str]:
     """Which lines are later than the date, or than the share of lines that training keeps; and that moment."""
     if config.date:
-        cut = int(np.datetime64(config.date, "ms").astype(np.int64))
+        cut = int(np.datetime64(datetime.datetime.fromisoformat(config.date), "ms").astype(np.int64))
     else:
         cut = int(np.sort(lines.time)[min(int(len(lines) * (1 - config.last)), len(lines) - 1)])
     later = lines.time >= cut
@@ -187,9 +199,9 @@ def _after(lines: OrderLines, config: SplitConfig) -> tuple[BoolArray, str]:
 
 
 def _last_orders(lines: OrderLines) -> BoolArray:
-    """The lines of the last order of every customer who has several; a line without an order is one of its own."""
-    order = np.where(lines.order != NONE, lines.order, lines.order.max() + 1 + np.arange(len(lines)))
-    ended = np.zeros(int(order.max()) + 1, np.int64)
+    """The lines of the last order of every customer who has several, as :attr:`OrderLines.group` tells orders apart."""
+    order = lines.group
+    ended = np.full(int(order.max(initial=NONE)) + 1, np.iinfo(np.int64).min)
     np.maximum.at(ended, order, lines.time)
     rows = np.flatnonzero(lines.customer != NONE)
     # Orders that end at the same moment follow each other as the source has them.

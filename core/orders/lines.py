@@ -34,6 +34,21 @@ class OrderLines:
     def __len__(self) -> int:
         return len(self.product)
 
+    @property
+    def group(self) -> np.ndarray:
+        """int64 ``[m]``: the order of each line, or else its session, or a number of its own if it has neither."""
+        n_orders, n_sessions = (int(codes.max(initial=NONE)) + 1 for codes in (self.order, self.session))
+        alone = n_orders + n_sessions + np.arange(len(self))
+        within = np.where(self.session != NONE, n_orders + self.session, alone)
+        groups: np.ndarray = np.where(self.order != NONE, self.order, within)
+        return groups
+
+    @property
+    def counts(self) -> np.ndarray:
+        """bool ``[m]``: the purchases, or all lines where there are no purchases."""
+        purchases: np.ndarray = self.event == PURCHASE
+        return purchases if purchases.any() else np.ones(len(self), bool)
+
     def take(self, rows: np.ndarray) -> "OrderLines":
         """The lines at these places, in this order."""
         return OrderLines(

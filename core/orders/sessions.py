@@ -5,11 +5,10 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from core.arrays import run_starts
 from core.orders.config import ALL_EVENTS, AUTO, CUSTOMER, ORDER, SESSION, VIEWS, SessionsConfig
-from core.orders.history import lines_of
+from core.orders.history import lines_of, nodes_of
 from core.orders.lines import MS_PER_DAY, NONE, PURCHASE, VIEW, OrderLines
 from core.orders.rows import padded, row_lengths
 from core.pairs.split import PairSplit
@@ -58,7 +57,7 @@ def sessions(
     if not history.num_rows:
         return Sessions(np.empty((0, 2), np.int32))
     later = np.asarray(history["later"].combine_chunks())
-    lines, node = lines_of(history), _nodes(history, product_ids)
+    lines, node = lines_of(history), nodes_of(history, product_ids)
     left_out: dict[str, int] = {}
 
     def leave_out(rows: Int64Array, kept: BoolArray, reason: str) -> Int64Array:
@@ -66,7 +65,7 @@ def sessions(
         return rows[kept]
 
     rows = leave_out(np.arange(len(lines)), ~later, "later")
-    rows = leave_out(rows, _wanted_events(lines.event[rows], config.events), "other_events")
+    rows = leave_out(rows, _wanted_events(lines.take(rows), config.events), "other_events")
     rows = leave_out(rows, node[rows] != NONE, "unknown_products")
     if not later.any():
         rows = leave_out(rows, ~np.isin(node[rows], split.cold), "cold_products")
@@ -109,19 +108,13 @@ def sessions(
     return Sessions(padded(nodes, starts, chosen), info)
 
 
-def _nodes(history: pa.Table, product_ids: pa.Array) -> np.ndarray:
-    """int32 ``[m]``: the node of each line, :data:`NONE` for a product that the category does not have."""
-    encoded = history["product"].combine_chunks()
-    known = pc.index_in(encoded.dictionary, value_set=product_ids.cast(encoded.dictionary.type)).fill_null(NONE)
-    nodes: np.ndarray = np.asarray(known)[np.asarray(encoded.indices)]
-    return nodes
-
-
-def _wanted_events(event: np.ndarray, events: str) -> BoolArray:
-    purchases: BoolArray = event == PURCHASE
-    if events == ALL_EVENTS or (events == AUTO and not purchases.any()):
-        return np.ones(len(event), bool)
-    return event == VIEW if events == VIEWS else purchases
+def _wanted_events(lines: OrderLines, events: str) -> BoolArray:
+    if events == ALL_EVENTS:
+        return np.ones(len(lines), bool)
+    if events == AUTO:
+        return lines.counts
+    wanted: BoolArray = lines.event == (VIEW if events == VIEWS else PURCHASE)
+    return wanted
 
 
 @dataclass(frozen=True)

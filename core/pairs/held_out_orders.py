@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.sparse as sp
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,16 @@ class ProductSets:
         """int64: the number of the set that each entry of :attr:`nodes` belongs to."""
         return np.repeat(np.arange(len(self)), self.sizes)
 
+    @property
+    def places(self) -> np.ndarray:
+        """int64: the place of each entry of :attr:`nodes` within its set, from 0."""
+        places: np.ndarray = np.arange(len(self.nodes)) - np.repeat(self.starts[:-1], self.sizes)
+        return places
+
+    def matrix(self, n_nodes: int, recency: float = 1.0) -> sp.csr_matrix:
+        """float64 CSR ``[s, n_nodes]``: ``recency ** p`` for the product at place p of a set."""
+        return sp.csr_matrix((recency**self.places, self.nodes, self.starts), shape=(len(self), n_nodes))
+
     def take(self, chosen: np.ndarray) -> "ProductSets":
         """The sets of these numbers, in this order."""
         sizes = self.sizes[chosen]
@@ -40,9 +51,8 @@ class ProductSets:
 
     def first(self, n: int) -> "ProductSets":
         """The sets of at most the first n products of each."""
-        place = np.arange(len(self.nodes)) - np.repeat(self.starts[:-1], self.sizes)
         starts = np.concatenate([[0], np.cumsum(np.minimum(self.sizes, n))])
-        return ProductSets(starts, self.nodes[place < n])
+        return ProductSets(starts, self.nodes[self.places < n])
 
 
 @dataclass(frozen=True)

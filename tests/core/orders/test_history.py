@@ -65,6 +65,26 @@ def test_lines_without_orders_are_orders_of_their_own_and_ties_follow_the_source
     assert lines == {("B", None)}
 
 
+@pytest.mark.parametrize("date", ["1970-01-04", "19700104", "1970-01-04T00:00"])
+def test_a_date_may_be_written_in_every_form_that_is_accepted(date):
+    assert later(ROWS, by="time", date=date)[1]["cut"] == "1970-01-04T00:00:00.000"
+
+
+def test_a_session_is_held_out_as_a_whole():
+    lines = order_lines([("A", None, "u", 1), ("B", None, "u", 1), ("C", None, "u", 1)])
+    session = pa.array(["s", "t", "t"]).dictionary_encode().cast(ORDERS.field("session").type)
+    lines = lines.set_column(ORDERS.get_field_index("session"), "session", session)
+    assert order_history(lines, SplitConfig(by="last_order"))[0]["later"].to_pylist() == [False, True, True]
+
+
+@pytest.mark.parametrize("by", ["auto", "time", "last_order"])
+def test_a_source_in_which_everything_was_returned_has_an_empty_history(by):
+    lines = order_lines([("A", "1", "u", 1), ("A", "2", "u", 2)])
+    returned = lines.set_column(ORDERS.get_field_index("quantity"), "quantity", pa.array([1, -1], pa.float32()))
+    history, facts = order_history(returned, SplitConfig(by=by))
+    assert history.num_rows == 0 and facts["later_lines"] == 0 and facts["cancelled_lines"] == 1
+
+
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
@@ -91,9 +111,9 @@ def test_small_sources_are_split_at_random_unless_asked_for():
 
 
 def test_an_order_id_of_two_customers_gets_a_name_that_is_not_taken():
-    rows = [("A", "1", "u", 1), ("B", "1", "v", 1), ("C", "1 (v)", "w", 1), ("D", "1", "v", 2)]
+    rows = [("A", "1", "u", 1), ("B", "1", "v", 1), ("C", "1 (2)", "w", 1), ("D", "1", "v", 2)]
     history, facts = order_history(order_lines(rows))
-    assert history["order"].to_pylist() == ["1", "1 (v)'", "1 (v)", "1 (v)'"]
+    assert history["order"].to_pylist() == ["1", "1 (2)'", "1 (2)", "1 (2)'"]
     assert facts["orders_of_several_customers"] == 1
 
 
