@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import scipy.sparse as sp
 
+from core.arrays import largest_by_row
 from core.customers.config import CustomersConfig
 from core.customers.histories import Histories
 from core.evaluation.metrics import hit_rate, ndcg
@@ -74,29 +75,26 @@ def lists_of_histories(
     for first in range(0, len(histories), _BLOCK):
         numbers = np.arange(first, min(first + _BLOCK, len(histories)))
         own, scored = histories.take(numbers), used.take(numbers)
-        place = np.arange(len(scored.nodes)) - np.repeat(scored.starts[:-1], scored.sizes)
-        weights = sp.csr_matrix((recency**place, scored.nodes, scored.starts), shape=(len(numbers), n_nodes))
-        scores = (weights @ matrix).toarray()
-        scores[own.rows, own.nodes] = 0
-        _fill(lists, numbers, scores, own, popular)
+        scores = (scored.matrix(n_nodes, recency) @ matrix).tocsr()
+        _fill(lists, first, scores - scores.multiply(own.matrix(n_nodes)), own, popular)
         _explain(lists, numbers, scored, matrix, recency)
         progress("customers' lists", numbers[-1] + 1, len(histories), "customers")
     return lists
 
 
-def _fill(lists: NodeLists, numbers: np.ndarray, scores: np.ndarray, own: ProductSets, popular: np.ndarray) -> None:
-    k = min(lists.nodes.shape[1], scores.shape[1])
-    best = np.argsort(-scores, axis=1, kind="stable")[:, :k]
-    value = np.take_along_axis(scores, best, axis=1)
-    lists.nodes[numbers, :k] = np.where(value > 0, best, -1)
-    lists.scores[numbers, :k] = np.maximum(value, 0)
-    count = (value > 0).sum(axis=1)
-    for row in np.flatnonzero(count < lists.nodes.shape[1]):
-        taken = np.concatenate([best[row, : count[row]], own.nodes[own.starts[row] : own.starts[row + 1]]])
+def _fill(lists: NodeLists, first: int, scores: sp.csr_matrix, own: ProductSets, popular: np.ndarray) -> None:
+    """Enter the lists of the customers from number ``first`` on; where scores run out, popular products follow."""
+    k = lists.nodes.shape[1]
+    row, node, value, place = largest_by_row(scores.tocsr(), k)
+    lists.nodes[first + row, place], lists.scores[first + row, place] = node, value
+    count = np.bincount(row, minlength=len(own))
+    for short in np.flatnonzero(count < k):
+        listed = lists.nodes[first + short]
+        taken = np.concatenate([listed[: count[short]], own.nodes[own.starts[short] : own.starts[short + 1]]])
         # No more popular products than these can be taken already.
-        few = popular[: len(taken) + lists.nodes.shape[1]]
-        more = few[~np.isin(few, taken)][: lists.nodes.shape[1] - count[row]]
-        lists.nodes[numbers[row], count[row] : count[row] + len(more)] = more
+        few = popular[: len(taken) + k]
+        more = few[~np.isin(few, taken)][: k - count[short]]
+        listed[count[short] : count[short] + len(more)] = more
 
 
 def _explain(lists: NodeLists, numbers: np.ndarray, scored: ProductSets, matrix: sp.csr_matrix, recency: float) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sp
 
-from core.arrays import distinct
+from core.arrays import distinct, largest_by_row
 from core.interfaces import Scorer
 from core.pairs.held_out_orders import ProductSets
 from core.progress import Progress, silent
@@ -90,29 +90,16 @@ def lists_of_sets(
     """
     lists: np.ndarray = np.full((len(sets), k), -1, np.int32)
     left_out = sets if left_out is None else left_out
-    place = np.arange(len(sets.nodes)) - np.repeat(sets.starts[:-1], sets.sizes)
-    shape = (len(sets), ranks.shape[1])
-    weights = sp.csr_matrix((recency**place, sets.nodes, sets.starts), shape=shape)
-    own = sp.csr_matrix((np.ones(len(left_out.nodes)), left_out.nodes, left_out.starts), shape=shape)
+    n_nodes = ranks.shape[1]
+    weights, own = sets.matrix(n_nodes, recency), left_out.matrix(n_nodes)
     for first in range(0, len(sets), _BLOCK):
         block = slice(first, first + _BLOCK)
         scores = (weights[block] @ ranks).tocsr()
         scores = (scores - scores.multiply(own[block])).tocsr()
-        _best(scores, lists[block])
+        row, node, _, place = largest_by_row(scores, k)
+        lists[first + row, place] = node
     return lists
 
 
 _BLOCK = 1024
 """Number of sets whose scores are held at once."""
-
-
-def _best(scores: sp.csr_matrix, lists: np.ndarray) -> None:
-    """Fill each list with the columns of the largest entries above 0 of its row."""
-    row = np.repeat(np.arange(scores.shape[0]), np.diff(scores.indptr))
-    positive = scores.data > 0
-    row, node, value = row[positive], scores.indices[positive], scores.data[positive]
-    order = np.lexsort((node, -value, row))
-    row, node = row[order], node[order]
-    place = np.arange(len(row)) - np.searchsorted(row, np.arange(len(lists)))[row]
-    within = place < lists.shape[1]
-    lists[row[within], place[within]] = node[within]

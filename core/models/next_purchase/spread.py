@@ -3,6 +3,7 @@
 import numpy as np
 import scipy.sparse as sp
 
+from core.arrays import largest_by_row
 from core.models.sparse_rows import Rows, matrix_by_blocks
 from core.progress import Progress, silent
 
@@ -74,12 +75,5 @@ def without_diagonal(matrix: sp.csr_matrix) -> sp.csr_matrix:
 
 def largest(block: sp.csr_matrix, keep: int) -> Rows:
     """The largest positive entries of each row, at most ``keep``; among equals those of smaller columns."""
-    row = np.repeat(np.arange(block.shape[0]), np.diff(block.indptr))
-    positive = block.data > 0
-    row, column, value = row[positive], block.indices[positive], block.data[positive]
-    order = np.lexsort((column, -value, row))
-    row = row[order]
-    place = np.arange(len(row)) - np.searchsorted(row, np.arange(block.shape[0]))[row] if len(row) else row
-    order, row = order[place < keep], row[place < keep]
-    lengths = np.bincount(row, minlength=block.shape[0]).astype(np.int64)
-    return lengths, column[order].astype(np.int32), value[order].astype(np.float32)
+    row, column, value, _ = largest_by_row(block, keep)
+    return np.bincount(row, minlength=block.shape[0]).astype(np.int64), column, value.astype(np.float32)
