@@ -260,7 +260,7 @@ class Model:
         info: dict[str, Any] = {"config": dataclasses.asdict(config), "device": "cpu"}
         learns_from = getattr(config, "learns_from", None)
         if learns_from != WALKS and self.needs is not None and not _length(getattr(inputs, self.needs)):
-            info["untrained"] = f"{self.name} is trained only where there are {self.needs}, and this category has none"
+            info["untrained"] = f"it is trained only where there are {self.needs}, and this category has none"
         elif learns_from == SESSIONS and not _length(inputs.sessions):
             info["untrained"] = "there are no sessions to learn from; set learns_from to walks"
             info["found_pairs"] = False

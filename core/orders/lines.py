@@ -37,11 +37,7 @@ class OrderLines:
     @property
     def group(self) -> np.ndarray:
         """int64 ``[m]``: the order of each line, or else its session, or a number of its own if it has neither."""
-        n_orders, n_sessions = (int(codes.max(initial=NONE)) + 1 for codes in (self.order, self.session))
-        alone = n_orders + n_sessions + np.arange(len(self))
-        within = np.where(self.session != NONE, n_orders + self.session, alone)
-        groups: np.ndarray = np.where(self.order != NONE, self.order, within)
-        return groups
+        return groups_of(self.order, self.session)
 
     @property
     def counts(self) -> np.ndarray:
@@ -55,6 +51,15 @@ class OrderLines:
             self.product[rows], self.order[rows], self.session[rows], self.customer[rows],
             self.time[rows], self.event[rows],
         )  # fmt: skip
+
+
+def groups_of(order: np.ndarray, session: np.ndarray) -> np.ndarray:
+    """int64 ``[m]``: see :attr:`OrderLines.group`."""
+    n_orders, n_sessions = (int(codes.max(initial=NONE)) + 1 for codes in (order, session))
+    alone = n_orders + n_sessions + np.arange(len(order))
+    within = np.where(session != NONE, n_orders + session, alone)
+    groups: np.ndarray = np.where(order != NONE, order, within)
+    return groups
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,7 @@
 """The part that all scorers share which compute the matrix of scores S row by row."""
 
+import abc
+
 import numpy as np
 import scipy.sparse as sp
 
@@ -7,7 +9,7 @@ from core.progress import Progress, silent
 from core.scoring.topk import PAIR_BLOCK, SOURCE_BLOCK, blocks, empty_lists, in_threads, left_out
 
 
-class RowScorer:
+class RowScorer(abc.ABC):
     """Scores whose rows are too expensive to compute twice.
 
     A list for product i is row i of S. Pairs are grouped by source, so that each row is computed once per block. Blocks
@@ -24,10 +26,11 @@ class RowScorer:
         self.seen = np.array(seen, dtype=bool)
         self._threads = threads
 
+    @abc.abstractmethod
     def _fill_pairs(self, source: np.ndarray, target: np.ndarray, scores: np.ndarray) -> None:
         """Write S[source, target] into ``scores [m]``; equal sources stand next to each other."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def _fill_lists(
         self, sources: np.ndarray, starts: np.ndarray, left_out: np.ndarray, ids: np.ndarray, scores: np.ndarray
     ) -> None:
@@ -35,7 +38,6 @@ class RowScorer:
 
         The nodes ``left_out[starts[r]:starts[r + 1]]`` must not appear in list r.
         """
-        raise NotImplementedError
 
     def _scores_by_source(self, source: np.ndarray, target: np.ndarray) -> np.ndarray:
         """float32 ``[m]``: S[source, target] of pairs in any order."""

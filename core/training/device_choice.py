@@ -24,7 +24,7 @@ def choose_device(device: str, where: str) -> ChosenDevice:
         where: name of the setting for errors, e.g. "torch_device.device".
 
     Raises:
-        InputError: this machine does not have the requested device, or there is no device of that name.
+        InputError: the machine lacks the requested device, or no device has that name.
     """
     import torch
 

@@ -4,23 +4,14 @@ import streamlit as st
 
 from core.evaluation.metrics import NEXT_PRODUCT
 from explorer.baskets import standings, view
-from explorer.shared import components, known_pairs, order_history, store_reader
+from explorer.shared import components, known_pairs, store_reader
 from explorer.shared.leaderboard import read_leaderboard
 
 category = st.session_state["category"].name
 st.title("Baskets", anchor=False)
 
-index = store_reader.read_product_index(category)
-if index is None or not len(index):
-    components.show_missing("products", category)
-    st.stop()
-lines = order_history.count_lines(category)
-if lines is None:
-    components.show_missing("orders", category)
-    st.stop()
-if not lines:
-    st.info(order_history.NO_ORDERS, icon=":material/receipt_long:")
-    st.stop()
+index = components.require_products(category)
+components.require_orders(category)
 
 available = store_reader.models_with("neighbours", category)
 pairs = known_pairs.read_known_pairs(category)

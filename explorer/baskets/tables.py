@@ -8,18 +8,11 @@ import pandas as pd
 import streamlit as st
 
 from explorer.baskets.recommendations import SHOWN, Recommendation
-from explorer.shared import product_names
-from explorer.shared.formatting import for_grid, shorten
+from explorer.shared.formatting import for_grid
 from explorer.shared.product_index import ProductIndex
+from explorer.shared.product_names import name_in_table
 
 HIT = "★"
-_NAME = 200
-
-
-def name_of(index: ProductIndex, node: int, product_id: str) -> str:
-    """Name of a product for a table; the id of one that the category does not know."""
-    name = product_names.product_name(index.product(node)) if node >= 0 else product_id
-    return shorten(for_grid(name), _NAME)
 
 
 def list_rows(index: ProductIndex, model_list: Recommendation, asked: np.ndarray) -> pd.DataFrame:
@@ -29,7 +22,7 @@ def list_rows(index: ProductIndex, model_list: Recommendation, asked: np.ndarray
         {
             "rank": np.arange(1, len(shown) + 1),
             "hit": [HIT if hit else "" for hit in model_list.hits(asked).tolist()],
-            "product": [name_of(index, node, product_id) for node, product_id in shown],
+            "product": [name_in_table(index, node, product_id) for node, product_id in shown],
             "score": model_list.scores[:SHOWN],
             "id": [for_grid(product_id) for _, product_id in shown],
         }
@@ -54,7 +47,7 @@ def basket_rows(
     """The products that were asked for, the missed ones last: name, rank in each model's list, why missed, id."""
     ids = [str(index.product(node)["product_id"]) for node in asked.tolist()]
     columns: dict[str, Any] = {
-        "product": [name_of(index, node, i) for node, i in zip(asked.tolist(), ids, strict=True)]
+        "product": [name_in_table(index, node, i) for node, i in zip(asked.tolist(), ids, strict=True)]
     }
     for model_list in lists:
         columns[model_list.model] = pd.array(model_list.ranks(asked), dtype="Int64")

@@ -12,6 +12,7 @@ from explorer.baskets.standings import PROTOCOLS, Standing
 from explorer.shared import components, order_history, product_names, query_params
 from explorer.shared.basket import edit_basket
 from explorer.shared.formatting import counted, error_text, shorten
+from explorer.shared.id_search import search_ids
 from explorer.shared.known_pairs import KnownPairs
 from explorer.shared.product_index import ProductIndex
 from explorer.shared.product_search import search_products
@@ -19,7 +20,6 @@ from explorer.shared.product_search import search_products
 LATER, OWN = "a later order", "my own"
 """Where the basket comes from; also the values of ``from`` in the address."""
 _NEXT = next(iter(PROTOCOLS))
-_HITS = 50
 _LABEL = 80
 _MAX_MODELS = 4
 _MAX_PRODUCTS = 100
@@ -58,28 +58,14 @@ def choose_order(index: ProductIndex, category: str) -> list[str] | None:
             icon=":material/event_busy:",
         )
         return None
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        query = st.text_input("Search by order id", key="order search", type="search", live="300ms")
-        hits, total = order_history.matching(orders.ids, query, _HITS)
-        labels = {order_id: _order_label(orders, order_id) for order_id in hits}
-        st.selectbox(
-            f"{counted(total, 'order')} found" if query.strip() else f"The latest of {total:,} orders",
-            hits,
-            index=None,
-            key="order hit",
-            format_func=lambda order_id: labels.get(order_id, order_id),
-            on_change=actions.order_chosen,
-            args=("order hit",),
-            placeholder="Choose an order" if hits else "Nothing matches",
-            disabled=not hits,
-        )
-        st.button(
-            "Random order",
-            icon=":material/shuffle:",
-            key="random order",
-            on_click=actions.open_random_order,
-            args=(orders.ids,),
-        )
+    search_ids(
+        "order",
+        orders.ids,
+        f"The latest of {len(orders):,} orders",
+        actions.order_chosen,
+        actions.open_random_order,
+        lambda order_id: _order_label(orders, order_id),
+    )
     order_id = query_params.get_value("order")
     if order_id is None:
         order_id = str(orders.ids[0].as_py())

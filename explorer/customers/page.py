@@ -3,22 +3,13 @@
 import streamlit as st
 
 from explorer.customers import purchases, view
-from explorer.shared import components, order_history, store_reader
+from explorer.shared import components, order_history
 
 category = st.session_state["category"].name
 st.title("Customers", anchor=False)
 
-index = store_reader.read_product_index(category)
-if index is None or not len(index):
-    components.show_missing("products", category)
-    st.stop()
-lines = order_history.count_lines(category)
-if lines is None:
-    components.show_missing("orders", category)
-    st.stop()
-if not lines:
-    st.info(order_history.NO_ORDERS, icon=":material/receipt_long:")
-    st.stop()
+index = components.require_products(category)
+components.require_orders(category)
 customers = order_history.read_customers(category)
 if not len(customers):
     st.info(

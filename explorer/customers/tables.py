@@ -10,22 +10,19 @@ import streamlit as st
 from core.orders.form import EVENTS
 from core.orders.lines import PURCHASE
 from explorer.customers.purchases import Purchase
-from explorer.shared import product_names
-from explorer.shared.formatting import for_grid, shorten
+from explorer.shared.formatting import for_grid
 from explorer.shared.order_history import NO_TIME, day_and_time
 from explorer.shared.product_index import ProductIndex
+from explorer.shared.product_names import name_in_table
 
 HIT = "★"
 POPULAR = "popular with everybody"
-_NAME = 200
 
 
 def names_of(index: ProductIndex, product_ids: Sequence[str]) -> list[str]:
-    """Names of products for a table; the id of one that the category does not know."""
-    names = []
-    for product_id, node in zip(product_ids, index.nodes(list(product_ids)).tolist(), strict=True):
-        names.append(product_names.product_name(index.product(node)) if node >= 0 else product_id)
-    return [shorten(for_grid(name), _NAME) for name in names]
+    """Names of products for a table."""
+    nodes = index.nodes(list(product_ids)).tolist()
+    return [name_in_table(index, node, product_id) for node, product_id in zip(nodes, product_ids, strict=True)]
 
 
 def history_rows(index: ProductIndex, purchases: Sequence[Purchase]) -> pd.DataFrame:

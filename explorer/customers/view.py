@@ -15,10 +15,10 @@ from explorer.customers.purchases import Purchases
 from explorer.shared import order_history, query_params
 from explorer.shared.dagster_links import materialize_command
 from explorer.shared.formatting import counted, shorten
+from explorer.shared.id_search import search_ids
 from explorer.shared.order_history import NO_TIME, Customers, day_and_time
 from explorer.shared.product_index import ProductIndex
 
-_HITS = 50
 _MAX_HISTORY = 300
 _ROW_PIXELS = 35
 _MAX_ROWS = 12
@@ -28,26 +28,13 @@ _NOTHING = pa.table({"rank": pa.array([], pa.int32()), "product_id": pa.array([]
 
 def choose_customer(customers: Customers, category: str) -> str | None:
     """Widgets that choose a customer; None if the address names one who does not exist."""
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        query = st.text_input("Search by customer id", key="customer search", type="search", live="300ms")
-        hits, total = order_history.matching(customers.ids, query, _HITS)
-        st.selectbox(
-            f"{counted(total, 'customer')} found" if query.strip() else f"The most active of {total:,} customers",
-            hits,
-            index=None,
-            key="customer hit",
-            on_change=actions.customer_chosen,
-            args=("customer hit",),
-            placeholder="Choose a customer" if hits else "Nothing matches",
-            disabled=not hits,
-        )
-        st.button(
-            "Random customer",
-            icon=":material/shuffle:",
-            key="random customer",
-            on_click=actions.open_random_customer,
-            args=(customers.ids,),
-        )
+    search_ids(
+        "customer",
+        customers.ids,
+        f"The most active of {len(customers):,} customers",
+        actions.customer_chosen,
+        actions.open_random_customer,
+    )
     customer = query_params.get_value("customer")
     if customer is None:
         customer = str(customers.ids[0].as_py())

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from core.arrays import distinct
+from core.orders.lines import groups_of
 from explorer.shared.order_history import counted_lines
 
 _DAY = 86_400_000
@@ -58,12 +59,7 @@ def order_statistics(path: Path) -> OrderStatistics:
 def describe(lines: pa.Table) -> OrderStatistics:
     """Describe order lines that all count, with the columns product, order, session, time and later."""
     product, order, session = (_codes(lines[name]) for name in ("product", "order", "session"))
-    n_orders, n_sessions = (int(codes.max(initial=-1)) + 1 for codes in (order, session))
-    # As in the test in time: a line without an order belongs to its session, or is an order of its own.
-    key = np.where(order >= 0, order, np.where(session >= 0, n_orders + session, -1))
-    alone = np.flatnonzero(key < 0)
-    key[alone] = n_orders + n_sessions + np.arange(len(alone))
-    _, key = np.unique(key, return_inverse=True)
+    _, key = np.unique(groups_of(order, session), return_inverse=True)
     n = int(key.max(initial=-1)) + 1
     width = int(product.max(initial=-1)) + 1
     sizes = np.bincount(np.bincount(distinct(key * width + product) // max(width, 1), minlength=n))

@@ -12,10 +12,7 @@ from explorer.shared.product_search import search_products
 category = st.session_state["category"].name
 st.title("Neighbours", anchor=False)
 
-index = store_reader.read_product_index(category)
-if index is None or not len(index):
-    components.show_missing("products", category)
-    st.stop()
+index = components.require_products(category)
 
 search_products(index, "search", "hit", actions.product_chosen)
 product_id = query_params.get_value("product")

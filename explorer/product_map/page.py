@@ -8,10 +8,7 @@ from explorer.shared import components, store_reader
 category = st.session_state["category"].name
 st.title("Map", anchor=False)
 
-index = store_reader.read_product_index(category)
-if index is None or not len(index):
-    components.show_missing("products", category)
-    st.stop()
+index = components.require_products(category)
 available = [
     name for name in store_reader.models_with("projection", category) if readers.read_projection(name, category)
 ]

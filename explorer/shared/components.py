@@ -5,10 +5,11 @@ from collections.abc import Sequence
 import altair as alt
 import streamlit as st
 
-from explorer.shared import query_params, store_reader
+from explorer.shared import order_history, query_params, store_reader
 from explorer.shared.dagster_links import materialize_command
 from explorer.shared.figure import Figure
 from explorer.shared.formatting import error_text
+from explorer.shared.product_index import ProductIndex
 
 
 def pick_category() -> store_reader.CategoryEntry | None:
@@ -54,6 +55,26 @@ def show_missing(what: str, category: str) -> None:
         f"There are no {what} for this category yet. Materialize it, then come back:", icon=":material/inventory_2:"
     )
     st.code(materialize_command(category), language="bash")
+
+
+def require_products(category: str) -> ProductIndex:
+    """The products of a category; without any, the page says so and ends."""
+    index = store_reader.read_product_index(category)
+    if index is None or not len(index):
+        show_missing("products", category)
+        st.stop()
+    return index
+
+
+def require_orders(category: str) -> None:
+    """Without any orders in the category, the page says so and ends."""
+    lines = order_history.count_lines(category)
+    if lines is None:
+        show_missing("orders", category)
+        st.stop()
+    if not lines:
+        st.info(order_history.NO_ORDERS, icon=":material/receipt_long:")
+        st.stop()
 
 
 def show_figure(figure: Figure | None, missing: str = "Nothing was measured.") -> None:

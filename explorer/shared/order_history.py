@@ -80,14 +80,6 @@ class Customers:
         return bool(pc.index(self.ids, pa.scalar(customer, pa.string())).as_py() >= 0)
 
 
-def matching(ids: pa.Array, query: str, limit: int) -> tuple[list[str], int]:
-    """The first ``limit`` ids that contain the query, whatever its case, and the number of all such ids."""
-    if not query.strip():
-        return ids.slice(0, limit).to_pylist(), len(ids)
-    hits = pc.indices_nonzero(pc.match_substring(ids, query.strip(), ignore_case=True))
-    return ids.take(hits.slice(0, limit)).to_pylist(), len(hits)
-
-
 def count_lines(category: str) -> int | None:
     """Number of order lines of a category; None if ``order_history`` is not materialized."""
     current = current_manifest("order_history", category)

@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
-from explorer.shared.formatting import counted, shorten
+from explorer.shared.formatting import counted, for_grid, shorten
 from explorer.shared.product_index import ProductIndex
 
 PATH_SIGN = " › "
 _LABEL = 100
+_NAME = 200
 
 
 def product_name(product: Mapping[str, Any]) -> str:
@@ -17,6 +18,12 @@ def product_name(product: Mapping[str, Any]) -> str:
         return title
     distinguishing = [str(part) for part in (product["brand"], *reversed(product["categories"] or [])) if part]
     return " · ".join([*distinguishing[:1], str(product["product_id"])])
+
+
+def name_in_table(index: ProductIndex, node: int, product_id: str) -> str:
+    """Name of a product for a table; the id of one that the category does not know (node -1)."""
+    name = product_name(index.product(node)) if node >= 0 else product_id
+    return shorten(for_grid(name), _NAME)
 
 
 def category_path(product: Mapping[str, Any]) -> str:

@@ -110,10 +110,5 @@ def test_the_cut_is_the_first_moment_after_what_models_know(path):
     assert order_history.index_later_orders(path).cut is None
 
 
-def test_times_and_ids_for_people():
+def test_times_for_people():
     assert day_and_time(0) == "1970-01-01" and day_and_time(1_740_837_900_000) == "2025-03-01 14:05"
-    ids = pa.array(["A1", "b1", "c.2"])
-    assert order_history.matching(ids, " a ", 5) == (["A1"], 1)
-    assert order_history.matching(ids, "1", 1) == (["A1"], 2)
-    assert order_history.matching(ids, ".", 5) == (["c.2"], 1)  # not a pattern
-    assert order_history.matching(ids, "", 2) == (["A1", "b1"], 3)
