@@ -64,7 +64,7 @@ def show_lists(index: ProductIndex, question: Question, shown: list[ModelList], 
     for start in range(0, len(shown), 2):
         row = shown[start : start + 2]
         for column, model_list in zip(st.columns(len(row)), row, strict=True):
-            with column:
+            with column, st.container(gap="xsmall"):
                 st.markdown(f"##### {plain(model_list.model)}")
                 if model_list.rows.num_rows:
                     _list(index, question, model_list, known, len(with_rows))

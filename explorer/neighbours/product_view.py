@@ -57,14 +57,16 @@ def show_product(index: ProductIndex, product: dict[str, Any], known: Partners |
                 image, width=_IMAGE_PIXELS, alt=f"Picture of {shorten(product_names.product_name(product), _HEADING)}"
             )
         with st.container(width="stretch"):
-            st.subheader(plain(shorten(product_names.product_name(product), _HEADING)), anchor=False)
-            if path:
-                st.caption(plain(shorten(path, 200)))
+            # Badges and button stand beside the name, so that lists are in sight on a small screen too.
             with st.container(horizontal=True, vertical_alignment="center"):
+                name = plain(shorten(product_names.product_name(product), _HEADING))
+                st.subheader(name, anchor=False, width="content")
                 for text, icon, color, help_text in _badges(product, known):
                     st.badge(text, icon=icon, color=color, help=help_text)
                 st.space("stretch")
                 _basket_button(str(product["product_id"]))
+            if path:
+                st.caption(plain(shorten(path, 200)))
             facts = [
                 ("Id", str(product["product_id"])),
                 ("Brand", shorten(str(product["brand"] or "–"), 80)),
@@ -76,7 +78,7 @@ def show_product(index: ProductIndex, product: dict[str, Any], known: Partners |
             ]
             with st.container(horizontal=True, gap="medium"):
                 for fact, value in facts:
-                    with st.container(width="content", gap=None):
+                    with st.container(width="content", horizontal=True, vertical_alignment="center", gap="xxsmall"):
                         st.caption(fact)
                         st.text(value)
             if len(title) > _HEADING:
