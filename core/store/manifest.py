@@ -30,6 +30,8 @@ ARTEFACTS = {
     "Neighbours": "core.scoring.neighbours",
     "Projection": "core.projection",
     "CustomerVectors": "core.customers.vectors",
+    "FinalModels": "core.recommendations.form",
+    "Recommendations": "core.recommendations.form",
 }
 """Dataclasses that may be stored, with their modules."""
 ADDED_LATER = {"added_later": True}
