@@ -1,0 +1,147 @@
+"""Lists for what a request names: a product, several products, or a description of a product.
+
+Baskets and customers fuse the stored lists of their products by reciprocal rank, as :mod:`core.scoring.baskets` does:
+that is the list that the leaderboard judges (protocol "rest of the basket"), and it needs no model in memory. Entries
+that only fill a list (source ``popular``) have no vote, because the same few products would win in every basket of
+products without lists; they fill the fused list again.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from core.recommendations.form import SIMILAR, SOURCES, Recommendations
+from core.scoring.baskets import RANK_CONSTANT
+from core.serving import content
+from core.serving.prepared import Products
+from core.serving.rules import Rules
+
+RECENCY = 0.7
+"""How much less an event of a customer counts than the next one; ``core.customers.config`` says how it was chosen."""
+SIMILAR_PRODUCTS = 50
+"""Number of similar products whose lists are fused for a new product."""
+POWER = 3.0
+"""Power of the cosine that a similar product's list counts by, as in ``content_knn``."""
+
+_CONTENT, _POPULAR = SOURCES.index("content"), SOURCES.index("popular")
+
+
+@dataclass(frozen=True)
+class Shop:
+    """One version of a category's lists, ready for answers. It never changes, so a request keeps the one it began with.
+
+    Attributes:
+        category: its name.
+        version: name of the version.
+        created: seconds since the epoch at which the version was stored.
+        lists: arrays by slot, memory-mapped; its table of products is empty.
+        products: the products.
+    """
+
+    category: str
+    version: str
+    created: float
+    lists: Recommendations
+    products: Products
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """A list, best first.
+
+    Attributes:
+        nodes: products.
+        scores: comparable within the list; NaN for entries that no model scored.
+        sources: places in ``SOURCES``.
+        because: for each entry the product that contributed most to its score, or -1; None where there is only one.
+    """
+
+    nodes: list[int]
+    scores: list[float]
+    sources: list[int]
+    because: list[int] | None = None
+
+    def take(self, places: Sequence[int]) -> "Ranked":
+        """The entries at some places."""
+        return Ranked(
+            [self.nodes[place] for place in places],
+            [self.scores[place] for place in places],
+            [self.sources[place] for place in places],
+            None if self.because is None else [self.because[place] for place in places],
+        )
+
+
+def of_product(shop: Shop, slot: str, node: int) -> Ranked:
+    """The stored list of a product."""
+    nodes = shop.lists.neighbours[slot][node].tolist()
+    size = nodes.index(-1) if -1 in nodes else len(nodes)
+    scores, sources = shop.lists.scores[slot][node], shop.lists.sources[slot][node]
+    return Ranked(nodes[:size], scores[:size].tolist(), sources[:size].tolist())
+
+
+def of_products(shop: Shop, slot: str, nodes: Sequence[int], recency: float = 1.0) -> Ranked:
+    """What goes with several products: score = sum of recency ** p / (60 + rank) over the lists of the products.
+
+    Args:
+        shop: the lists.
+        slot: which lists are fused.
+        nodes: distinct products; where ``recency`` is below 1, the latest first. They are not recommended themselves.
+        recency: how much less the list of the product at place p counts than that at p - 1.
+    """
+    return _fused(shop, slot, np.array(nodes, np.int64), recency ** np.arange(len(nodes)), own=True)
+
+
+def of_description(shop: Shop, slot: str, brand: str | None, categories: Sequence[str], title: str | None) -> Ranked:
+    """A list for a product that is not among the products, by those that are similar in brand and categories.
+
+    Where no product shares the brand or a category, the words of titles count instead. The similar products themselves
+    are the list of the slot ``similar``; for the others their lists are fused, each with the weight cosine ** 3.
+    """
+    products = shop.products
+    nodes, cosines = np.empty(0, np.int64), np.empty(0)
+    for index, terms in (
+        (products.fields, content.terms_of_fields(brand, categories)),
+        (products.words, content.terms_of_title(title)),
+    ):
+        if not len(nodes):
+            nodes, cosines = index.similar(terms, products.popularity, SIMILAR_PRODUCTS)
+    if slot != SIMILAR:
+        return _fused(shop, slot, nodes, cosines**POWER, own=False, least=_CONTENT)
+    found = Ranked(nodes.tolist(), cosines.tolist(), [_CONTENT] * len(nodes))
+    return _filled(shop, found, ())
+
+
+def _fused(shop: Shop, slot: str, nodes: np.ndarray, weights: np.ndarray, own: bool, least: int = 0) -> Ranked:
+    """Fuse the lists of products; ``own`` leaves the products themselves out."""
+    lists, sources = shop.lists.neighbours[slot][nodes], shop.lists.sources[slot][nodes]
+    row, place = np.nonzero((lists >= 0) & (sources != _POPULAR))
+    listed, source = lists[row, place].astype(np.int64), np.maximum(sources[row, place], least)
+    if own:
+        keep = ~np.isin(listed, nodes)
+        row, place, listed, source = row[keep], place[keep], listed[keep], source[keep]
+    votes = weights[row] / (RANK_CONSTANT + 1.0 + place)
+    found, position = np.unique(listed, return_inverse=True)
+    scores = np.bincount(position, votes, minlength=len(found))
+    order = np.argsort(-scores, kind="stable")
+    # The largest vote of each product, among equals the earliest: the last one that is assigned stays.
+    strongest = np.lexsort((-row, votes))
+    because, origin = np.full(len(found), -1, np.int64), np.full(len(found), _POPULAR, np.int64)
+    because[position[strongest]] = nodes[row[strongest]]
+    np.minimum.at(origin, position, source)
+    ranked = Ranked(found[order].tolist(), scores[order].tolist(), origin[order].tolist(), because[order].tolist())
+    return _filled(shop, ranked, nodes.tolist() if own else ())
+
+
+def _filled(shop: Shop, ranked: Ranked, own: Sequence[int]) -> Ranked:
+    """The list, followed by the popular products that are not in it."""
+    left_out = {*ranked.nodes, *own}
+    more = [node for node in shop.products.popular.tolist() if node not in left_out]
+    empty: list[float] = [float("nan")] * len(more)
+    because = None if ranked.because is None else ranked.because + [-1] * len(more)
+    return Ranked(ranked.nodes + more, ranked.scores + empty, ranked.sources + [_POPULAR] * len(more), because)
+
+
+def chosen(shop: Shop, ranked: Ranked, rules: Rules, price: float, k: int) -> Ranked:
+    """The first ``k`` entries that fulfil the rules; see :meth:`Rules.kept`."""
+    return ranked.take(list(rules.kept(ranked.nodes, shop.products, price, k)))

@@ -1,0 +1,102 @@
+"""Columns in plain files that are memory-mapped: numbers, and texts as bytes with offsets.
+
+A process that maps a column has only the pages in memory that it has looked at, and all processes of a machine share
+them.
+"""
+
+import mmap
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import pyarrow as pa
+
+_OFFSETS = ".offsets"
+_BYTES = ".bytes"
+
+
+class Texts:
+    """A column of texts.
+
+    Args:
+        folder: where its files are.
+        name: name of the column.
+
+    Raises:
+        OSError, ValueError: the files are missing or do not belong together.
+    """
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self._offsets = memoryview(_mapped(folder / f"{name}{_OFFSETS}")).cast("q")
+        self._bytes = memoryview(_mapped(folder / f"{name}{_BYTES}"))
+        if not len(self._offsets) or self._offsets[-1] != len(self._bytes):
+            raise ValueError(f"{folder / name} is damaged: its offsets do not fit its bytes")
+
+    def __len__(self) -> int:
+        return len(self._offsets) - 1
+
+    def __getitem__(self, row: int) -> str:
+        return str(self._bytes[self._offsets[row] : self._offsets[row + 1]], "utf-8")
+
+    def find(self, text: str) -> int:
+        """The row of a text in a column that ascends by UTF-8 bytes; -1 if it is not there."""
+        try:
+            wanted = text.encode()
+        except UnicodeEncodeError:  # half of a surrogate pair, which JSON can spell
+            return -1
+        offsets, data = self._offsets, self._bytes
+        low, high = 0, len(offsets) - 1
+        while low < high:
+            middle = (low + high) // 2
+            if bytes(data[offsets[middle] : offsets[middle + 1]]) < wanted:
+                low = middle + 1
+            else:
+                high = middle
+        is_there = low < len(offsets) - 1 and bytes(data[offsets[low] : offsets[low + 1]]) == wanted
+        return low if is_there else -1
+
+
+class TextsWriter:
+    """Writes a column of texts part by part; nulls become empty."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self._folder, self._name = folder, name
+        self._out: BinaryIO = (folder / f"{name}{_BYTES}").open("wb")
+        self._lengths: list[np.ndarray] = [np.zeros(1, np.int64)]
+
+    def add(self, values: pa.Array) -> None:
+        """Append string values."""
+        plain = values.cast(pa.large_string()).fill_null("")
+        plain = pa.concat_arrays([plain])  # without an offset into a larger array
+        offsets = np.frombuffer(plain.buffers()[1], np.int64)[plain.offset : plain.offset + len(plain) + 1]
+        if len(plain):
+            self._out.write(memoryview(plain.buffers()[2])[offsets[0] : offsets[-1]])
+            self._lengths.append(np.diff(offsets))
+
+    def add_all(self, values: Iterable[str]) -> None:
+        """Append Python strings."""
+        self.add(pa.array(values, pa.large_string()))
+
+    def close(self) -> None:
+        """Write the offsets."""
+        self._out.close()
+        offsets = np.cumsum(np.concatenate(self._lengths))
+        write_numbers(self._folder, f"{self._name}{_OFFSETS}", offsets.astype(np.int64))
+
+
+def write_numbers(folder: Path, name: str, values: np.ndarray) -> None:
+    """Write a column of numbers."""
+    np.ascontiguousarray(values).tofile(folder / name)
+
+
+def numbers(folder: Path, name: str, dtype: Any) -> np.ndarray:
+    """A memory-mapped column of numbers of a NumPy type."""
+    return np.frombuffer(_mapped(folder / name), dtype)
+
+
+def _mapped(path: Path) -> mmap.mmap | bytes:
+    with path.open("rb") as file:
+        if not path.stat().st_size:  # an empty file cannot be mapped
+            return b""
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
