@@ -6,10 +6,9 @@ that only fill a list (source ``popular``) have no vote, because the same few pr
 products without lists; they fill the fused list again.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-
-import numpy as np
 
 from core.recommendations.form import SIMILAR, SOURCES, Recommendations
 from core.scoring.baskets import RANK_CONSTANT
@@ -19,6 +18,10 @@ from core.serving.rules import Rules
 
 RECENCY = 0.7
 """How much less an event of a customer counts than the next one; ``core.customers.config`` says how it was chosen."""
+HISTORY = 50
+"""Maximum number of a customer's latest products that count, as in ``core.customers.config``."""
+DEPTH = 100
+"""Maximum number of entries of each list that are fused."""
 SIMILAR_PRODUCTS = 50
 """Number of similar products whose lists are fused for a new product."""
 POWER = 3.0
@@ -54,13 +57,16 @@ class Ranked:
         nodes: products.
         scores: comparable within the list; NaN for entries that no model scored.
         sources: places in ``SOURCES``.
-        because: for each entry the product that contributed most to its score, or -1; None where there is only one.
+        because: for each entry the product that contributed most to its score (the first of several), or -1; None
+            where there is only one.
+        left_out: if there is one, popular products other than these may fill the list.
     """
 
     nodes: list[int]
     scores: list[float]
     sources: list[int]
     because: list[int] | None = None
+    left_out: Collection[int] | None = None
 
     def take(self, places: Sequence[int]) -> "Ranked":
         """The entries at some places."""
@@ -89,7 +95,7 @@ def of_products(shop: Shop, slot: str, nodes: Sequence[int], recency: float = 1.
         nodes: distinct products; where ``recency`` is below 1, the latest first. They are not recommended themselves.
         recency: how much less the list of the product at place p counts than that at p - 1.
     """
-    return _fused(shop, slot, np.array(nodes, np.int64), recency ** np.arange(len(nodes)), own=True)
+    return _fused(shop, slot, nodes, [recency**place for place in range(len(nodes))], own=True)
 
 
 def of_description(shop: Shop, slot: str, brand: str | None, categories: Sequence[str], title: str | None) -> Ranked:
@@ -99,49 +105,55 @@ def of_description(shop: Shop, slot: str, brand: str | None, categories: Sequenc
     are the list of the slot ``similar``; for the others their lists are fused, each with the weight cosine ** 3.
     """
     products = shop.products
-    nodes, cosines = np.empty(0, np.int64), np.empty(0)
-    for index, terms in (
-        (products.fields, content.terms_of_fields(brand, categories)),
-        (products.words, content.terms_of_title(title)),
-    ):
-        if not len(nodes):
-            nodes, cosines = index.similar(terms, products.popularity, SIMILAR_PRODUCTS)
+    terms = content.terms_of_fields(brand, categories)
+    nodes, cosines = products.fields.similar(terms, products.popularity, SIMILAR_PRODUCTS)
+    if not len(nodes):
+        terms = content.terms_of_title(title)
+        nodes, cosines = products.words.similar(terms, products.popularity, SIMILAR_PRODUCTS)
     if slot != SIMILAR:
-        return _fused(shop, slot, nodes, cosines**POWER, own=False, least=_CONTENT)
-    found = Ranked(nodes.tolist(), cosines.tolist(), [_CONTENT] * len(nodes))
-    return _filled(shop, found, ())
+        return _fused(shop, slot, nodes.tolist(), (cosines**POWER).tolist(), own=False, least=_CONTENT)
+    return Ranked(nodes.tolist(), cosines.tolist(), [_CONTENT] * len(nodes), left_out=())
 
 
-def _fused(shop: Shop, slot: str, nodes: np.ndarray, weights: np.ndarray, own: bool, least: int = 0) -> Ranked:
-    """Fuse the lists of products; ``own`` leaves the products themselves out."""
-    lists, sources = shop.lists.neighbours[slot][nodes], shop.lists.sources[slot][nodes]
-    row, place = np.nonzero((lists >= 0) & (sources != _POPULAR))
-    listed, source = lists[row, place].astype(np.int64), np.maximum(sources[row, place], least)
-    if own:
-        keep = ~np.isin(listed, nodes)
-        row, place, listed, source = row[keep], place[keep], listed[keep], source[keep]
-    votes = weights[row] / (RANK_CONSTANT + 1.0 + place)
-    found, position = np.unique(listed, return_inverse=True)
-    scores = np.bincount(position, votes, minlength=len(found))
-    order = np.argsort(-scores, kind="stable")
-    # The largest vote of each product, among equals the earliest: the last one that is assigned stays.
-    strongest = np.lexsort((-row, votes))
-    because, origin = np.full(len(found), -1, np.int64), np.full(len(found), _POPULAR, np.int64)
-    because[position[strongest]] = nodes[row[strongest]]
-    np.minimum.at(origin, position, source)
-    ranked = Ranked(found[order].tolist(), scores[order].tolist(), origin[order].tolist(), because[order].tolist())
-    return _filled(shop, ranked, nodes.tolist() if own else ())
-
-
-def _filled(shop: Shop, ranked: Ranked, own: Sequence[int]) -> Ranked:
-    """The list, followed by the popular products that are not in it."""
-    left_out = {*ranked.nodes, *own}
-    more = [node for node in shop.products.popular.tolist() if node not in left_out]
-    empty: list[float] = [float("nan")] * len(more)
-    because = None if ranked.because is None else ranked.because + [-1] * len(more)
-    return Ranked(ranked.nodes + more, ranked.scores + empty, ranked.sources + [_POPULAR] * len(more), because)
+def _fused(shop: Shop, slot: str, nodes: Sequence[int], weights: Sequence[float], own: bool, least: int = 0) -> Ranked:
+    """Fuse the lists of products; ``own`` leaves the products themselves out. Loops in Python take half the time of
+    NumPy's calls for the hundred entries of a usual basket."""
+    lists, sources = shop.lists.neighbours[slot], shop.lists.sources[slot]
+    left_out = frozenset(nodes if own else ())
+    scores: dict[int, float] = {}
+    largest: dict[int, float] = {}
+    because: dict[int, int] = {}
+    origin: dict[int, int] = {}
+    for node, weight in zip(nodes, weights, strict=True):
+        origins = sources[node, :DEPTH].tolist()
+        for place, listed in enumerate(lists[node, :DEPTH].tolist()):
+            if listed < 0:
+                break
+            if origins[place] == _POPULAR or listed in left_out:
+                continue
+            vote = weight / (RANK_CONSTANT + 1.0 + place)
+            scores[listed] = scores.get(listed, 0.0) + vote
+            origin[listed] = min(origin.get(listed, _POPULAR), max(origins[place], least))
+            if vote > largest.get(listed, 0.0):
+                largest[listed], because[listed] = vote, node
+    order = sorted(scores, key=lambda listed: (-scores[listed], listed))
+    votes, origins = [scores[listed] for listed in order], [origin[listed] for listed in order]
+    return Ranked(order, votes, origins, [because[listed] for listed in order], left_out)
 
 
 def chosen(shop: Shop, ranked: Ranked, rules: Rules, price: float, k: int) -> Ranked:
     """The first ``k`` entries that fulfil the rules; see :meth:`Rules.kept`."""
-    return ranked.take(list(rules.kept(ranked.nodes, shop.products, price, k)))
+    kept = list(rules.kept(ranked.nodes, shop.products, price, k))
+    if len(kept) < k and ranked.left_out is not None:
+        ranked = _filled(shop, ranked, ranked.left_out)
+        kept = list(rules.kept(ranked.nodes, shop.products, price, k))
+    return ranked.take(kept)
+
+
+def _filled(shop: Shop, ranked: Ranked, own: Collection[int]) -> Ranked:
+    """The list, followed by the popular products that are not in it."""
+    left_out = {*ranked.nodes, *own}
+    more = [node for node in shop.products.popular.tolist() if node not in left_out]
+    empty: list[float] = [math.nan] * len(more)
+    because = None if ranked.because is None else ranked.because + [-1] * len(more)
+    return Ranked(ranked.nodes + more, ranked.scores + empty, ranked.sources + [_POPULAR] * len(more), because)

@@ -39,6 +39,10 @@ class Texts:
     def __getitem__(self, row: int) -> str:
         return str(self._bytes[self._offsets[row] : self._offsets[row + 1]], "utf-8")
 
+    def raw(self, row: int) -> bytes:
+        """The UTF-8 bytes of a text."""
+        return bytes(self._bytes[self._offsets[row] : self._offsets[row + 1]])
+
     def find(self, text: str) -> int:
         """The row of a text in a column that ascends by UTF-8 bytes; -1 if it is not there."""
         try:

@@ -3,6 +3,7 @@
 The cosine is that of :func:`core.models.content_knn.similarity.features`: values count by inverse document frequency.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from core.catalog.clean import PLACEHOLDER_BRANDS
 from core.models import product_fields
 from core.serving.columns import Texts, TextsWriter, numbers, write_numbers
 
@@ -36,25 +38,24 @@ def category_terms(products: pa.Table) -> tuple[np.ndarray, pa.Array]:
 
 def word_terms(products: pa.Table) -> tuple[np.ndarray, pa.Array]:
     """int64 owners and terms of the words of titles that have at least two characters."""
-    title = pc.utf8_lower(products["title"].combine_chunks().cast(pa.string()).fill_null(""))
-    words = pc.split_pattern_regex(title, r"[^\pL\pN]+")
-    owner, word = pc.list_parent_indices(words), pc.list_flatten(words)
-    long_enough = pc.greater(pc.utf8_length(word), 1)
-    word = pc.binary_join_element_wise(WORD, word.filter(long_enough), "")
-    return owner.filter(long_enough).to_numpy(), word
+    lists = [terms_of_title(title) for title in products["title"].to_pylist()]
+    owner = np.repeat(np.arange(len(lists)), [len(terms) for terms in lists])
+    return owner, pa.array([term for terms in lists for term in terms], pa.string())
 
 
 def terms_of_fields(brand: str | None, categories: Iterable[str]) -> list[str]:
     """The terms of a described product in the index of brands and categories."""
-    described = pa.table({"brand": pa.array([brand], pa.string())})
-    _, term = brand_terms(described)
-    return [*(text for text in term.to_pylist() if text is not None), *(CATEGORY + name for name in categories)]
+    name = (brand or "").strip().lower()
+    known = [] if not name or name in PLACEHOLDER_BRANDS else [BRAND + name]
+    return known + [CATEGORY + category for category in categories]
 
 
 def terms_of_title(title: str | None) -> list[str]:
     """The terms of a described product in the index of words."""
-    _, term = word_terms(pa.table({"title": pa.array([title], pa.string())}))
-    return [str(text) for text in term.to_pylist()]
+    return [WORD + word for word in _WORD.findall((title or "").lower())]
+
+
+_WORD = re.compile(r"[^\W_]{2,}")
 
 
 class IndexWriter:

@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -38,11 +39,20 @@ _BATCH = 50_000
 _DONE = "prepared.json"
 
 
+class Card(msgspec.Struct, omit_defaults=True):
+    """What an answer says of a product."""
+
+    product: str
+    title: str | None = None
+    brand: str | None = None
+
+
 class Products:
     """The products of one version, memory-mapped; a product's row is its node.
 
     Attributes:
-        ids, titles, brands: columns; an unknown title or brand is empty.
+        ids, brands: columns; an unknown brand is empty.
+        cards: each product's id, and its title and brand if known, as the members of a JSON object without braces.
         prices: float32 ``[n]``; NaN where unknown.
         popularity: int32 ``[n]``: in how many lists a product is.
         popular: int32: the most popular products, best first.
@@ -50,7 +60,7 @@ class Products:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.ids, self.titles, self.brands = (Texts(folder, name) for name in ("id", "title", "brand"))
+        self.ids, self.brands, self.cards = (Texts(folder, name) for name in ("id", "brand", "card"))
         self._categories = Texts(folder, "categories")
         self.prices = numbers(folder, "price", np.float32)
         self.popularity = numbers(folder, "popularity", np.int32)
@@ -129,7 +139,7 @@ def _write(folder: Path, lists: Recommendations, table: Path) -> None:
     with pq.ParquetFile(table) as file:
         n = file.metadata.num_rows
         popularity = _check(lists, n)
-        ids, titles, brands, categories = (TextsWriter(folder, name) for name in ("id", "title", "brand", "categories"))
+        ids, cards, brands, categories = (TextsWriter(folder, name) for name in ("id", "card", "brand", "categories"))
         fields = content.IndexWriter(folder, "fields", 2)
         words = content.IndexWriter(folder, "words", 1)
         prices, last, first = [np.empty(0, np.float32)], "", 0
@@ -138,7 +148,7 @@ def _write(folder: Path, lists: Recommendations, table: Path) -> None:
             names = products["product_id"].combine_chunks().cast(pa.large_string())
             last = _check_ascending(names, last, first)
             ids.add(names)
-            titles.add(products["title"].combine_chunks())
+            cards.add(_cards(products))
             brands.add(products["brand"].combine_chunks())
             categories.add(_joined(products["categories"].combine_chunks()))
             price = products["price"].combine_chunks().cast(pa.float32())
@@ -147,7 +157,7 @@ def _write(folder: Path, lists: Recommendations, table: Path) -> None:
             fields.add(1, first, *content.category_terms(products))
             words.add(0, first, *content.word_terms(products))
             first += len(names)
-    for column in (ids, titles, brands, categories):
+    for column in (ids, cards, brands, categories):
         column.close()
     write_numbers(folder, "price", np.concatenate(prices))
     write_numbers(folder, "popularity", popularity)
@@ -156,6 +166,12 @@ def _write(folder: Path, lists: Recommendations, table: Path) -> None:
     fields.close(popularity)
     words.close(popularity)
     (folder / _DONE).write_text(json.dumps({"format": FORMAT, "products": n}))
+
+
+def _cards(products: pa.Table) -> pa.Array:
+    encode = msgspec.json.Encoder().encode
+    rows = zip(*(products[name].to_pylist() for name in ("product_id", "title", "brand")), strict=True)
+    return pa.array([encode(Card(*row))[1:-1] for row in rows], pa.large_binary()).cast(pa.large_string())
 
 
 def _joined(lists: pa.Array) -> pa.Array:

@@ -1,9 +1,12 @@
 """The versions that a server answers from: a new one is taken up whole, a damaged one is refused."""
 
+import dataclasses
 import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
+
+import numpy as np
 
 from core.errors import InputError
 from core.recommendations.served import ASSET, served, served_version
@@ -65,7 +68,15 @@ class Versions:
                 if version and self._is_new(name, version):
                     self._take_up(name, version)
             except (InputError, OSError, ValueError) as error:
-                self._refuse(name, version, error)
+                if not self._was_replaced(name, version):
+                    self._refuse(name, version, error)
+
+    def _was_replaced(self, name: str, version: str) -> bool:
+        """Whether another version is current already, so that the next look takes that one."""
+        try:
+            return bool(version) and served_version(self._store, name) != version
+        except (InputError, OSError):
+            return False
 
     def _is_new(self, name: str, version: str) -> bool:
         current = self._shops.get(name)
@@ -81,7 +92,12 @@ class Versions:
         if found.version != version:  # replaced once more; the next look takes that one
             return
         products = Products(folder)
-        self._shops[name] = Shop(name, version, found.manifest.created, found.recommendations, products)
+        lists = found.recommendations
+        # Plain arrays over the same maps: NumPy's memmap takes several times as long to give one row.
+        plain = dataclasses.replace(
+            lists, **{part: _plain(getattr(lists, part)) for part in ("neighbours", "scores", "sources")}
+        )
+        self._shops[name] = Shop(name, version, found.manifest.created, plain, products)
         self._refused.pop(name, None)
         _LOG.info("%s: version %s is served, %s products", name, version, f"{len(products):,}")
 
@@ -94,3 +110,7 @@ class Versions:
         stays = f"version {current.version} stays" if current else "nothing of it is served"
         _LOG.warning("%s: version %s is refused (%s); %s", name or "all categories", version or "?", error, stays)
         self._on_refusal(name)
+
+
+def _plain(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {name: np.asarray(array) for name, array in arrays.items()}

@@ -19,6 +19,7 @@ from starlette.routing import Route
 from core.recommendations.form import SOURCES
 from core.serving import answers
 from core.serving.answers import Ranked, Shop
+from core.serving.prepared import Card
 from core.serving.versions import Versions
 from orchestration.web.api import errors, metrics, openapi, queries
 from orchestration.web.api.errors import ApiError
@@ -32,6 +33,7 @@ MAX_AGE = 60
 """Seconds for which a cache may keep an answer without asking again."""
 _POLL_SECONDS = 1.0
 _NAMES = {name: spelled for spelled, name in SLOTS.items()}
+_SOURCES = [name.encode() for name in SOURCES]
 _JSON = "application/json"
 
 
@@ -50,34 +52,23 @@ class _AnyId(Convertor[str]):
 CONVERTOR_TYPES["product"] = _AnyId()
 
 
-class About(msgspec.Struct, omit_defaults=True):
-    """A product that was asked about."""
-
-    product: str
-    title: str | None = None
-    brand: str | None = None
-
-
-class Entry(msgspec.Struct, omit_defaults=True):
+class Entry(Card, omit_defaults=True, kw_only=True):
     """An entry of a list."""
 
-    product: str
     rank: int
     score: float | None
     source: str
-    title: str | None = None
-    brand: str | None = None
     because: str | None = None
 
 
 class Answer(msgspec.Struct, omit_defaults=True):
-    """A list."""
+    """A list. This describes the answers; :func:`_answer` writes them from what is prepared of each product."""
 
     category: str
     version: str
     slot: str
     items: list[Entry]
-    asked: About | None = None
+    asked: Card | None = None
     unknown: list[str] = []
 
 
@@ -134,8 +125,7 @@ def create(
         if _is_current(request.headers.get("if-none-match"), headers["ETag"]):
             return Response(None, 304, headers)
         ranked = _chosen(shop, answers.of_product(shop, slot, node), asked, float(shop.products.prices[node]))
-        answer = Answer(shop.category, shop.version, _NAMES[slot], _entries(shop, ranked), _about(shop, node))
-        return Response(_encode(answer), 200, headers, _JSON)
+        return Response(_answer(shop, slot, ranked, node), 200, headers, _JSON)
 
     async def basket(request: Request) -> Response:
         shop, asked, content = await _posted(request, versions, queries.Basket)
@@ -154,7 +144,9 @@ def create(
                 raise ApiError(422, message, "invalid_body")
             events = sorted(events, key=lambda event: event.time or 0.0)
         nodes, unknown = _nodes(shop, [event.product for event in reversed(events)])
-        return _posted_answer(shop, asked, answers.of_products(shop, asked.slot, nodes, answers.RECENCY), unknown)
+        return _posted_answer(
+            shop, asked, answers.of_products(shop, asked.slot, nodes[: answers.HISTORY], answers.RECENCY), unknown
+        )
 
     async def new_product(request: Request) -> Response:
         shop, asked, content = await _posted(request, versions, queries.NewProduct)
@@ -267,28 +259,25 @@ def _chosen(shop: Shop, ranked: Ranked, asked: Query, price: float) -> Ranked:
 
 
 def _posted_answer(shop: Shop, asked: Query, ranked: Ranked, unknown: list[str], price: float = math.nan) -> Response:
-    entries = _entries(shop, _chosen(shop, ranked, asked, price))
-    answer = Answer(shop.category, shop.version, _NAMES[asked.slot], entries, unknown=unknown)
-    return Response(_encode(answer), 200, {"Cache-Control": "no-store"}, _JSON)
+    content = _answer(shop, asked.slot, _chosen(shop, ranked, asked, price), unknown=unknown)
+    return Response(content, 200, {"Cache-Control": "no-store"}, _JSON)
 
 
-def _about(shop: Shop, node: int) -> About:
+def _answer(shop: Shop, slot: str, ranked: Ranked, asked: int = -1, unknown: Sequence[str] = ()) -> bytes:
+    """The JSON of an :class:`Answer`, for the product ``asked`` if there is one."""
     products = shop.products
-    return About(products.ids[node], products.titles[node] or None, products.brands[node] or None)
-
-
-def _entries(shop: Shop, ranked: Ranked) -> list[Entry]:
-    ids, titles, brands = shop.products.ids, shop.products.titles, shop.products.brands
-    because = ranked.because or [-1] * len(ranked.nodes)
-    return [
-        Entry(
-            ids[node], rank, None if math.isnan(score) else float(f"{score:.6g}"), SOURCES[source],
-            titles[node] or None, brands[node] or None, ids[cause] if cause >= 0 else None,
-        )
-        for rank, (node, score, source, cause) in enumerate(
-            zip(ranked.nodes, ranked.scores, ranked.sources, because, strict=True), 1
-        )
-    ]  # fmt: skip
+    items = []
+    for place, node in enumerate(ranked.nodes):
+        score, cause = ranked.scores[place], -1 if ranked.because is None else ranked.because[place]
+        because = b"" if cause < 0 else b',"because":' + _encode(products.ids[cause])
+        text = "null" if math.isnan(score) else f"{score:.6g}"
+        items.append(b'{"rank":%d,%b,"score":%b,"source":"%b"%b}' % (
+            place + 1, products.cards.raw(node), text.encode(), _SOURCES[ranked.sources[place]], because,
+        ))  # fmt: skip
+    head = _encode({"category": shop.category, "version": shop.version, "slot": _NAMES[slot]})[:-1]
+    about = b"" if asked < 0 else b',"asked":{' + products.cards.raw(asked) + b"}"
+    missing = b',"unknown":' + _encode(unknown) if unknown else b""
+    return b'%b%b%b,"items":[%b]}' % (head, about, missing, b",".join(items))
 
 
 def _cache_headers(shop: Shop, protected: bool) -> dict[str, str]:

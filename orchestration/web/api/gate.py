@@ -5,6 +5,7 @@ import os
 import re
 import time
 from collections.abc import Iterable
+from functools import lru_cache
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -49,6 +50,12 @@ class Gate:
         self._bearer = None if secret is None else f"Bearer {secret}".encode()
         self._known = {name for text in (*LOCAL, *known) if (name := authority(text)) is not None}
 
+        self._is_own = lru_cache(100)(self._names_this_machine)
+
+    def _names_this_machine(self, host: bytes) -> bool:
+        own = authority(host.decode("latin-1"))
+        return own is not None and (own in self._known or Authority(own.name, None) in self._known)
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
@@ -81,8 +88,7 @@ class Gate:
             elif name == b"content-length" and (not value.isdigit() or len(value) > 9 or int(value) > MAX_BODY):
                 return too_large()
         if self._bearer is None:
-            own = authority(host.decode("latin-1"))
-            if own is None or (own not in self._known and Authority(own.name, None) not in self._known):
+            if not self._is_own(host):
                 message = f"This server does not have the name that the request uses; set {VARIABLE} to its names."
                 return ApiError(403, message)
         elif scope["path"] not in OPEN and not hmac.compare_digest(bearer, self._bearer):

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Annotated, Any, TypeVar
 from urllib.parse import parse_qsl
 
@@ -127,6 +128,14 @@ def query(raw: bytes, with_slot: bool) -> Query:
     """
     if not raw:
         return _BARE
+    return _usual(raw, with_slot) if len(raw) <= _USUAL else _parsed(raw, with_slot)
+
+
+_USUAL = 200
+"""Length up to which what a query string says is remembered: shops ask with the same few again and again."""
+
+
+def _parsed(raw: bytes, with_slot: bool) -> Query:
     if len(raw) > _MAX_QUERY:
         raise ApiError(422, f"The query string may have at most {_MAX_QUERY:,} bytes.", "invalid_query")
     try:
@@ -156,6 +165,9 @@ def query(raw: bytes, with_slot: bool) -> Query:
     excluded = tuple(lists.pop("exclude", ()))
     k, slot = values.pop("k", DEFAULT_K), values.pop("slot", GOES_WITH)
     return Query(k, slot, excluded, Rules(**{**values, **lists}))
+
+
+_usual = lru_cache(2_000)(_parsed)
 
 
 def body(raw: bytes, kind: type[_Body]) -> _Body:
