@@ -39,7 +39,6 @@ CATEGORY = "bench"
 K = 20
 TARGETS = {"lists": (2_000, 5.0), "baskets": (None, 20.0)}
 """Kind of request → requests per second, p99 in milliseconds."""
-SHUFFLED = 1_000_003
 
 
 def main() -> None:
@@ -95,14 +94,15 @@ def synthetic(n: int) -> Recommendations:
     return Recommendations(products, nodes, scores, {slot: np.ones((n, K), np.uint8) for slot in nodes})
 
 
-def rebuild(folder: str, stop) -> None:
-    """Store the lists again and again, as a rebuild does."""
+def rebuild(folder: str, port: int, stop) -> None:
+    """Store the lists again and again, as a rebuild does; the next time once the server has taken up the last ones."""
     os.sched_setaffinity(0, {1})
     store = Store(Path(folder) / "data" / "store")
     lists = served(store, CATEGORY).recommendations
     while not stop.is_set():
-        store.write(ASSET, CATEGORY, lists)
-        stop.wait(3)
+        written = store.write(ASSET, CATEGORY, lists).version
+        while version(port) != written and not stop.wait(1):
+            pass
 
 
 def measure(folder: Path, arguments: argparse.Namespace) -> list[dict]:
@@ -122,7 +122,7 @@ def measure(folder: Path, arguments: argparse.Namespace) -> list[dict]:
             wrk(port, scripts[kind], arguments.connections, 3)
         for busy in (False, True):
             stop = multiprocessing.get_context("spawn").Event()
-            writer = multiprocessing.get_context("spawn").Process(target=rebuild, args=(str(folder), stop))
+            writer = multiprocessing.get_context("spawn").Process(target=rebuild, args=(str(folder), port, stop))
             if busy:
                 writer.start()
                 time.sleep(5)
@@ -206,7 +206,7 @@ def memory(pid: int) -> dict:
 
 
 def cpu() -> str:
-    return next((line.partition(": ")[2] for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line), "")
+    return re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())[1]
 
 
 if __name__ == "__main__":

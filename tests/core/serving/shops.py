@@ -22,7 +22,7 @@ COLUMNS = pa.schema(
 
 def table(rows):
     """Products from dicts, sorted by id."""
-    blank = {name: None for name in COLUMNS.names}
+    blank = dict.fromkeys(COLUMNS.names)
     return pa.Table.from_pylist(sorted((blank | row for row in rows), key=lambda row: row["product_id"]), COLUMNS)
 
 
