@@ -76,17 +76,17 @@ def synthetic(n: int) -> Recommendations:
     """Products with titles of six words and lists that favour some products, as popular ones are."""
     rng = np.random.default_rng(7)
     words = np.array([f"word{i}" for i in range(20_000)])
-    named = np.array([f"Brand {i}" for i in range(5_000)])
-    shelves = np.array([f"Shelf {i}" for i in range(300)])
+    named = pa.array([f"Brand {i}" for i in range(5_000)])
+    shelves = pa.array([f"Shelf {i}" for i in range(300)])
     titles = [" ".join(row) for row in words[(20_000 * rng.random((n, 6)) ** 2).astype(int)]]
     starts = np.arange(0, 2 * n + 1, 2, dtype=np.int32)
     products = pa.table(
         {
             "product_id": pa.array([product_id(node) for node in range(n)]),
             "title": pa.array(titles),
-            "brand": pa.array(named[(5_000 * rng.random(n) ** 2).astype(int)]),
+            "brand": named.take(pa.array((5_000 * rng.random(n) ** 2).astype(int))),
             "price": pa.array(rng.random(n, dtype=np.float32) * 100),
-            "categories": pa.ListArray.from_arrays(starts, pa.array(shelves[rng.integers(0, 300, 2 * n)])),
+            "categories": pa.ListArray.from_arrays(starts, shelves.take(pa.array(rng.integers(0, 300, 2 * n)))),
         }
     )
     nodes = {slot: (n * rng.random((n, K), np.float32) ** 2).astype(np.int32) for slot in (GOES_WITH, SIMILAR)}
@@ -168,7 +168,8 @@ def lua(folder: Path, n: int) -> dict[str, Path]:
         "lists with rules": f'return wrk.format("GET", "/v1/{CATEGORY}/products/" .. {random_id} .. '
         '"/similar?k=10&price_to=50&max_per_brand=1&not_categories=Shelf%207")',
         "baskets": "local ids = {} for i = 1, 5 do ids[i] = '\"' .. " + random_id + " .. '\"' end "
-        f'return wrk.format("POST", "/v1/{CATEGORY}/basket", nil, \'{{"products":[\' .. table.concat(ids, ",") .. "]}}")',
+        f'return wrk.format("POST", "/v1/{CATEGORY}/basket", nil, '
+        "'{\"products\":[' .. table.concat(ids, ',') .. ']}')",
         "new products": f'return wrk.format("POST", "/v1/{CATEGORY}/new-product", nil, string.format('
         '\'{"brand":"Brand %d","categories":["Shelf %d"]}\', math.random(0, 4999), math.random(0, 299)))',
     }

@@ -35,6 +35,10 @@ def token() -> str | None:
     return value
 
 
+TRUSTED = "alsobought.trusted"
+"""Key of a request's scope: whether it bears the token, or needs none."""
+
+
 class Gate:
     """A layer around the application.
 
@@ -91,7 +95,10 @@ class Gate:
             if not self._is_own(host):
                 message = f"This server does not have the name that the request uses; set {VARIABLE} to its names."
                 return ApiError(403, message)
-        elif scope["path"] not in OPEN and not hmac.compare_digest(bearer, self._bearer):
+            scope[TRUSTED] = True
+            return None
+        scope[TRUSTED] = hmac.compare_digest(bearer, self._bearer)
+        if not scope[TRUSTED] and scope["path"] not in OPEN:
             message = "The request must have the header 'Authorization: Bearer' with the token of this server."
             return ApiError(401, message, headers={"WWW-Authenticate": "Bearer"})
         return None
