@@ -123,21 +123,24 @@ def measure(folder: Path, arguments: argparse.Namespace) -> list[dict]:
         for busy in (False, True):
             stop = multiprocessing.get_context("spawn").Event()
             writer = multiprocessing.get_context("spawn").Process(target=rebuild, args=(str(folder), port, stop))
+            before = version(port)
             if busy:
                 writer.start()
                 time.sleep(5)
             for kind, script in scripts.items():
-                before = version(port)
                 row = {"what": kind, "while_rebuilding": busy, "connections": arguments.connections}
+                used = processor_seconds(server.pid)
                 row |= wrk(port, script, arguments.connections, arguments.seconds)
-                row["versions_taken_up"] = int(version(port) != before)
+                used = processor_seconds(server.pid) - used
+                row["processor_us_per_request"] = round(used / row.pop("requests") * 1e6)
                 rate, limit = TARGETS.get(kind, (None, None))
                 row["targets"] = {"requests_per_second": rate, "p99_ms": limit}
                 rows.append(row)
+            rows.append({"what": "memory", "while_rebuilding": busy, **memory(server.pid)})
             if busy:
+                rows[-1]["taken_up_meanwhile"] = version(port) != before
                 stop.set()
                 writer.join()
-        rows.append({"what": "memory", **memory(server.pid)})
     finally:
         server.terminate()
         server.wait(60)
@@ -191,9 +194,16 @@ def wrk(port: int, script: Path, connections: int, seconds: int) -> dict:
         value, unit = re.search(rf"{share}%\s+([\d.]+)(us|ms|s|m)", text).groups()
         found[f"p{share}_ms"] = round(float(value) * _UNITS[unit], 2)
     found["requests_per_second"] = float(re.search(r"Requests/sec:\s+([\d.]+)", text)[1])
+    found["requests"] = int(re.search(r"(\d+) requests in", text)[1])
     failed = re.search(r"Non-2xx or 3xx responses: (\d+)", text)
     sockets = re.search(r"Socket errors: (.*)", text)
     return found | {"failed": int(failed[1]) if failed else 0, "socket_errors": sockets[1] if sockets else ""}
+
+
+def processor_seconds(pid: int) -> float:
+    """Of the server alone, which other programs on the machine do not change."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def memory(pid: int) -> dict:

@@ -5,6 +5,7 @@ them.
 """
 
 import mmap
+import weakref
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -103,4 +104,39 @@ def _mapped(path: Path) -> mmap.mmap | bytes:
     with path.open("rb") as file:
         if not path.stat().st_size:  # an empty file cannot be mapped
             return b""
-        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    register(mapped)
+    return mapped
+
+
+_maps: weakref.WeakSet[mmap.mmap] = weakref.WeakSet()
+
+
+def register(mapped: mmap.mmap) -> None:
+    """Count a map among those whose pages :func:`drop_pages` may drop, and expect random access to it.
+
+    Without this advice the kernel would map 16 pages for each one that is looked at.
+    """
+    mapped.madvise(mmap.MADV_RANDOM)
+    _maps.add(mapped)
+
+
+def drop_pages(above: int) -> bool:
+    """Give the pages of all registered maps back if this process has more than ``above`` bytes of mapped files.
+
+    They stay in the page cache, from which they are mapped again when they are looked at. Otherwise random access
+    would leave whole files in the process's resident memory, which every worker would be charged for.
+    """
+    if _mapped_bytes() <= above:
+        return False
+    for mapped in list(_maps):
+        mapped.madvise(mmap.MADV_DONTNEED)
+    return True
+
+
+def _mapped_bytes() -> int:
+    try:
+        fields = Path("/proc/self/statm").read_bytes().split()
+    except OSError:  # not Linux
+        return 0
+    return int(fields[2]) * mmap.PAGESIZE

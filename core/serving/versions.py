@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+import mmap
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 from core.errors import InputError
 from core.recommendations.served import ASSET, served, served_version
 from core.serving.answers import Shop
+from core.serving.columns import register
 from core.serving.prepared import Products, folder_of, is_prepared
 from core.store import Store
 
@@ -113,4 +115,7 @@ class Versions:
 
 
 def _plain(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    for array in arrays.values():
+        if isinstance(array.base, mmap.mmap):
+            register(array.base)
     return {name: np.asarray(array) for name, array in arrays.items()}

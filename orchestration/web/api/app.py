@@ -19,6 +19,7 @@ from starlette.routing import Route
 from core.recommendations.form import SOURCES
 from core.serving import answers
 from core.serving.answers import Ranked, Shop
+from core.serving.columns import drop_pages
 from core.serving.prepared import Card
 from core.serving.versions import Versions
 from orchestration.web.api import errors, metrics, openapi, queries
@@ -32,6 +33,9 @@ FORM = "1"
 MAX_AGE = 60
 """Seconds for which a cache may keep an answer without asking again."""
 _POLL_SECONDS = 1.0
+_PAGES_SECONDS = 0.1
+_PAGES_BYTES = 128 << 20
+"""Mapped files that may be in a worker's memory, most of them its libraries; looked at every 0.1 s."""
 _NAMES = {name: spelled for spelled, name in SLOTS.items()}
 _SOURCES = [name.encode() for name in SOURCES]
 _JSON = "application/json"
@@ -98,9 +102,14 @@ def create(
                 except Exception:  # the old version stays served whatever happens
                     _LOG.exception("looking for new versions failed")
 
+        def keep_small() -> None:
+            while not stopped.wait(_PAGES_SECONDS):
+                drop_pages(_PAGES_BYTES)
+
         refresh(versions)
         if refresh_again:
             threading.Thread(target=watch, daemon=True).start()
+            threading.Thread(target=keep_small, daemon=True).start()
         yield
         stopped.set()
 

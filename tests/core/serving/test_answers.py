@@ -7,8 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.pairs.held_out_orders import ProductSets
-from core.scoring import baskets
 from core.serving import answers
 from core.serving.rules import Rules
 from tests.core.serving.shops import lists_of, served_shop, table
@@ -29,38 +27,46 @@ def shop(tmp_path_factory):
     return served_shop(tmp_path_factory.mktemp("shop"), lists_of(products, LISTS, k=K))
 
 
+VOTES = np.zeros((N, N))
+for source, targets in enumerate(NODES):
+    for place, target in enumerate(targets):
+        VOTES[source, target] = 1 / (place + 1) / (11 + place)  # the scores that shops.lists_of gives are 1 / rank
+
+
 @given(basket=st.lists(st.integers(0, N - 1), min_size=1, max_size=6, unique=True))
-def test_a_basket_is_fused_as_the_leaderboard_judges_it(shop, basket):
+def test_a_basket_sums_the_votes_of_its_lists(shop, basket):
     found = answers.of_products(shop, "goes_with", basket)
-    expected = baskets.combine([np.array(NODES[node]) for node in basket], basket, N)
-    assert found.nodes == expected.nodes.tolist()
-    assert found.scores == pytest.approx(expected.scores.tolist())
+    expected = VOTES[basket].sum(axis=0)
+    expected[basket] = 0
+    assert set(found.nodes) == set(np.flatnonzero(expected).tolist())
+    assert found.scores == pytest.approx(expected[found.nodes].tolist())
+    assert np.all(np.diff(found.scores) <= 0)
     for node, cause in zip(found.nodes, found.because, strict=True):
-        places = {given_: NODES[given_].index(node) for given_ in basket if node in NODES[given_]}
-        assert places[cause] == min(places.values())
-
-
-class Lists:
-    """A scorer whose lists are those of the shop."""
-
-    seen = np.ones(N, bool)
-
-    def top_k(self, sources, k, progress):
-        nodes = np.full((len(sources), k), -1, np.int32)
-        for row, source in enumerate(sources):
-            nodes[row, : len(NODES[source])] = NODES[source]
-        return nodes, None
+        assert VOTES[cause, node] == max(VOTES[given_, node] for given_ in basket)
 
 
 @given(history=st.lists(st.integers(0, N - 1), min_size=1, max_size=8, unique=True))
 def test_a_customer_counts_later_products_more(shop, history):
     found = answers.of_products(shop, "goes_with", history, recency=0.5)
-    ranks = baskets.fused_ranks(Lists(), np.arange(N), depth=K)
-    sets = ProductSets(np.array([0, len(history)]), np.array(history))
-    [expected] = baskets.lists_of_sets(ranks, sets, N, recency=0.5)
-    scores = {node: sum(0.5**p * ranks[given_, node] for p, given_ in enumerate(history)) for node in range(N)}
-    assert found.scores == pytest.approx([scores[node] for node in found.nodes])
-    assert set(found.nodes) == set(expected[expected >= 0].tolist())
+    expected = 0.5 ** np.arange(len(history)) @ VOTES[history]
+    expected[history] = 0
+    assert set(found.nodes) == set(np.flatnonzero(expected).tolist())
+    assert found.scores == pytest.approx(expected[found.nodes].tolist())
+
+
+@pytest.mark.parametrize(
+    ("scores", "shares"),
+    [
+        ([4.0, 2.0, 1.0], [1, 0.5, 0.25]),
+        ([math.nan, 4.0, math.nan, 2.0], [1, 1, 1, 0.5]),  # a pinned entry first
+        ([-1.0, -2.0], [1, 1]),
+        ([0.5, -2.0], [1, 1e-6]),
+        ([math.nan], [1]),
+        ([], []),
+    ],
+)
+def test_shares_of_the_best_score(scores, shares):
+    assert answers._relative(scores) == pytest.approx(shares)
 
 
 def test_a_stored_list_is_given_as_it_is(tmp_path):
@@ -112,8 +118,8 @@ def test_a_new_product_gets_the_partners_of_similar_ones(shelved):
     x, y = math.log(4 / 2), math.log(4 / 2)  # four products have a category, two of them X
     cosine = {"a": 1.0, "b": x * x / (x * math.hypot(x, y))}
     expected = {
-        "d": cosine["a"] ** 3 / 61,
-        "e": cosine["a"] ** 3 / 62 + cosine["b"] ** 3 / 61,
+        "d": cosine["a"] ** 3 / 11,
+        "e": cosine["a"] ** 3 / 2 / 12 + cosine["b"] ** 3 / 11,
     }
     names = dict(zip(["abcde"[node] for node in found.nodes], found.scores, strict=True))
     assert names == pytest.approx(expected) and list(names) == sorted(expected, key=expected.get, reverse=True)
