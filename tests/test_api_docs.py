@@ -72,9 +72,7 @@ def test_nginx_answers_from_its_cache(port, tmp_path):
     block = block.replace("127.0.0.1:8000", f"127.0.0.1:{port}").replace("/var/cache/nginx", str(tmp_path))
     listening = tmp_path / "socket"
     block = block.replace("listen 8080", f"listen unix:{listening}").replace("allow 127.0.0.1", "allow unix:")
-    block = block.replace(
-        "proxy_cache lists;", "proxy_cache lists; add_header X-Cache $upstream_cache_status;"
-    )
+    block = block.replace("proxy_cache lists;", "proxy_cache lists; add_header X-Cache $upstream_cache_status;")
     temporary = "".join(
         f"{kind}_temp_path {tmp_path}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )

@@ -4,6 +4,8 @@ import math
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
+import numpy as np
+
 from core.serving.prepared import Products
 
 
@@ -75,7 +77,8 @@ class Rules:
             low, high = max(low, self.price_ratio_from * price), min(high, self.price_ratio_to * price)
             if math.isnan(price):
                 low = high = math.nan
-        return low, high
+        # Prices are stored as float32, where 17.99 is a little less than the number that a request spells so.
+        return float(np.float32(low)), float(np.float32(high))
 
 
 NO_RULES = Rules()

@@ -3,6 +3,7 @@
 import dataclasses
 import logging
 import mmap
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -93,7 +94,11 @@ class Versions:
         found = served(self._store, name, with_products=False)
         if found.version != version:  # replaced once more; the next look takes that one
             return
-        products = Products(folder)
+        try:
+            products = Products(folder)
+        except (OSError, ValueError):
+            shutil.rmtree(folder, ignore_errors=True)  # somebody damaged it; the next try prepares it anew
+            raise
         lists = found.recommendations
         # Plain arrays over the same maps: NumPy's memmap takes several times as long to give one row.
         plain = dataclasses.replace(

@@ -32,7 +32,6 @@ FORM = "1"
 """Raised whenever the same version gives other bytes, so that caches fetch them."""
 MAX_AGE = 60
 """Seconds for which a cache may keep an answer without asking again."""
-_POLL_SECONDS = 1.0
 _PAGES_SECONDS = 0.1
 _PAGES_BYTES = 128 << 20
 """Mapped files that may be in a worker's memory, most of them its libraries; looked at every 0.1 s."""
@@ -80,7 +79,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 def create(
-    versions: Versions, secret: str | None = None, known: Sequence[str] = (), refresh_again: bool = True
+    versions: Versions, secret: str | None = None, known: Sequence[str] = (), refresh_seconds: float | None = None
 ) -> Starlette:
     """The ASGI application.
 
@@ -88,7 +87,7 @@ def create(
         versions: what is served. Its first refresh is awaited before requests are.
         secret: the token that requests must bear; see :class:`Gate`.
         known: names of this machine besides those of localhost.
-        refresh_again: whether a thread looks for new versions every second.
+        refresh_seconds: a thread looks for new versions after this time, again and again; None starts no thread.
     """
 
     @contextlib.asynccontextmanager
@@ -96,7 +95,7 @@ def create(
         stopped = threading.Event()
 
         def watch() -> None:
-            while not stopped.wait(_POLL_SECONDS):
+            while not stopped.wait(refresh_seconds):
                 try:
                     refresh(versions)
                 except Exception:  # the old version stays served whatever happens
@@ -107,7 +106,7 @@ def create(
                 drop_pages(_PAGES_BYTES)
 
         refresh(versions)
-        if refresh_again:
+        if refresh_seconds is not None:
             threading.Thread(target=watch, daemon=True).start()
             threading.Thread(target=keep_small, daemon=True).start()
         yield
@@ -279,7 +278,7 @@ def _answer(shop: Shop, slot: str, ranked: Ranked, asked: int = -1, unknown: Seq
     for place, node in enumerate(ranked.nodes):
         score, cause = ranked.scores[place], -1 if ranked.because is None else ranked.because[place]
         because = b"" if cause < 0 else b',"because":' + _encode(products.ids[cause])
-        text = "null" if math.isnan(score) else f"{score:.6g}"
+        text = f"{score:.6g}" if math.isfinite(score) else "null"
         items.append(b'{"rank":%d,%b,"score":%b,"source":"%b"%b}' % (
             place + 1, products.cards.raw(node), text.encode(), _SOURCES[ranked.sources[place]], because,
         ))  # fmt: skip

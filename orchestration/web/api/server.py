@@ -22,6 +22,9 @@ CATEGORY = "ALSOBOUGHT_API_CATEGORY"
 _DRAIN_SECONDS = 30
 _BACKLOG = 2048
 MAX_WORKERS = 256
+_POLL_SECONDS = 1.0
+_BUCKET_POLL_SECONDS = 15.0
+"""A look at a bucket is a few requests that cost time and money."""
 
 
 def serve(host: str, port: int, workers: int, category: str | None) -> int:
@@ -110,10 +113,11 @@ def create_worker() -> "Starlette":
     from orchestration.web.api.gate import token
     from orchestration.web.api.preparing import in_child
 
-    versions = Versions(
-        Store(paths.store_root()), paths.serving_dir(), in_child, os.environ.get(CATEGORY) or None, metrics.refused
-    )
-    app = create(versions, token(), hosts(os.environ.get(VARIABLE, "")))
+    store = Store(paths.store_root())
+    is_bucket = getattr(store.root, "protocol", "") not in ("", "file", "local")
+    versions = Versions(store, paths.serving_dir(), in_child, os.environ.get(CATEGORY) or None, metrics.refused)
+    seconds = _BUCKET_POLL_SECONDS if is_bucket else _POLL_SECONDS
+    app = create(versions, token(), hosts(os.environ.get(VARIABLE, "")), seconds)
     gc.collect()
     gc.freeze()  # what exists now stays, so no collection looks at it again
     return app

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.serving.columns import Texts, TextsWriter
+from core.serving.columns import Texts, TextsWriter, drop_pages
 
 ANY = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 
@@ -48,3 +48,11 @@ def test_files_that_do_not_belong_together(tmp_path):
     (tmp_path / "t.bytes").write_bytes(b"ab")
     with pytest.raises(ValueError, match="damaged"):
         Texts(tmp_path, "t")
+
+
+def test_pages_are_given_back_and_read_again(tmp_path):
+    column = written(tmp_path, [pa.array([f"{number:06d}" for number in range(50_000)])])
+    texts = [column[row] for row in range(len(column))]
+    assert drop_pages(above=0)  # the interpreter alone has more mapped files than that
+    assert [column[row] for row in range(len(column))] == texts
+    assert not drop_pages(above=1 << 50)

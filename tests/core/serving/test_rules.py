@@ -11,7 +11,7 @@ from tests.core.serving.shops import lists_of, served_shop, table
 
 BRANDS = [None, "Acme", "ACME ", "Bo", "bo", "Straße", "STRASSE", "Cy"]
 SHELVES = [None, [], ["X"], ["X", "Y"], ["Y"], ["x"], ["Z", "X"], ["Z"]]
-PRICES = [None, 0.0, 1.0, 2.5, 10.0, 10.0, 99.0, None]
+PRICES = [None, 0.0, 1.0, 2.5, 10.0, 17.99, 0.1, None]
 N = len(BRANDS)
 PRODUCTS = [{"product_id": f"p{i}", "brand": BRANDS[i], "categories": SHELVES[i], "price": PRICES[i]} for i in range(N)]
 
@@ -50,7 +50,7 @@ def kept_by_hand(nodes, rules, price, k):
     return result
 
 
-AMOUNT = st.sampled_from([0.0, 1.0, 2.5, 10.0, 50.0])
+AMOUNT = st.sampled_from([0.0, 0.1, 1.0, 2.5, 10.0, 17.99, 50.0])
 RULES = st.fixed_dictionaries(
     {},
     optional={

@@ -125,3 +125,17 @@ def test_a_name_that_leads_out_of_the_store_is_refused(store, tmp_path):
     assert versions.all() == []
     with pytest.raises(InputError):
         store.manifest(ASSET, "../shoes")
+
+
+def test_damaged_prepared_files_are_prepared_again(store, tmp_path, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(versions_module.time, "monotonic", lambda: now[0])
+    version = write(store)
+    folder = prepare(store, "shoes", tmp_path / "serving", version)
+    (folder / "id.bytes").write_bytes(b"")
+    versions = Versions(store, tmp_path / "serving", prepare)
+    versions.refresh()
+    assert versions.get("shoes") is None
+    now[0] = 31.0
+    versions.refresh()
+    assert versions.get("shoes").products.ids.find("b") == 1

@@ -41,7 +41,7 @@ def versions(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def client(versions):
-    with TestClient(create(versions, refresh_again=False), BASE) as client:
+    with TestClient(create(versions), BASE) as client:
         yield client
 
 
@@ -260,7 +260,7 @@ def test_large_bodies(client):
 
 def test_caches_ask_by_version(versions):
     folder = versions._store
-    with TestClient(create(versions, refresh_again=False), BASE) as client:
+    with TestClient(create(versions), BASE) as client:
         first = get(client, "A")
         tag = first.headers["etag"]
         assert first.headers["cache-control"] == "public, max-age=60"
@@ -284,7 +284,7 @@ def test_head_is_get_without_a_body(client):
 
 
 def test_the_token(versions):
-    with TestClient(create(versions, SECRET, refresh_again=False), "http://shop.example") as client:
+    with TestClient(create(versions, SECRET), "http://shop.example") as client:
         for header in ("", SECRET, f"Bearer {SECRET}x", f"Bearer {SECRET[:-1]}", f"Basic {SECRET}", "Bearer ü"):
             for path in ("/v1/shoes/products/A/goes-with", "/metrics", "/nothing", "/openapi.json", "/health/"):
                 response = client.get(path, headers={"Authorization": header.encode()})
@@ -301,7 +301,7 @@ def test_the_token(versions):
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1:8000", "[::1]:80", "api.example"])
 def test_names_of_this_machine(versions, host):
-    with TestClient(create(versions, None, ["api.example"], refresh_again=False), f"http://{host}") as client:
+    with TestClient(create(versions, None, ["api.example"]), f"http://{host}") as client:
         assert get(client, "A").status_code == 200
 
 
@@ -312,7 +312,7 @@ def test_foreign_names_are_refused_without_a_token(client, host):
 
 def test_health_before_there_are_lists(tmp_path):
     empty = Versions(Store(tmp_path / "store"), tmp_path / "serving", prepare)
-    with TestClient(create(empty, refresh_again=False), BASE) as client:
+    with TestClient(create(empty), BASE) as client:
         response = client.get("/health")
         assert (response.status_code, response.json()["status"]) == (503, "there are no lists yet")
         failed(get(client, "A"), 404, "unknown_category", "no lists of a category 'shoes'")
@@ -362,7 +362,7 @@ def test_a_failure_is_a_sentence(versions, monkeypatch):
         raise RuntimeError("secret detail")
 
     monkeypatch.setattr("core.serving.answers.of_product", fails)
-    with TestClient(create(versions, refresh_again=False), BASE, raise_server_exceptions=False) as client:
+    with TestClient(create(versions), BASE, raise_server_exceptions=False) as client:
         response = get(client, "A")
         failed(response, 500, "internal_error", "its log says why")
         assert "secret" not in response.text

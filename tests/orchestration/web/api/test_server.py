@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -18,7 +19,7 @@ from core.errors import InputError
 from core.recommendations.served import ASSET
 from core.store import Store
 from orchestration.cli import main
-from orchestration.web.api.server import is_loopback
+from orchestration.web.api.server import is_loopback, serve
 from tests.conftest import ROOT
 from tests.core.serving.shops import lists_of, table
 from tests.orchestration.web.api.test_app import LISTS, ODD, PRODUCTS, SECRET
@@ -191,7 +192,6 @@ def test_which_hosts_are_this_machine_only(host, local):
         (["--port", "70000"], "", "--port must be between 0 and 65535"),
         (["--workers", "0"], "", "--workers must be between 1 and 256"),
         (["--category", "../x"], "", "there is no category '../x'"),
-        (["--host", "no-such-host.invalid"], SECRET, "is not a host of this machine"),
     ],
 )
 def test_what_cannot_be_served(monkeypatch, capsys, options, token, sentence):
@@ -202,9 +202,17 @@ def test_what_cannot_be_served(monkeypatch, capsys, options, token, sentence):
     assert sentence in error and (token not in error or not token)
 
 
-def test_a_wrong_name_in_the_environment(monkeypatch):
-    from orchestration.web.api.server import serve
+def test_a_host_that_is_not_there(monkeypatch):
+    def fails(*arguments, **options):
+        raise socket.gaierror(-2, "Name or service not known")
 
+    monkeypatch.setenv("ALSOBOUGHT_API_TOKEN", SECRET)
+    monkeypatch.setattr(socket, "getaddrinfo", fails)
+    with pytest.raises(InputError, match=r"is not a host of this machine: .*Name or service not known"):
+        serve("no-such-host", 0, 1, None)
+
+
+def test_a_wrong_name_in_the_environment(monkeypatch):
     monkeypatch.setenv("ALSOBOUGHT_HOSTS", "https://a.example")
     with pytest.raises(InputError, match="is not a host name"):
         serve("127.0.0.1", 0, 1, None)
