@@ -21,6 +21,10 @@ CATEGORY = "ALSOBOUGHT_API_CATEGORY"
 """Environment variable by which workers learn the only category that they serve."""
 _DRAIN_SECONDS = 30
 _BACKLOG = 2048
+_KEEP_ALIVE_SECONDS = 75
+"""Longer than proxies keep idle connections (nginx: 60 s), so that the API never closes one that a proxy is using."""
+_HUNG_SECONDS = 60
+"""A worker that gives no sign of life for so long is replaced; on a busy machine a worker may wait for seconds."""
 MAX_WORKERS = 256
 _POLL_SECONDS = 1.0
 _BUCKET_POLL_SECONDS = 15.0
@@ -88,6 +92,7 @@ def _run(listening: socket.socket, workers: int) -> int:
     config = uvicorn.Config(
         "orchestration.web.api.server:create_worker", factory=True, workers=workers, access_log=False,
         server_header=False, log_config=_LOGS, timeout_graceful_shutdown=_DRAIN_SECONDS, backlog=_BACKLOG,
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS, timeout_worker_healthcheck=_HUNG_SECONDS,
     )  # fmt: skip
     try:
         if workers == 1:
