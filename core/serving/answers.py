@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 from core.recommendations.form import SIMILAR, SOURCES, Recommendations
 from core.serving import content
+from core.serving.columns import Rows
 from core.serving.prepared import Products
 from core.serving.rules import Rules
 
@@ -35,6 +36,15 @@ _CONTENT, _POPULAR = SOURCES.index("content"), SOURCES.index("popular")
 
 
 @dataclass(frozen=True)
+class SlotRows:
+    """The stored lists of one slot, row by row: nodes (-1 is an empty place), scores and places in ``SOURCES``."""
+
+    nodes: Rows
+    scores: Rows
+    sources: Rows
+
+
+@dataclass(frozen=True)
 class Shop:
     """One version of a category's lists, ready for answers. It never changes, so a request keeps the one it began with.
 
@@ -43,6 +53,7 @@ class Shop:
         version: name of the version.
         created: seconds since the epoch at which the version was stored.
         lists: arrays by slot, memory-mapped; its table of products is empty.
+        rows: the same lists row by row.
         products: the products.
     """
 
@@ -50,6 +61,7 @@ class Shop:
     version: str
     created: float
     lists: Recommendations
+    rows: dict[str, SlotRows]
     products: Products
 
 
@@ -84,10 +96,10 @@ class Ranked:
 
 def of_product(shop: Shop, slot: str, node: int) -> Ranked:
     """The stored list of a product."""
-    nodes = shop.lists.neighbours[slot][node].tolist()
+    rows = shop.rows[slot]
+    nodes = rows.nodes.row(node)
     size = nodes.index(-1) if -1 in nodes else len(nodes)
-    scores, sources = shop.lists.scores[slot][node], shop.lists.sources[slot][node]
-    return Ranked(nodes[:size], scores[:size].tolist(), sources[:size].tolist())
+    return Ranked(nodes[:size], rows.scores.row(node)[:size], rows.sources.row(node)[:size])
 
 
 def of_products(shop: Shop, slot: str, nodes: Sequence[int], recency: float = 1.0) -> Ranked:
@@ -122,18 +134,16 @@ def of_description(shop: Shop, slot: str, brand: str | None, categories: Sequenc
 def _fused(shop: Shop, slot: str, nodes: Sequence[int], weights: Sequence[float], own: bool, least: int = 0) -> Ranked:
     """Fuse the lists of products; ``own`` leaves the products themselves out. Loops in Python take half the time of
     NumPy's calls for the hundred entries of a usual basket."""
-    lists, list_scores, sources = (
-        part[slot] for part in (shop.lists.neighbours, shop.lists.scores, shop.lists.sources)
-    )
+    rows = shop.rows[slot]
     left_out = frozenset(nodes if own else ())
     scores: dict[int, float] = {}
     largest: dict[int, float] = {}
     because: dict[int, int] = {}
     origin: dict[int, int] = {}
     for node, weight in zip(nodes, weights, strict=True):
-        origins = sources[node, :DEPTH].tolist()
-        relative = _relative(list_scores[node, :DEPTH].tolist())
-        for place, listed in enumerate(lists[node, :DEPTH].tolist()):
+        origins = rows.sources.row(node)
+        relative = _relative(rows.scores.row(node)[:DEPTH])
+        for place, listed in enumerate(rows.nodes.row(node)[:DEPTH]):
             if listed < 0:
                 break
             if origins[place] == _POPULAR or listed in left_out:

@@ -5,6 +5,7 @@ them.
 """
 
 import mmap
+import os
 import weakref
 from collections.abc import Iterable
 from pathlib import Path
@@ -23,26 +24,30 @@ class Texts:
     Args:
         folder: where its files are.
         name: name of the column.
+        is_large: whether the texts are read from their file instead of being mapped; they cannot be searched then.
 
     Raises:
         OSError, ValueError: the files are missing or do not belong together.
     """
 
-    def __init__(self, folder: Path, name: str) -> None:
+    def __init__(self, folder: Path, name: str, is_large: bool = False) -> None:
         self._offsets = memoryview(_mapped(folder / f"{name}{_OFFSETS}")).cast("q")
-        self._bytes = memoryview(_mapped(folder / f"{name}{_BYTES}"))
-        if not len(self._offsets) or self._offsets[-1] != len(self._bytes):
+        path = folder / f"{name}{_BYTES}"
+        self._records = Records(path) if is_large else None
+        self._bytes = memoryview(b"" if is_large else _mapped(path))
+        if not len(self._offsets) or self._offsets[-1] != path.stat().st_size:
             raise ValueError(f"{folder / name} is damaged: its offsets do not fit its bytes")
 
     def __len__(self) -> int:
         return len(self._offsets) - 1
 
     def __getitem__(self, row: int) -> str:
-        return str(self._bytes[self._offsets[row] : self._offsets[row + 1]], "utf-8")
+        return self.raw(row).decode()
 
     def raw(self, row: int) -> bytes:
         """The UTF-8 bytes of a text."""
-        return bytes(self._bytes[self._offsets[row] : self._offsets[row + 1]])
+        start, end = self._offsets[row], self._offsets[row + 1]
+        return bytes(self._bytes[start:end]) if self._records is None else self._records.read(start, end)
 
     def find(self, text: str) -> int:
         """The row of a text in a column that ascends by UTF-8 bytes; -1 if it is not there."""
@@ -105,27 +110,17 @@ def _mapped(path: Path) -> mmap.mmap | bytes:
         if not path.stat().st_size:  # an empty file cannot be mapped
             return b""
         mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    register(mapped)
+    _maps.add(mapped)
     return mapped
 
 
 _maps: weakref.WeakSet[mmap.mmap] = weakref.WeakSet()
 
 
-def register(mapped: mmap.mmap) -> None:
-    """Count a map among those whose pages :func:`drop_pages` may drop, and expect random access to it.
-
-    Without this advice the kernel would map 16 pages for each one that is looked at.
-    """
-    mapped.madvise(mmap.MADV_RANDOM)
-    _maps.add(mapped)
-
-
 def drop_pages(above: int) -> bool:
-    """Give the pages of all registered maps back if this process has more than ``above`` bytes of mapped files.
+    """Give the pages of all maps back if this process has more than ``above`` bytes of mapped files in memory.
 
-    They stay in the page cache, from which they are mapped again when they are looked at. Otherwise random access
-    would leave whole files in the process's resident memory, which every worker would be charged for.
+    They stay in the page cache, from which they are mapped again when they are looked at.
     """
     if _mapped_bytes() <= above:
         return False
@@ -140,3 +135,41 @@ def _mapped_bytes() -> int:
     except OSError:  # not Linux
         return 0
     return int(fields[2]) * mmap.PAGESIZE
+
+
+class Records:
+    """The bytes of a large file at any place, read without mapping it.
+
+    Random reads of a mapped file leave all of its pages in the process's memory, and each page that is mapped for the
+    first time costs ten times as much as reading it from the same page cache by a call of the system.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        weakref.finalize(self, os.close, self._descriptor)
+
+    def read(self, start: int, end: int) -> bytes:
+        """The bytes from ``start`` to before ``end``; fewer at the end of the file."""
+        return os.pread(self._descriptor, end - start, start)
+
+
+class Rows:
+    """The rows of a stored array ``[n, k]``, each as a list of Python numbers.
+
+    Args:
+        array: memory-mapped or not.
+    """
+
+    def __init__(self, array: np.ndarray) -> None:
+        self._array = array
+        self._width = array.shape[1] * array.itemsize
+        self._records, self._first = None, 0
+        if isinstance(array, np.memmap) and array.flags.c_contiguous and array.filename is not None:
+            self._records, self._first = Records(str(array.filename)), int(array.offset)
+
+    def row(self, number: int) -> list[Any]:
+        """A row; its number counts from 0 and must exist."""
+        if self._records is None:
+            return list(self._array[number].tolist())
+        start = self._first + number * self._width
+        return list(np.frombuffer(self._records.read(start, start + self._width), self._array.dtype).tolist())

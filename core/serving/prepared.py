@@ -60,7 +60,8 @@ class Products:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.ids, self.brands, self.cards = (Texts(folder, name) for name in ("id", "brand", "card"))
+        self.ids, self.brands = Texts(folder, "id"), Texts(folder, "brand")
+        self.cards = Texts(folder, "card", is_large=True)
         self._categories = Texts(folder, "categories")
         self.prices = numbers(folder, "price", np.float32)
         self.popularity = numbers(folder, "popularity", np.int32)

@@ -1,19 +1,15 @@
 """The versions that a server answers from: a new one is taken up whole, a damaged one is refused."""
 
-import dataclasses
 import logging
-import mmap
 import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-
 from core.errors import InputError
 from core.recommendations.served import ASSET, served, served_version
-from core.serving.answers import Shop
-from core.serving.columns import register
+from core.serving.answers import Shop, SlotRows
+from core.serving.columns import Rows
 from core.serving.prepared import Products, folder_of, is_prepared
 from core.store import Store
 
@@ -100,11 +96,11 @@ class Versions:
             shutil.rmtree(folder, ignore_errors=True)  # somebody damaged it; the next try prepares it anew
             raise
         lists = found.recommendations
-        # Plain arrays over the same maps: NumPy's memmap takes several times as long to give one row.
-        plain = dataclasses.replace(
-            lists, **{part: _plain(getattr(lists, part)) for part in ("neighbours", "scores", "sources")}
-        )
-        self._shops[name] = Shop(name, version, found.manifest.created, plain, products)
+        rows = {
+            slot: SlotRows(*(Rows(part[slot]) for part in (lists.neighbours, lists.scores, lists.sources)))
+            for slot in lists.slots
+        }
+        self._shops[name] = Shop(name, version, found.manifest.created, lists, rows, products)
         self._refused.pop(name, None)
         _LOG.info("%s: version %s is served, %s products", name, version, f"{len(products):,}")
 
@@ -117,10 +113,3 @@ class Versions:
         stays = f"version {current.version} stays" if current else "nothing of it is served"
         _LOG.warning("%s: version %s is refused (%s); %s", name or "all categories", version or "?", error, stays)
         self._on_refusal(name)
-
-
-def _plain(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    for array in arrays.values():
-        if isinstance(array.base, mmap.mmap):
-            register(array.base)
-    return {name: np.asarray(array) for name, array in arrays.items()}

@@ -32,9 +32,9 @@ FORM = "1"
 """Raised whenever the same version gives other bytes, so that caches fetch them."""
 MAX_AGE = 60
 """Seconds for which a cache may keep an answer without asking again."""
-_PAGES_SECONDS = 0.1
-_PAGES_BYTES = 128 << 20
-"""Mapped files that may be in a worker's memory, most of them its libraries; looked at every 0.1 s."""
+_PAGES_SECONDS = 1.0
+_PAGES_BYTES = 192 << 20
+"""Bytes of mapped files that may be in a worker's memory, its libraries included; looked at every second."""
 _NAMES = {name: spelled for spelled, name in SLOTS.items()}
 _SOURCES = [name.encode() for name in SOURCES]
 _JSON = "application/json"

@@ -3,12 +3,13 @@
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.serving.columns import Texts, TextsWriter, drop_pages
+from core.serving.columns import Rows, Texts, TextsWriter, drop_pages
 
 ANY = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 
@@ -56,3 +57,17 @@ def test_pages_are_given_back_and_read_again(tmp_path):
     assert drop_pages(above=0)  # the interpreter alone has more mapped files than that
     assert [column[row] for row in range(len(column))] == texts
     assert not drop_pages(above=1 << 50)
+
+
+@pytest.mark.parametrize("dtype", ["int32", "float32", "uint8"])
+def test_rows_are_those_of_the_array(tmp_path, dtype):
+    array = np.arange(60).reshape(12, 5).astype(dtype)
+    np.save(tmp_path / "c.npy", array)
+    np.save(tmp_path / "f.npy", np.asfortranarray(array))
+    mapped = (np.load(tmp_path / name, mmap_mode="r") for name in ("c.npy", "f.npy"))
+    for stored in (*mapped, array):
+        rows = Rows(stored)
+        assert [rows.row(number) for number in range(12)] == array.tolist()
+    gone = Rows(np.load(tmp_path / "c.npy", mmap_mode="r"))
+    (tmp_path / "c.npy").unlink()  # as when a newer version has replaced it
+    assert gone.row(11) == array[11].tolist()
