@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
+from core.recommendations import Recommendations
 from core.recommendations.served import ASSET
 from core.serving.prepared import prepare
 from core.serving.versions import Versions
@@ -77,6 +78,21 @@ def test_a_stored_list(client, versions):
         ],
     }
     assert products(get(client, "A", slot="similar")) == ["B"]
+
+
+def test_what_was_bought_together(tmp_path):
+    lists = lists_of(table(PRODUCTS), LISTS, similar={"A": ["C"]})
+    renamed = [
+        {"bought_together": arrays["similar"], "goes_with": arrays["goes_with"]}
+        for arrays in (lists.neighbours, lists.scores, lists.sources)
+    ]
+    store = Store(tmp_path / "store")
+    store.write(ASSET, "shoes", Recommendations(lists.products, *renamed))
+    with TestClient(create(Versions(store, tmp_path / "serving", prepare)), BASE) as client:
+        assert products(get(client, "A", slot="bought-together")) == ["C"]
+        basket = client.post("/v1/shoes/basket?slot=bought-together&k=1", json={"products": ["A"]})
+        assert products(basket) == ["C"] and basket.json()["slot"] == "bought-together"
+        failed(get(client, "A", slot="similar"), 404, "unknown_slot", "it has goes-with, bought-together")
 
 
 @pytest.mark.parametrize("product", ODD)
