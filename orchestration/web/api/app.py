@@ -278,9 +278,9 @@ def _answer(shop: Shop, slot: str, ranked: Ranked, asked: int = -1, unknown: Seq
     for place, node in enumerate(ranked.nodes):
         score, cause = ranked.scores[place], -1 if ranked.because is None else ranked.because[place]
         because = b"" if cause < 0 else b',"because":' + _encode(products.ids[cause])
-        text = f"{score:.6g}" if math.isfinite(score) else "null"
+        text = b"%.6g" % score if math.isfinite(score) else b"null"
         items.append(b'{"rank":%d,%b,"score":%b,"source":"%b"%b}' % (
-            place + 1, products.cards.raw(node), text.encode(), _SOURCES[ranked.sources[place]], because,
+            place + 1, products.cards.raw(node), text, _SOURCES[ranked.sources[place]], because,
         ))  # fmt: skip
     head = _encode({"category": shop.category, "version": shop.version, "slot": _NAMES[slot]})[:-1]
     about = b"" if asked < 0 else b',"asked":{' + products.cards.raw(asked) + b"}"
