@@ -48,6 +48,12 @@ def checkpoint_dir() -> Path:
     return home() / "data" / "checkpoints"
 
 
+def serving_dir() -> Path:
+    """Where the API keeps what it prepares of each version, once per machine: ``ALSOBOUGHT_API_CACHE`` or
+    ``data/serving``."""
+    return (home() / (os.environ.get("ALSOBOUGHT_API_CACHE") or "data/serving")).resolve()
+
+
 def categories_file() -> Path:
     """``ALSOBOUGHT_CATEGORIES`` or ``categories.yaml``."""
     return (home() / (os.environ.get("ALSOBOUGHT_CATEGORIES") or "categories.yaml")).resolve()

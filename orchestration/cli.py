@@ -1,4 +1,5 @@
-"""Materialize categories, print leaderboards, verify the store, and serve the Dagster UI and the explorer."""
+"""Materialize categories, print leaderboards, verify the store, and serve the Dagster UI, the explorer and the
+lists."""
 
 import argparse
 import gc
@@ -84,6 +85,13 @@ def _parser() -> argparse.ArgumentParser:
     start = commands.add_parser("init", help="write categories.yaml, dagster.yaml and workspace.yaml into a folder")
     start.add_argument("folder", type=Path, help="folder of the new project; it is created if it does not exist")
     start.set_defaults(run=_init)
+
+    api = commands.add_parser("api", help="serve the lists of all categories to a shop over HTTP")
+    api.add_argument("--category", help="the only category to serve (default: all that have lists)")
+    api.add_argument("--host", default="127.0.0.1", help="address to listen at (default: 127.0.0.1)")
+    api.add_argument("--port", type=int, default=8000, help="port to listen at (default: 8000)")
+    api.add_argument("--workers", type=int, default=1, help="number of processes (default: 1)")
+    api.set_defaults(run=_api)
 
     for name, help_text, run in (
         ("demo", "materialize a category, then serve the Dagster UI, its daemon and the explorer", _demo),
@@ -213,6 +221,15 @@ def _serve(arguments: argparse.Namespace) -> int:
     except InputError as error:  # the explorer can still show what is materialized
         print(f"warning: {error}", file=sys.stderr)
     return serve(arguments.ui_port, arguments.explorer_port)
+
+
+def _api(arguments: argparse.Namespace) -> int:
+    from core.categories import NAME, NAME_RULE
+    from orchestration.web.api.server import serve
+
+    if arguments.category is not None and not NAME.fullmatch(arguments.category):
+        raise InputError(f"there is no category {arguments.category!r}: {NAME_RULE}")
+    return serve(arguments.host, arguments.port, arguments.workers, arguments.category)
 
 
 if __name__ == "__main__":

@@ -38,6 +38,7 @@ def test_imports_go_one_way(room):
         ("orchestration.definitions", ("torch", "gensim", "numba", "sklearn", "faiss", "streamlit")),
         ("core.store", ("torch", "gensim", "numba", "sklearn", "faiss", "dagster")),
         ("core.models", ("torch", "gensim", "numba", "sklearn", "faiss", "dagster")),
+        ("orchestration.web.api.app", ("torch", "gensim", "numba", "sklearn", "faiss", "dagster", "pandas")),
     ],
 )
 def test_importing_stays_light(module, unwanted):

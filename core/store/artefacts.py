@@ -24,7 +24,7 @@ import shutil
 import time
 import typing
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import UnionType
 from typing import Any, TypeVar
@@ -109,6 +109,21 @@ class Store:
     def read_field(self, asset: str, category: str, field: str) -> Any:
         """Load one field of the current version; the same otherwise."""
         return _current(self.folder(asset, category), asset, category, lambda at, m: _read_field(at, _entry(m, field)))
+
+    def read_fields(self, asset: str, category: str, fields: Sequence[str]) -> tuple[Manifest, dict[str, Any]]:
+        """Load some fields of the current version, together with its manifest; the others are not opened.
+
+        Raises:
+            FileNotFoundError: there is no such artefact.
+            InputError: it is damaged, or it has no such field.
+        """
+
+        def load(at: UPath, manifest: Manifest) -> tuple[Manifest, dict[str, Any]]:
+            if absent := [name for name in fields if name not in manifest.fields]:
+                raise DamagedFileError(f"{MANIFEST} of {manifest.asset} has no field {absent[0]!r}")
+            return manifest, {name: _read_field(at, manifest.fields[name]) for name in fields}
+
+        return _current(self.folder(asset, category), asset, category, load)
 
     def file(self, asset: str, category: str, field: str) -> Path:
         """Local path of one field's file, for readers that want a part of it only; its size is compared.

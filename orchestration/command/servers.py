@@ -12,7 +12,7 @@ import urllib.request
 from pathlib import Path
 
 from core import paths
-from orchestration.web import guard as web_guard
+from orchestration.web import host_names
 
 _START_SECONDS = 90.0
 _STOP_SECONDS = 15.0
@@ -84,7 +84,7 @@ def _create_tables() -> None:
 
 def _commands(ui_port: int, explorer_port: int) -> dict[str, list[str]]:
     bin_dir = Path(sys.executable).parent
-    known = web_guard.hosts(os.environ.get(web_guard.VARIABLE, ""))
+    known = host_names.hosts(os.environ.get(host_names.VARIABLE, ""))
     workspace = str(paths.home() / "workspace.yaml")
     app = str(Path(__file__).resolve().parents[2] / "explorer" / "app.py")
     return {
@@ -98,7 +98,7 @@ def _commands(ui_port: int, explorer_port: int) -> dict[str, list[str]]:
             "--server.address=127.0.0.1", "--server.headless=true", "--browser.gatherUsageStats=false",
             # The same values as in .streamlit/config.toml, which is absent outside the project's folder.
             "--server.enableCORS=true", "--server.enableXsrfProtection=true", "--server.enableAgentApi=false",
-            *(f"--server.allowedHosts={name}" for name in _without_port([*web_guard.LOCAL, *known])),
+            *(f"--server.allowedHosts={name}" for name in _without_port([*host_names.LOCAL, *known])),
         ],
     }  # fmt: skip
 

@@ -10,7 +10,6 @@ host name of a request, and it has no login. So any page that somebody opens cou
   GraphQL by GET only reads.
 """
 
-import ipaddress
 import json
 import re
 from collections.abc import Iterable
@@ -21,13 +20,8 @@ from starlette.datastructures import Headers, MutableHeaders, QueryParams
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from core.errors import InputError
+from orchestration.web.host_names import LOCAL, VARIABLE, Authority, authority
 
-VARIABLE = "ALSOBOUGHT_HOSTS"
-"""Environment variable with the servers' host names besides localhost, separated by commas, e.g. those of a proxy."""
-LOCAL = ("localhost", "127.0.0.1", "[::1]")
-
-_AUTHORITY = re.compile(r"(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{1,253})(?::([0-9]{1,5}))?")
 _ORIGIN = re.compile(r"(https?)://(.*)")
 _PORTS = {"http": 80, "https": 443}
 _MAX_QUERY_BYTES = 32 << 20
@@ -38,33 +32,11 @@ _DATA_PATHS = {
 """First parts of the paths that return data; a link from another origin must not open them."""
 
 
-class Authority(NamedTuple):
-    """A host's name in lower case, with IPv6 addresses in brackets, and its port if there is one."""
-
-    name: str
-    port: int | None
-
-
 class Refusal(NamedTuple):
     """An HTTP status and a sentence that says why."""
 
     status: int
     sentence: str
-
-
-def hosts(listed: str) -> list[str]:
-    """The names in a value of :data:`VARIABLE`.
-
-    Raises:
-        InputError: an entry is not a host name.
-    """
-    names = [entry.strip() for entry in listed.split(",") if entry.strip()]
-    for name in names:
-        if _authority(name) is None:
-            raise InputError(
-                f"{VARIABLE}: {name!r} is not a host name; write it without scheme and path, e.g. dagster.example.com"
-            )
-    return names
 
 
 class WebGuard:
@@ -78,7 +50,7 @@ class WebGuard:
 
     def __init__(self, app: ASGIApp, known: Iterable[str] = ()) -> None:
         self._app = app
-        self._known = {authority for name in (*LOCAL, *known) if (authority := _authority(name)) is not None}
+        self._known = {known_name for name in (*LOCAL, *known) if (known_name := authority(name)) is not None}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -101,7 +73,7 @@ class WebGuard:
     def _refusal(self, scope: Scope) -> Refusal | None:
         headers = Headers(scope=scope)
         named = headers.getlist("host")
-        own = _authority(named[0]) if len(named) == 1 else None
+        own = authority(named[0]) if len(named) == 1 else None
         if own is None:
             return Refusal(400, "The request has no Host header, or one that is not a host name.")
         if own not in self._known and Authority(own.name, None) not in self._known:
@@ -116,25 +88,12 @@ class WebGuard:
         return None
 
 
-def _authority(text: str) -> Authority | None:
-    match = _AUTHORITY.fullmatch(text)
-    if match is None:
-        return None
-    name, port = match[1].lower(), int(match[2]) if match[2] else None
-    if name.startswith("["):
-        try:
-            name = f"[{ipaddress.IPv6Address(name[1:-1]).compressed}]"
-        except ValueError:
-            return None
-    return Authority(name, port)
-
-
 def _is_foreign(headers: Headers, own: Authority) -> bool:
     if any(site not in ("same-origin", "none") for site in headers.getlist("sec-fetch-site")):
         return True
     for text in headers.getlist("origin"):
         match = _ORIGIN.fullmatch(text)
-        origin = _authority(match[2]) if match else None
+        origin = authority(match[2]) if match else None
         if match is None or origin is None:  # "null" too, which a page without an origin sends
             return True
         default = _PORTS[match[1]]

@@ -14,7 +14,8 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from core.errors import InputError
-from orchestration.web.guard import VARIABLE, WebGuard, hosts
+from orchestration.web.guard import WebGuard
+from orchestration.web.host_names import VARIABLE, hosts
 
 ADDRESS = "127.0.0.1"
 

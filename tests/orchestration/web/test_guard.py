@@ -20,6 +20,7 @@ from websockets.sync.client import connect
 from core.errors import InputError
 from orchestration.command import servers
 from orchestration.web import guard as web_guard
+from orchestration.web import host_names
 from tests import browser
 from tests.conftest import ROOT
 
@@ -217,10 +218,10 @@ def test_a_graphql_request_is_one_object_of_bounded_size(monkeypatch):
 
 
 def test_names_in_the_environment_are_checked():
-    assert web_guard.hosts("") == [] and web_guard.hosts(" a.example, [::2]:80 ,") == ["a.example", "[::2]:80"]
+    assert host_names.hosts("") == [] and host_names.hosts(" a.example, [::2]:80 ,") == ["a.example", "[::2]:80"]
     for wrong in ("https://a.example", "a.example/x", "*.a.example", "a b"):
         with pytest.raises(InputError, match="ALSOBOUGHT_HOSTS"):
-            web_guard.hosts(wrong)
+            host_names.hosts(wrong)
 
 
 class Running:

@@ -1,0 +1,1 @@
+"""The HTTP interface that a shop asks for its lists; it starts without dagster."""
