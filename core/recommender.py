@@ -47,7 +47,12 @@ DEFAULT_SEED = 42
 """The seed of the asset graph, so that the same pairs are held out."""
 
 _SETTINGS = tuple(
-    name for name in CONFIGS if name not in ("sample", "guard", "orders", "neighbours", "projection", "customers")
+    name
+    for name in CONFIGS
+    if name
+    not in (
+        "sample", "guard", "orders", "neighbours", "projection", "customers", "final_models", "recommendations",
+    )  # fmt: skip
 )
 _WRITER = "recommender"
 _MAX_NAMED = 5
