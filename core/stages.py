@@ -291,7 +291,8 @@ def _recommendations() -> Iterator[Stage]:
     yield Stage(
         "final_models",
         "recommendations",
-        "The best model for each kind of list, trained again on all pairs and orders with the settings that were judged.",
+        "The best model for each kind of list, trained again on all pairs and orders with the settings that were "
+        "judged.",
         FINAL_VERSION,
         {"pairs": "product_pairs", "history": "order_history", "board": "leaderboard"},
         "final_models",
@@ -300,7 +301,7 @@ def _recommendations() -> Iterator[Stage]:
     yield Stage(
         "recommendations",
         "recommendations",
-        "The lists that a shop loads: a full list for every product, under the shop's rules, each entry with its source.",
+        "The lists of products that a shop loads, as full as its rules allow; each entry says where it comes from.",
         LISTS_OF_PRODUCTS_VERSION,
         {"final": "final_models", "pairs": "product_pairs"},
         "recommendations",

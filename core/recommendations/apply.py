@@ -11,6 +11,7 @@ product of the list (maximal marginal relevance; Carbonell and Goldstein, SIGIR 
 scores, because scores of different models have different scales.
 """
 
+import dataclasses
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -20,7 +21,7 @@ from numba import njit
 from core.recommendations.form import SOURCES
 from core.recommendations.pins import Pins
 from core.recommendations.product_facts import ProductFacts
-from core.recommendations.rules import KEEP, OTHER, SAME, Rules
+from core.recommendations.rules import IN_STOCK, KEEP, LEAVE_OUT, OTHER, SAME, Rules
 from core.recommendations.stock import Stock
 
 PINNED, MODEL, CONTENT, POPULAR = range(len(SOURCES))
@@ -84,7 +85,8 @@ class Lists:
     @property
     def length(self) -> np.ndarray:
         """int64 ``[s]``: number of entries of each list."""
-        return np.count_nonzero(self.nodes >= 0, axis=1)
+        counts: np.ndarray = np.count_nonzero(self.nodes >= 0, axis=1)
+        return counts
 
 
 def empty(n: int, k: int) -> Lists:
@@ -103,7 +105,9 @@ class SlotRules:
         slot: the slot whose pins count.
     """
 
-    def __init__(self, rules: Rules, facts: ProductFacts, stock: Stock, pins: Pins | None = None, slot: str = "") -> None:
+    def __init__(
+        self, rules: Rules, facts: ProductFacts, stock: Stock, pins: Pins | None = None, slot: str = ""
+    ) -> None:
         pins = pins or Pins()
         self.rules = rules
         self.allowed: np.ndarray = facts.allowed(rules) & ~stock.left_out(rules)
@@ -129,6 +133,12 @@ class SlotRules:
             np.empty(0, np.float32) if described is None else described.data.astype(np.float32),
         )
         self._popular: Popular | None = None
+
+    @property
+    def leaves_out(self) -> bool:
+        """Whether lists without pins differ from those without rules."""
+        rules = dataclasses.replace(self.rules, sold_out=LEAVE_OUT, unlisted=IN_STOCK)
+        return rules != Rules() or not self.allowed.all() or len(self.blocked) > 0
 
     def start(self, sources: np.ndarray, k: int) -> Lists:
         """Lists that hold the pins of these products, in the order of their ranks.

@@ -82,8 +82,8 @@ def _best(slot: str, name: str, rows: list[dict[str, Any]]) -> Choice:
         best = min(fitting, key=_place) | {"protocol": None, "metric": None, "value": None, "low": None, "high": None}
     about = ("protocol", "subset", "metric", "value", "low", "high")
     own = [row for row in fitting if (row["model"], row["scoring"]) == (best["model"], best["scoring"])]
-    vouched_by = {name: best[name] for name in about} | {"metrics": [{name: row[name] for name in about} for row in own]}
-    return Choice(best["model"], best["scoring"], vouched_by)
+    metrics = [{name: row[name] for name in about} for row in own]
+    return Choice(best["model"], best["scoring"], {name: best[name] for name in about} | {"metrics": metrics})
 
 
 def _place(row: dict[str, Any]) -> int:

@@ -43,9 +43,7 @@ def needed_models(choices: Iterable[Choice]) -> list[str]:
     return list(names)
 
 
-def judged_settings(
-    names: Iterable[str], manifest: Callable[[str], Manifest | None]
-) -> dict[str, dict[str, Any]]:
+def judged_settings(names: Iterable[str], manifest: Callable[[str], Manifest | None]) -> dict[str, dict[str, Any]]:
     """The settings with which models were trained before they were judged: section → setting → value.
 
     They are taken from the manifests, because values of the launchpad may have replaced those of categories.yaml.
@@ -65,11 +63,8 @@ def judged_settings(
 def judged_seconds(names: Iterable[str], board: pa.Table) -> float:
     """Seconds that the training of the judged models took, probes left out."""
     wanted = set(names)
-    return sum(
-        row["value"]
-        for row in board.to_pylist()
-        if row["protocol"] == TIME and row["model"] in wanted and row["metric"] != "probing"
-    )
+    rows = (row for row in board.to_pylist() if row["protocol"] == TIME and row["model"] in wanted)
+    return float(sum(row["value"] for row in rows if row["metric"] != "probing"))
 
 
 def everything_known(
@@ -139,8 +134,8 @@ def train_final(
     return FinalModels(models, {slot: choice.as_dict() for slot, choice in choices.items()})
 
 
-def training_seconds(models: Mapping[str, TrainedModel]) -> dict[str, float]:
-    """Phase → seconds of all trainings, the models that others are built of included, each once."""
+def training_seconds(models: Mapping[str, TrainedModel]) -> tuple[list[str], dict[str, float]]:
+    """Names of all trained models, those that others are built of included, and phase → seconds of their trainings."""
     timings: dict[str, Mapping[str, float]] = {}
 
     def add(models: Mapping[str, TrainedModel]) -> None:
@@ -150,4 +145,4 @@ def training_seconds(models: Mapping[str, TrainedModel]) -> dict[str, float]:
 
     add(models)
     phases = dict.fromkeys(phase for timing in timings.values() for phase in timing)
-    return {phase: sum(timing.get(phase, 0.0) for timing in timings.values()) for phase in phases}
+    return list(timings), {phase: sum(timing.get(phase, 0.0) for timing in timings.values()) for phase in phases}

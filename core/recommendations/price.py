@@ -9,15 +9,11 @@ from core.evaluation.metrics import recall
 from core.graph import build_graph
 from core.interfaces import TrainedModel
 from core.models import MODELS
-from core.pairs import ProductPairs
 from core.pairs.ranking_task import ranking_task
 from core.pairs.split import PairSplit
 from core.recommendations import apply
 from core.recommendations.apply import SlotRules
 from core.recommendations.config import RecommendationsConfig
-from core.recommendations.product_facts import pair_popularity, product_facts
-from core.recommendations.rules import Rules
-from core.recommendations.stock import Stock, no_stock
 
 _SAMPLES = 200
 
@@ -25,10 +21,8 @@ _SAMPLES = 200
 def recall_price(
     trained: TrainedModel,
     scoring: str,
-    pairs: ProductPairs,
     split: PairSplit,
-    rules: Rules,
-    stock: Stock | None = None,
+    rules: SlotRules,
     config: RecommendationsConfig | None = None,
     *,
     sources: int = 2000,
@@ -43,10 +37,8 @@ def recall_price(
     Args:
         trained: what the model learned from the training pairs.
         scoring: one of its scorings.
-        pairs: the category's products.
         split: the split on which it was judged.
-        rules: the rules of a slot.
-        stock: what is sold out.
+        rules: the rules of a slot, with what is sold out.
         config: settings; ``fetch`` is used.
         sources, seed: of the leaderboard's ranking task.
         threads: CPU threads.
@@ -63,16 +55,13 @@ def recall_price(
     if not len(task.sources):
         return {"products": 0}
     judged = scorer(MODELS[trained.model], trained, scoring, threads)
-    stock = stock or no_stock(split.n_nodes)
-    facts = product_facts(pairs.products, pair_popularity(pairs), stock.parent)
-    slot = SlotRules(rules, facts, stock)
     depth = min(max(config.fetch * config.k, 10), split.n_nodes)
     candidates, scores = judged.top_k(task.sources, depth, mask=graph.adjacency()[task.sources])
     lists = apply.empty(len(task.sources), max(config.k, 10))
-    slot.extend(lists, task.sources, candidates, scores, apply.MODEL)
+    rules.extend(lists, task.sources, candidates, scores, apply.MODEL)
     plain, ruled = (recall(task.hits(nodes), task.n_targets, 10) for nodes in (candidates, lists.nodes))
-    [interval] = mean_intervals((plain - ruled)[:, None], _SAMPLES, np.random.default_rng(seed)) or [None]
-    low, high = interval or (float("nan"), float("nan"))
+    intervals = mean_intervals((plain - ruled)[:, None], _SAMPLES, np.random.default_rng(seed))
+    low, high = intervals[0] if intervals else (float("nan"), float("nan"))
     return {
         "recall@10": float(plain.mean()),
         "with_rules": float(ruled.mean()),

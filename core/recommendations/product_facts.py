@@ -63,7 +63,8 @@ class ProductFacts:
                 kept &= np.isin(self.brand, numbers) == wanted
         for names, wanted in ((rules.allow_categories, True), (rules.forbid_categories, False)):
             if names:
-                numbers = [self.category_names[key] for name in names if (key := plain_name(name)) in self.category_names]
+                known = self.category_names
+                numbers = [known[key] for key in map(plain_name, names) if key in known]
                 marked = np.zeros(self.of_category.shape[1], np.int32)
                 marked[numbers] = 1
                 kept &= (self.of_category @ marked > 0) == wanted

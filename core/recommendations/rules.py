@@ -62,11 +62,6 @@ class Rules:
         le=1,
     )
 
-    @property
-    def leave_nothing_out(self) -> bool:
-        """Whether lists are what they would be without rules, as long as nothing is sold out."""
-        return dataclasses.replace(self, sold_out=LEAVE_OUT, unlisted=IN_STOCK) == Rules()
-
     def contradiction(self) -> str | None:
         """How the rules contradict each other, as "rule: reason", or None."""
         if self.price_from is not None and self.price_to is not None and self.price_from > self.price_to:

@@ -83,7 +83,8 @@ def read_small_table(path: Path, name: str, needs: TableColumns) -> SmallTable:
     try:
         table = TableFile(look_at(path), needs, silent, f"read {needs.what}", _BATCH_ROWS)
         parts: dict[str, list[pa.Array]] = {role: [] for role in table.read}
-        lines, broken = [np.empty(0, np.int64)], {}
+        lines: list[np.ndarray] = [np.empty(0, np.int64)]
+        broken: dict[int, str] = {}
         for batch in table.batches():
             broken |= {line: reason for line, reason, _ in batch.broken}
             lines.append(batch.lines)
