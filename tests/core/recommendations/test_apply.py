@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from core.recommendations import apply
 from core.recommendations.apply import CONTENT, MODEL, PINNED, POPULAR, SlotRules
-from core.recommendations.lists_checks import check_lists
 from core.recommendations.form import Recommendations
+from core.recommendations.lists_checks import check_lists
 from core.recommendations.pins import Pins
 from core.recommendations.product_facts import product_facts
 from core.recommendations.rules import Rules
@@ -212,9 +212,7 @@ def test_popular_products_fill_what_may_be_filled_and_the_checks_agree(case):
                 expected.append(node)
         assert tied or chosen == expected
         if len(chosen) < k:
-            assert not any(
-                reference.passes(source, node) and reference.fits(source, node, chosen) for node in range(n)
-            )
+            assert not any(reference.passes(source, node) and reference.fits(source, node, chosen) for node in range(n))
     slot.place_pins(lists, sources)
     made = Recommendations(products, {"similar": lists.nodes}, {"similar": lists.scores}, {"similar": lists.sources})
     assert all(finding.passed for finding in check_lists(made, {"similar": slot})), check_lists(made, {"similar": slot})
@@ -262,7 +260,9 @@ def test_pins_take_the_place_of_their_rank(ranks, size, expected):
 
 
 def test_a_list_of_no_product_is_compared_with_nothing():
-    slot = plain(4, Rules(brand="same", price_to=1.0, max_per_brand=1), brands=["a", "a", "b", "b"], prices=[1, 2, 3, 4])
+    slot = plain(
+        4, Rules(brand="same", price_to=1.0, max_per_brand=1), brands=["a", "a", "b", "b"], prices=[1, 2, 3, 4]
+    )
     lists = slot.start(np.array([-1]), 3)
     slot.extend(lists, np.array([-1]), np.array([[1, 0, 3, 2]]), None, MODEL)
     assert lists.nodes[0].tolist() == [1, 3, -1]

@@ -57,7 +57,7 @@ def test_every_product_has_a_full_list_that_follows_the_model(shop):
         assert (nodes[of_model] == ids[of_model]).all() and (scores[of_model] == values[of_model]).all()
         assert np.isnan(scores[~of_model]).all()
         rules = SlotRules(Rules(), facts, no_stock(N))
-        assert all(finding.passed for finding in check_lists(lists, {slot: rules for slot in final.slots}))
+        assert all(finding.passed for finding in check_lists(lists, dict.fromkeys(final.slots, rules)))
     assert lists.info["by_source"]["goes_with"]["popular"] > 0 and lists.info["by_source"]["goes_with"]["content"] > 0
     assert sum(lists.info["by_source"]["similar"].values()) == N * 10 and lists.info["short_lists"]["similar"] == 0
 

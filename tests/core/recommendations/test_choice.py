@@ -12,7 +12,10 @@ from core.recommendations.config import FinalModelsConfig
 def board(*rows):
     names = ("model", "scoring", "protocol", "metric", "value")
     return pa.Table.from_pylist(
-        [{"category": "c", "subset": "all", "low": 0.0, "high": 1.0} | dict(zip(names, row, strict=True)) for row in rows],
+        [
+            {"category": "c", "subset": "all", "low": 0.0, "high": 1.0} | dict(zip(names, row, strict=True))
+            for row in rows
+        ],
         schema=LEADERBOARD,
     )
 
@@ -77,7 +80,9 @@ def test_equal_and_missing_numbers_are_decided_by_the_registry():
 
 
 def test_a_model_that_was_not_trained_is_refused_with_a_remedy():
-    with pytest.raises(InputError, match=r"final_models.goes_with: the leaderboard has no model 'blend', because it was"):
+    with pytest.raises(
+        InputError, match=r"final_models.goes_with: the leaderboard has no model 'blend', because it was"
+    ):
         chosen(BOARD, goes_with="blend")
     with pytest.raises(InputError, match=r"final_models.similar: the leaderboard has no model that answers it"):
         chosen(board(("popularity", "native", "ranking", "recall@10", 0.1)))

@@ -54,7 +54,9 @@ def test_equal_lists_are_one_and_strangers_zero():
 def made(ids, nodes, slot="similar"):
     nodes = np.array(nodes, np.int32)
     origins = np.where(nodes >= 0, 1, 0).astype(np.uint8)
-    return Recommendations(product_table(ids), {slot: nodes}, {slot: np.zeros(nodes.shape, np.float32)}, {slot: origins})
+    return Recommendations(
+        product_table(ids), {slot: nodes}, {slot: np.zeros(nodes.shape, np.float32)}, {slot: origins}
+    )
 
 
 def test_products_are_matched_by_their_ids():

@@ -23,20 +23,21 @@ from core.store.manifest import Manifest
 from core.training.inputs import Stages, section_config
 from tests.core.recommendations.catalogues import pairs_of, product_table
 
-PRODUCTS = product_table(list("abcdef"), brands=["x", "x", "x", "y", "y", "y"], categories=[["r", "s"]] * 3 + [["r"]] * 3)
+PRODUCTS = product_table(
+    list("abcdef"), brands=["x", "x", "x", "y", "y", "y"], categories=[["r", "s"]] * 3 + [["r"]] * 3
+)
 PAIRS = pairs_of(PRODUCTS, [(0, 1, 2.0), (0, 2, 1.0), (3, 4, 1.0), (2, 3, 0.5)])
 
 
 def history(rows):
     day = datetime.datetime(2026, 3, 1, tzinfo=datetime.UTC)
-    return pa.Table.from_pylist(
-        [
-            {"product": p, "order": str(o), "customer": f"c{o}", "time": day + datetime.timedelta(o), "event": "purchase",
-             "later": later}
-            for o, products, later in rows for p in products
-        ],
-        schema=HISTORY,
-    )  # fmt: skip
+    rows = [
+        {"product": product, "order": str(order), "customer": f"c{order}", "event": "purchase", "later": later}
+        | {"time": day + datetime.timedelta(order)}
+        for order, products, later in rows
+        for product in products
+    ]
+    return pa.Table.from_pylist(rows, schema=HISTORY)
 
 
 def test_models_are_trained_on_all_pairs_with_the_settings_that_were_judged():
@@ -60,7 +61,8 @@ def test_later_orders_are_counted_with_the_others_and_nodes_stay():
     counted = order_relationships(lines, section_config("orders", settings))
     config = section_config("pairs", settings)
     catalog = PRODUCTS.drop_columns(["has_metadata"])
-    judged = build_pairs(catalog, counted.relationships, config, counted.later, counted.products["product_id"].combine_chunks())
+    ids = counted.products["product_id"].combine_chunks()
+    judged = build_pairs(catalog, counted.relationships, config, counted.later, ids)
     assert list(zip(judged.source, judged.target, strict=True)) == [(0, 1)]  # c and d met once before the cut
     pairs, known = everything_known(judged, lines, settings)
     assert not np.asarray(known["later"]).any() and known.num_rows == lines.num_rows
@@ -87,13 +89,20 @@ def test_settings_are_those_in_the_manifests_of_what_was_judged():
         return Manifest(asset, "c", "v", "table", {}, 1.0, {"config": {"from": asset}}) if asset != "sessions" else None
 
     settings = judged_settings(names, manifest)
-    assert settings["blend"] == {"from": "embeddings/blend"} and settings["node2vec_walks"] == {"from": "node2vec_walks"}
+    assert settings["blend"] == {"from": "embeddings/blend"} and settings["node2vec_walks"] == {
+        "from": "node2vec_walks"
+    }
     assert settings["pairs"] == {"from": "product_pairs"} and settings["orders"] == {"from": "order_relationships"}
     assert "sessions" not in settings and "skipgram" not in settings
 
 
 def test_probing_does_not_count_as_judged_training():
-    rows = [("blend", "training", 2.0), ("blend", "probing", 9.0), ("blend", "setup", 1.0), ("node2vec", "training", 5.0)]
+    rows = [
+        ("blend", "training", 2.0),
+        ("blend", "probing", 9.0),
+        ("blend", "setup", 1.0),
+        ("node2vec", "training", 5.0),
+    ]
     table = pa.table({
         "protocol": ["time"] * 4 + ["ranking"], "model": [row[0] for row in rows] + ["blend"],
         "metric": [row[1] for row in rows] + ["training"], "value": [row[2] for row in rows] + [100.0],

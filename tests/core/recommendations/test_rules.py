@@ -45,7 +45,7 @@ def test_rules_of_a_slot_stand_above_those_of_all(tmp_path):
          "bought_together; write rules that hold in every slot under `all`"),
         ("rules: {upsell: {brand: same}}", "rules: there is no slot 'upsell'; the slots are"),
         ("rules: {all: same}", "rules.all: expected rule -> value"),
-        ("rules: {all: {max_per_brnd: 1}}", "rules.all: there is no rule 'max_per_brnd'; did you mean 'max_per_brand'?"),
+        ("rules: {all: {max_per_brnd: 1}}", "rules.all: there is no rule 'max_per_brnd'; did you mean 'max_per_brand'"),
         ("rules: {all: {zzz: 1}}", "rules.all: there is no rule 'zzz'; the rules are sold_out,"),
         ("rules: {similar: {brand: never}}", "rules.similar.brand: 'never' is not one of any, same, other"),
         ("rules: {all: {price_from: cheap}}", "rules.all.price_from: 'cheap' is not a float"),
