@@ -92,9 +92,9 @@ class Reference:
 
     def listable(self, node):
         rules = self.rules
-        if rules.sold_out == "leave_out":
-            if self.stock.sold_out[node] or (rules.unlisted == "sold_out" and not self.stock.listed[node]):
-                return False
+        sold_out = self.stock.sold_out[node] or (rules.unlisted == "sold_out" and not self.stock.listed[node])
+        if rules.sold_out == "leave_out" and sold_out:
+            return False
         allowed, forbidden = ({name.lower() for name in names} for names in (rules.allow_brands, rules.forbid_brands))
         if (allowed and self.brand(node) not in allowed) or self.brand(node) in forbidden:
             return False
@@ -177,7 +177,7 @@ def ours(case):
 def test_lists_are_those_of_the_naive_reference(case):
     products, rules, stock, pins, blocked, popularity, pools, k = case
     reference = Reference(products, rules, stock, pins, blocked, popularity)
-    slot, sources, lists = ours(case)
+    _, sources, lists = ours(case)
     for source in sources.tolist():
         expected = reference.list_of(source, pools, k)
         size = lists.length[source]
