@@ -30,8 +30,8 @@ from core.pairs.ranking_task import ranking_task
 from core.pairs.split import Pairs, SplitConfig, WeightedPairs, pair_keys, split_product_pairs
 from core.recommendations.build import build_recommendations
 from core.recommendations.choice import Choice
-from core.recommendations.config import RecommendationsConfig
-from core.recommendations.final import train_final
+from core.recommendations.config import FinalModelsConfig, RecommendationsConfig
+from core.recommendations.final import train_final, with_candidates
 from core.recommendations.rules import RuleBook, Rules
 from core.sample import sample_catalog
 from core.scoring.factory import scorer
@@ -121,6 +121,9 @@ def _time_lists(pairs: ProductPairs, name: str, threads: int) -> None:
     started = time.perf_counter()
     final = train_final({"goes_with": Choice(name, scoring)}, pairs, HISTORY.empty_table(), {}, threads=threads)
     print(f"training: {time.perf_counter() - started:.1f} s")
+    started = time.perf_counter()
+    final = with_candidates(final, FinalModelsConfig(), threads)
+    print(f"candidates: {time.perf_counter() - started:.1f} s")
     for what, rules in (
         ("without rules", Rules()),
         ("at most 2 per brand, variants once", Rules(max_per_brand=2, variants="leave_out")),

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from core.interfaces import Scorer, TrainedModel
 from core.models import MODELS
 from core.pairs import ProductPairs
 from core.progress import Progress, silent
@@ -20,56 +19,15 @@ from core.recommendations.form import SOURCES, FinalModels, Recommendations
 from core.recommendations.pins import Pins
 from core.recommendations.product_facts import pair_popularity, product_facts
 from core.recommendations.rules import RuleBook
+from core.recommendations.search import Candidates
 from core.recommendations.stock import Stock, no_stock
 
 _BLOCK = 16_384
 """Number of products whose lists are made at a time."""
+_FETCH = 3
+"""Number of candidates per place of a list that are fetched first, where none are kept."""
 _DEEPER = 4
 """How many times as many candidates are fetched if the rules left too few of those before."""
-
-
-class Search:
-    """The candidates of one scoring of a model: exact, or from an index where there are very many vectors.
-
-    Args:
-        trained: what the model learned.
-        scoring: one of its scorings.
-        config: ``exact_up_to`` is used.
-        k: number of candidates for which an index is made.
-        threads, seed, progress: as everywhere.
-    """
-
-    def __init__(
-        self,
-        trained: TrainedModel,
-        scoring: str,
-        config: RecommendationsConfig,
-        k: int,
-        threads: int = 2,
-        seed: int = 42,
-        progress: Progress = silent,
-    ) -> None:
-        from core.scoring.factory import scorer
-        from core.scoring.neighbours import vector_index
-        from core.scoring.vectors import VectorScorer
-
-        self.scorer: Scorer = scorer(MODELS[trained.model], trained, scoring, threads)
-        self.facts: dict[str, Any] = {"index": "exact", "recall": 1.0}
-        self._index = None
-        if isinstance(self.scorer, VectorScorer) and self.scorer.seen.sum() > config.exact_up_to:
-            self._index = vector_index(self.scorer, k, threads, seed, progress)
-        if self._index is not None:
-            self.facts = self._index.facts
-
-    def top_k(self, sources: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-        """int32 ids and float32 scores ``[s, k]``, the best first; -1 and NaN where there are no more."""
-        seen = self.scorer.seen[sources]
-        ids, scores = np.full((len(sources), k), -1, np.int32), np.full((len(sources), k), np.nan, np.float32)
-        asked = np.flatnonzero(seen)
-        if len(asked):
-            ids[asked], scores[asked] = (self._index or self.scorer).top_k(sources[asked], k)
-        scores[ids < 0] = np.nan
-        return ids, scores
 
 
 def build_recommendations(
@@ -106,26 +64,28 @@ def build_recommendations(
     stock = stock or no_stock(n_nodes)
     facts = product_facts(pairs.products, pair_popularity(pairs), stock.parent)
     k = config.k
-    first = min(config.fetch * k, max(n_nodes - 1, 1))
     content = None
     made: dict[str, Lists] = {}
     info: dict[str, Any] = {"models": {}, "rules": book.as_dict(), "by_source": {}, "short_lists": {}}
     for number, (slot, choice) in enumerate(final.slots.items()):
         rules = SlotRules(book.of(slot), facts, stock, pins, slot)
-        searches = [Search(final.models[choice["model"]], choice["scoring"], config, first, threads, seed, progress)]
+        trained = final.models[choice["model"]]
+        kept = (final.candidates[slot], final.candidate_scores[slot]) if slot in final.candidates else None
+        searches = [Candidates(trained, choice["scoring"], config, kept, threads, seed, progress)]
         if choice["model"] != CONTENT and CONTENT in final.models:
-            content = content or Search(final.models[CONTENT], MODELS[CONTENT].scorings[0], config, first, threads)
+            scoring = MODELS[CONTENT].scorings[0]
+            content = content or Candidates(final.models[CONTENT], scoring, config, None, threads)
             searches.append(content)
         made[slot] = lists = apply.empty(n_nodes, k)
         for sources in _blocks(n_nodes):
-            block = fill(rules, sources, k, searches, first, config.fetch_limit)
+            block = fill(rules, sources, k, searches, config.fetch_limit)
             for array, part in zip(
                 (lists.nodes, lists.scores, lists.sources), (block.nodes, block.scores, block.sources), strict=True
             ):
                 array[sources] = part
             done = number * n_nodes + int(sources[-1]) + 1
             progress("lists", done, n_nodes * len(final.slots), "products")
-        info["models"][slot] = dict(choice) | {"search": searches[0].facts}
+        info["models"][slot] = dict(choice) | {"asked_again": searches[0].asked}
         info["by_source"][slot] = counts_by_source(lists.nodes, lists.sources)
         info["short_lists"][slot] = int(np.count_nonzero(lists.nodes[:, -1] < 0))
     info |= {"k": k, "stock": stock.info, "pins": pins.info if pins else {}}
@@ -140,7 +100,7 @@ def build_recommendations(
 
 
 def fill(
-    rules: SlotRules, sources: np.ndarray, k: int, searches: list[Search], first: int, limit: int, popular: bool = True
+    rules: SlotRules, sources: np.ndarray, k: int, searches: list[Candidates], limit: int, popular: bool = True
 ) -> Lists:
     """The lists of some products.
 
@@ -148,14 +108,13 @@ def fill(
         rules: of the slot.
         sources: int32 ``[s]``.
         k: their length.
-        searches: the search of the slot's model, and that of the content model if there is one.
-        first: number of candidates that are fetched for every product.
+        searches: the candidates of the slot's model, and those of the content model if there is one.
         limit: maximum number that is fetched for a product whose list is not full.
         popular: whether popular products fill what is still empty.
     """
     lists = rules.start(sources, k)
     for source, search in zip((apply.MODEL, apply.CONTENT), searches, strict=False):
-        depth = first
+        depth = min(search.first or _FETCH * k, max(len(rules.allowed) - 1, 1))
         rows = np.flatnonzero(lists.nodes[:, -1] < 0)
         while len(rows):
             ids, scores = search.top_k(sources[rows], depth)

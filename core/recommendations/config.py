@@ -39,6 +39,19 @@ class FinalModelsConfig:
         "one that finds most of the other products of held-out orders.",
         choices=_GOES_WITH,
     )
+    candidates: int = setting(
+        60,
+        "Number of candidates kept per product and list, from which lists are made again without asking the model when "
+        "a rule, the stock or a pin changes; 0 keeps none.",
+        ge=0,
+        le=1_000,
+    )
+    exact_up_to: int = setting(
+        200_000,
+        "Number of products up to which the vector search of the candidates is exact; above it, an IVF index is used.",
+        ge=0,
+        le=100_000_000,
+    )
 
 
 @dataclass(frozen=True)
@@ -46,12 +59,10 @@ class RecommendationsConfig:
     """A shop's lists. The rules that they keep are in categories.yaml, under `rules`."""
 
     k: int = setting(20, "Length of the lists.", ge=1, le=1_000)
-    fetch: int = setting(
-        3, "Number of candidates fetched from a model per place of a list, before the rules are applied.", ge=1, le=100
-    )
     fetch_limit: int = setting(
         1_000,
-        "Maximum number of candidates fetched per product if the rules leave out so many that a list is not full.",
+        "Maximum number of candidates taken from a model per product if the rules leave out so many that a list is not "
+        "full.",
         ge=1,
         le=100_000,
     )

@@ -16,6 +16,7 @@ from core.orders.relationships import order_relationships
 from core.pairs import ProductPairs, build_pairs
 from core.progress import Progress, silent
 from core.recommendations.choice import Choice
+from core.recommendations.config import FinalModelsConfig
 from core.recommendations.form import FinalModels
 from core.store.manifest import Manifest
 from core.training.inputs import Stages, section_config
@@ -23,6 +24,7 @@ from core.training.inputs import Stages, section_config
 CONTENT = "content_knn"
 """The model that gives lists to products for which the chosen models have none."""
 
+_BLOCK = 16_384
 _INPUT_SECTIONS = {"walks": "walks", "node2vec_walks": "node2vec_walks", "sessions": "sessions"}
 """Input of a model → section of the settings that it is made with; the asset has the same name."""
 _PAIR_SECTIONS = {"pairs": "product_pairs", "orders": "order_relationships"}
@@ -146,3 +148,25 @@ def training_seconds(models: Mapping[str, TrainedModel]) -> tuple[list[str], dic
     add(models)
     phases = dict.fromkeys(phase for timing in timings.values() for phase in timing)
     return list(timings), {phase: sum(timing.get(phase, 0.0) for timing in timings.values()) for phase in phases}
+
+
+def with_candidates(
+    final: FinalModels, config: FinalModelsConfig, threads: int = 2, seed: int = 42, progress: Progress = silent
+) -> FinalModels:
+    """The final models with the candidates of every product, so that a change of rules asks no model again."""
+    from core.recommendations.search import Search
+
+    candidates: dict[str, np.ndarray] = {}
+    scores: dict[str, np.ndarray] = {}
+    for slot, choice in final.slots.items() if config.candidates else ():
+        trained = final.models[choice["model"]]
+        n_nodes = len(trained.seen)
+        k = min(config.candidates, max(n_nodes - 1, 1))
+        search = Search(trained, choice["scoring"], config.exact_up_to, k, threads, seed, progress)
+        candidates[slot] = np.full((n_nodes, k), -1, np.int32)
+        scores[slot] = np.full((n_nodes, k), np.nan, np.float32)
+        for first in range(0, n_nodes, _BLOCK):
+            sources = np.arange(first, min(first + _BLOCK, n_nodes), dtype=np.int32)
+            candidates[slot][sources], scores[slot][sources] = search.top_k(sources, k)
+            progress(f"candidates of {slot}", int(sources[-1]) + 1, n_nodes, "products")
+    return dataclasses.replace(final, candidates=candidates, candidate_scores=scores)

@@ -130,5 +130,8 @@ def price_of_rules(
         if split is None or trained is None or not len(trained.seen) == split.n_nodes == pairs.products.num_rows:
             prices[slot] = "the judged model is not in the store"
             continue
-        prices[slot] = recall_price(trained, choice["scoring"], split, rules, config, seed=seed, threads=threads)
+        fetched = final.candidates[slot].shape[1] if slot in final.candidates else 3 * config.k
+        prices[slot] = recall_price(
+            trained, choice["scoring"], split, rules, config, fetched=fetched, seed=seed, threads=threads
+        )
     return prices

@@ -25,6 +25,7 @@ def recall_price(
     rules: SlotRules,
     config: RecommendationsConfig | None = None,
     *,
+    fetched: int = 60,
     sources: int = 2000,
     seed: int = 42,
     threads: int = 2,
@@ -39,7 +40,8 @@ def recall_price(
         scoring: one of its scorings.
         split: the split on which it was judged.
         rules: the rules of a slot, with what is sold out.
-        config: settings; ``fetch`` is used.
+        config: settings; ``k`` is used.
+        fetched: number of candidates to which the rules are applied.
         sources, seed: of the leaderboard's ranking task.
         threads: CPU threads.
 
@@ -55,7 +57,7 @@ def recall_price(
     if not len(task.sources):
         return {"products": 0}
     judged = scorer(MODELS[trained.model], trained, scoring, threads)
-    depth = min(max(config.fetch * config.k, 10), split.n_nodes)
+    depth = min(max(fetched, 10), split.n_nodes)
     candidates, scores = judged.top_k(task.sources, depth, mask=graph.adjacency()[task.sources])
     lists = apply.empty(len(task.sources), max(config.k, 10))
     rules.extend(lists, task.sources, candidates, scores, apply.MODEL)

@@ -33,7 +33,7 @@ def final_models(
 ) -> dg.MaterializeResult[FinalModels]:
     """The best model for each kind of list, trained on all pairs and orders with the settings that were judged."""
     from core.recommendations.choice import choose
-    from core.recommendations.final import judged_settings, needed_models, train_final
+    from core.recommendations.final import judged_settings, needed_models, train_final, with_candidates
 
     settings = resolve_config(context, "final_models", config)
     report = StepReport(context, settings)
@@ -46,6 +46,7 @@ def final_models(
         choices, pairs, history, judged, seed=SEED, threads=machine.thread_count(), device=torch_device.device,
         precision=torch_device.precision, checkpoints=checkpoints, progress=report.progress,
     )  # fmt: skip
+    final = with_candidates(final, settings, machine.thread_count(), SEED, report.progress)
     return report.output(final, checkpoints=dg.MetadataValue.path(str(checkpoints)), **_training_facts(final, board))
 
 

@@ -10,15 +10,16 @@ from core.orders.history import HISTORY
 from core.pairs.split import SplitConfig, split_product_pairs
 from core.recommendations import apply, build
 from core.recommendations.apply import SlotRules
-from core.recommendations.build import Search, build_recommendations
+from core.recommendations.build import build_recommendations
 from core.recommendations.choice import Choice
-from core.recommendations.config import RecommendationsConfig
-from core.recommendations.final import train_final
+from core.recommendations.config import FinalModelsConfig, RecommendationsConfig
+from core.recommendations.final import train_final, with_candidates
 from core.recommendations.lists_checks import check_lists
 from core.recommendations.pins import Pins
 from core.recommendations.price import recall_price
 from core.recommendations.product_facts import pair_popularity, product_facts
 from core.recommendations.rules import RuleBook, Rules
+from core.recommendations.search import Candidates, Search
 from core.recommendations.stock import Stock, no_stock
 from core.scoring.factory import scorer
 from tests.core.recommendations.catalogues import pairs_of, product_table
@@ -39,7 +40,7 @@ def shop():
     return train_final(choices, pairs, HISTORY.empty_table(), settings, device="cpu"), pairs
 
 
-CONFIG = RecommendationsConfig(k=10, fetch=2)
+CONFIG = RecommendationsConfig(k=10)
 
 
 def test_every_product_has_a_full_list_that_follows_the_model(shop):
@@ -73,6 +74,32 @@ def test_blocks_do_not_change_the_lists(shop, monkeypatch):
         assert (whole.sources[slot] == parts.sources[slot]).all()
 
 
+@pytest.mark.parametrize("kept", [1, 12, 60])
+@pytest.mark.parametrize("rules", [Rules(), Rules(brand="same", max_per_brand=3), Rules(price_to=1, brand="other")])
+def test_kept_candidates_give_the_lists_of_the_model_without_asking_it(shop, kept, rules):
+    final, pairs = shop
+    book, stock = RuleBook(common=rules), Stock(np.ones(N, bool), np.arange(N) % 4 == 0, None, {"rows": N})
+    plain = build_recommendations(final, pairs, CONFIG, book, stock)
+    with_kept = with_candidates(final, FinalModelsConfig(candidates=kept))
+    assert with_kept.candidates["similar"].shape == (N, kept)
+    lists = build_recommendations(with_kept, pairs, CONFIG, book, stock)
+    for slot in plain.slots:
+        assert (lists.neighbours[slot] == plain.neighbours[slot]).all()
+        assert (lists.sources[slot] == plain.sources[slot]).all()
+        assert np.allclose(lists.scores[slot], plain.scores[slot], rtol=1e-5, equal_nan=True)
+    if rules == Rules() and kept == 60:
+        assert [model["asked_again"] for model in lists.info["models"].values()] == [0, 0]
+
+
+def test_a_model_whose_candidates_are_kept_is_not_even_set_up(shop):
+    final, _ = shop
+    kept = with_candidates(final, FinalModelsConfig(candidates=15))
+    stored = kept.candidates["goes_with"], kept.candidate_scores["goes_with"]
+    candidates = Candidates(final.models["rp3beta"], "native", CONFIG, stored)
+    ids, _ = candidates.top_k(np.arange(3), 5)
+    assert (ids == stored[0][:3, :5]).all() and "_search" not in vars(candidates) and candidates.asked == 0
+
+
 def test_more_is_fetched_from_the_model_where_rules_leave_out_what_came_first(shop):
     final, pairs = shop
     book = RuleBook(common=Rules(allow_brands=("brand 1",)))
@@ -85,7 +112,7 @@ def test_more_is_fetched_from_the_model_where_rules_leave_out_what_came_first(sh
         found = lists.neighbours["similar"][product][lists.sources["similar"][product] == apply.MODEL]
         assert found.tolist() == expected
     # With a limit, what is beyond it comes from elsewhere; the list is as full.
-    limited = build_recommendations(final, pairs, dataclasses.replace(CONFIG, fetch_limit=20), book)
+    limited = build_recommendations(final, pairs, dataclasses.replace(CONFIG, fetch_limit=30), book)
     assert (limited.neighbours["similar"] >= 0).sum() == (lists.neighbours["similar"] >= 0).sum()
     assert limited.info["by_source"]["similar"]["model"] < lists.info["by_source"]["similar"]["model"]
 
@@ -113,9 +140,8 @@ def test_lists_of_a_tiny_category_hold_what_there_is():
 def test_an_index_gives_nearly_the_same_lists(shop):
     final, _ = shop
     trained, sources = final.models["matrix_factorization"], np.arange(N, dtype=np.int32)
-    exact = Search(trained, "center_center", RecommendationsConfig(), 20)
-    indexed = Search(trained, "center_center", RecommendationsConfig(exact_up_to=0), 20)
-    assert exact.facts["index"] == "exact" and indexed.facts["index"] in ("ivf", "exact")
+    exact = Search(trained, "center_center", N, 20)
+    indexed = Search(trained, "center_center", 0, 20)
     (a, _), (b, scores) = exact.top_k(sources, 20), indexed.top_k(sources, 20)
     assert ((a >= 0).any(axis=1) == (b >= 0).any(axis=1)).all() and (a >= 0).any()
     seen = (a >= 0).any(axis=1)
