@@ -43,10 +43,15 @@ class FinalModels:
         models: registry name → what the model learned.
         slots: slot → ``model``, ``scoring`` and ``vouched_by``, the metrics of the evaluation that chose it (that of
             the same model with the same settings, trained on the training pairs).
+        candidates: slot → int32 ``[n, m]`` nodes: the best candidates of every product without any rule, best first;
+            -1 marks an empty place. A slot may be missing.
+        candidate_scores: slot → float32 ``[n, m]``: their scores; NaN in empty places.
     """
 
     models: dict[str, TrainedModel]
     slots: dict[str, Any] = field(default_factory=dict)
+    candidates: dict[str, np.ndarray] = field(default_factory=dict)
+    candidate_scores: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
