@@ -21,6 +21,7 @@ from core.delivery.config import default as published_by_default
 from core.errors import InputError
 from core.models import MODELS
 from core.orders.form import OrdersForm, parse_form
+from core.recommendations.rules import RuleBook, parse_rules
 from core.untrusted import strict_yaml
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_]{0,62}")
@@ -40,6 +41,9 @@ _KEYS = {
     "watch",
     "publish",
     "settings",
+    "rules",
+    "stock",
+    "pins",
 }
 
 
@@ -63,6 +67,9 @@ class Category:
         watch: whether the sensor that rebuilds when the source changes starts switched on.
         publish: where its lists are delivered.
         settings: section → setting → value, overriding the defaults for this category.
+        rules: the rules of the lists that a shop loads.
+        stock: path or URL of a table that says what is sold out, like that of a source; None if there is none.
+        pins: path or URL of a table of pinned and blocked pairs; None if there is none.
     """
 
     name: str
@@ -79,6 +86,9 @@ class Category:
     watch: bool = False
     publish: Publish = field(default_factory=published_by_default)
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    rules: RuleBook = field(default_factory=RuleBook)
+    stock: str | None = None
+    pins: str | None = None
 
     @property
     def data(self) -> Source:
@@ -215,7 +225,7 @@ def _category(where: str, name: str, entry: Any) -> Category:
     if unknown:
         raise InputError(f"{where}: unknown key {unknown[0]!r}; known are {', '.join(sorted(_KEYS))}")
     given = {key: value for key, value in entry.items() if value is not None}
-    for key in sorted(set(given) - {"settings", "schedule", "watch", "columns", "orders", "publish"}):
+    for key in sorted(set(given) - {"settings", "schedule", "watch", "columns", "orders", "rules", "publish"}):
         if not isinstance(given[key], str):
             # Not the value itself: what should be a URL may hold a password.
             raise InputError(
@@ -226,13 +236,15 @@ def _category(where: str, name: str, entry: Any) -> Category:
             raise InputError(f"{where}.{key}: {_short(given[key])} is not true or false")
     if "source" not in given:
         raise InputError(f"{where}: needs at least 'source: PATH or URL'")
-    for key in ("source", "products"):
+    for key in ("source", "products", "stock", "pins"):
         _check_location(f"{where}.{key}", given.get(key, "sample"))
     _check_texts(where, given)
     if "columns" in given:
         given["columns"] = _columns(f"{where}.columns", given["columns"])
     if "orders" in given:
         given["orders"] = parse_form(f"{where}.orders", given["orders"])
+    if "rules" in given:
+        given["rules"] = parse_rules(f"{where}.rules", given["rules"])
     if "publish" in given:
         given["publish"] = parse_publish(f"{where}.publish", given["publish"])
     given["settings"] = overrides = _checked_settings(where, given.get("settings", {}))

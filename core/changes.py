@@ -33,6 +33,8 @@ class Expected:
         source: state of the source, for assets that are read from it (``core.catalog``); None for other assets, and if
             the state is unknown.
         step: name of the step that makes it; the assets of a step are made together. Empty for a step of its own.
+        lists: state of what only lists are made from (``core.recommendations.state``), for assets that are; a part
+            whose state is None counts as unchanged. None for other assets, and if nothing is known.
     """
 
     asset: str
@@ -41,6 +43,7 @@ class Expected:
     config: Mapping[str, Any] | None = None
     source: Mapping[str, Any] | None = None
     step: str = ""
+    lists: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -136,6 +139,8 @@ def _reason(asset: Expected, manifest: Manifest, by_asset: Mapping[str, AssetSta
         return f"was made by code version {info.get('code_version')}, the current one is {asset.code_version}"
     if asset.source is not None and info.get("source") != _plain(asset.source):
         return "its source changed" + _counted(info.get("source"), _plain(asset.source))
+    if asset.lists is not None and (parts := changed_parts(info.get("lists"), _plain(asset.lists))):
+        return f"{' and '.join(parts)} changed"
     if asset.config is not None and (changed := changed_settings(asset.config, manifest)):
         return f"settings changed: {changed}"
     for name in asset.inputs:
@@ -143,6 +148,11 @@ def _reason(asset: Expected, manifest: Manifest, by_asset: Mapping[str, AssetSta
         if current is not None and info["inputs"].get(name) != current.digest:
             return f"{name} changed since"
     return ""
+
+
+def changed_parts(then: Mapping[str, Any] | None, now: Mapping[str, Any]) -> list[str]:
+    """Names of the parts of a state that differ; what is not known now (None) counts as unchanged."""
+    return [name for name, state in now.items() if state is not None and (then or {}).get(name) != state]
 
 
 def _counted(then: Any, now: Any) -> str:

@@ -9,6 +9,7 @@ from core.orders.config import OrdersConfig, SessionsConfig
 from core.pairs import PairsConfig
 from core.pairs.split import SplitConfig
 from core.projection import ProjectionConfig
+from core.recommendations.config import FinalModelsConfig, RecommendationsConfig
 from core.scoring.neighbours import NeighboursConfig
 from core.settings import setting
 from core.walks.config import Node2VecConfig, WalksConfig
@@ -50,6 +51,25 @@ class GuardConfig:
     coverage_drop: float = setting(
         0.1, "Largest drop of coverage@10 since the last materialization without a warning.", ge=0, le=1
     )
+    lists_warn: float = setting(
+        0.5,
+        "Largest change of the lists (1 - overlap@10 with the published ones) that a rebuild may make without a "
+        "warning.",
+        ge=0,
+        le=1,
+    )
+    lists_stop: float = setting(
+        0.9, "Largest change of the lists (1 - overlap@10) that is accepted; above it, they are not stored.", ge=0, le=1
+    )
+    lost_warn: float = setting(
+        0.01, "Largest share of the published lists that a rebuild may lose without a warning.", ge=0, le=1
+    )
+    lost_stop: float = setting(
+        0.2, "Largest share of the published lists that may be lost; above it, nothing is stored.", ge=0, le=1
+    )
+    allow_change: bool = setting(
+        False, "Whether lists that changed more than lists_stop and lost_stop are accepted, for one run or permanently."
+    )
     download_hours: float = setting(
         6.0,
         "Maximum duration of a source's download in hours; the received part is kept, and the next run continues it.",
@@ -76,5 +96,7 @@ CONFIGS: dict[str, type] = {
     "neighbours": NeighboursConfig,
     "projection": ProjectionConfig,
     "customers": CustomersConfig,
+    "final_models": FinalModelsConfig,
+    "recommendations": RecommendationsConfig,
 }
 """Section name → config class; the section of a model has the model's name."""

@@ -46,9 +46,10 @@ DEFAULT_MODEL = "blend"
 DEFAULT_SEED = 42
 """The seed of the asset graph, so that the same pairs are held out."""
 
-_SETTINGS = tuple(
-    name for name in CONFIGS if name not in ("sample", "guard", "orders", "neighbours", "projection", "customers")
-)
+_NOT_USED = {
+    "sample", "guard", "orders", "neighbours", "projection", "customers", "final_models", "recommendations",
+}  # fmt: skip
+_SETTINGS = tuple(name for name in CONFIGS if name not in _NOT_USED)
 _WRITER = "recommender"
 _MAX_NAMED = 5
 """Maximum number of ids that an error message names."""

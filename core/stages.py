@@ -27,6 +27,8 @@ from core.pairs import VERSION as PAIRS_VERSION
 from core.pairs.split import VERSION as SPLIT_VERSION
 from core.projection import VERSION as PROJECTION_VERSION
 from core.projection import has_map, wanted
+from core.recommendations.config import FINAL_VERSION
+from core.recommendations.config import LISTS_VERSION as LISTS_OF_PRODUCTS_VERSION
 from core.scoring.neighbours import VERSION as NEIGHBOURS_VERSION
 from core.walks.config import FIRST_ORDER_VERSION, SECOND_ORDER_VERSION
 
@@ -59,6 +61,7 @@ class Stage:
         kinds: labels in the Dagster UI, for its storage format or the library that makes it.
         step: name of the step that makes it; a step may make several assets.
         reads_source: whether it is read from the category's source.
+        reads_rules: whether it is made from the category's rules, stock table and pins as well.
         place: where it is delivered (``core.delivery``); its settings are those of the category's ``publish:``.
     """
 
@@ -71,6 +74,7 @@ class Stage:
     kinds: tuple[str, ...] = ()
     step: str = ""
     reads_source: bool = False
+    reads_rules: bool = False
     place: str = ""
 
     def __post_init__(self) -> None:
@@ -290,6 +294,29 @@ def _customers() -> Iterator[Stage]:
     )
 
 
+def _recommendations() -> Iterator[Stage]:
+    yield Stage(
+        "final_models",
+        "recommendations",
+        "The best model for each kind of list, trained again on all pairs and orders with the settings that were "
+        "judged.",
+        FINAL_VERSION,
+        {"pairs": "product_pairs", "history": "order_history", "board": "leaderboard"},
+        "final_models",
+        ("numpy",),
+    )
+    yield Stage(
+        "recommendations",
+        "recommendations",
+        "The lists of products that a shop loads, as full as its rules allow; each entry says where it comes from.",
+        LISTS_OF_PRODUCTS_VERSION,
+        {"final": "final_models", "pairs": "product_pairs"},
+        "recommendations",
+        ("numba", "numpy"),
+        reads_rules=True,
+    )
+
+
 _PUBLISHED = {
     "api": ("The lists that `alsobought api` serves, kept apart from those that are being made.", "parquet"),
     "files": ("The lists as Parquet and JSON lines in a folder or bucket.", "parquet"),
@@ -325,6 +352,7 @@ def stages() -> dict[str, Stage]:
         *map(_projection, filter(has_map, models)),
         _leaderboard(),
         *_customers(),
+        *_recommendations(),
         *map(_published, PLACES),
     ]
     return {stage.asset: stage for stage in table}
@@ -363,13 +391,19 @@ def stages_of(category: Category, maps: Iterable[str] = ()) -> dict[str, Stage]:
     }
 
 
-def expected(category: Category, source: Mapping[str, Any] | None = None, maps: Iterable[str] = ()) -> list[Expected]:
+def expected(
+    category: Category,
+    source: Mapping[str, Any] | None = None,
+    maps: Iterable[str] = (),
+    lists: Mapping[str, Any] | None = None,
+) -> list[Expected]:
     """The manifests that a complete rebuild would write, each after those of the asset's inputs.
 
     Args:
         category: the category.
         source: state of its source; None if it is unknown, which counts as no change.
         maps: see :func:`stages_of`.
+        lists: state of its rules, stock table and pins (``core.recommendations.state``); None if it is unknown.
     """
     return [
         Expected(
@@ -379,6 +413,7 @@ def expected(category: Category, source: Mapping[str, Any] | None = None, maps: 
             config=stage.settings(category),
             source=source if stage.reads_source else None,
             step=stage.step,
+            lists=lists if stage.reads_rules else None,
         )
         for stage in stages_of(category, maps).values()
     ]

@@ -8,11 +8,12 @@ from typing import Any
 
 import dagster as dg
 
+import core.recommendations.state
 from core import paths
 from core.catalog import state
 from core.categories import Category
 from core.stages import stages
-from orchestration.assets.external import EXTERNAL_ASSETS, SOURCE
+from orchestration.assets.external import EXTERNAL_ASSETS, RULES, SOURCE
 from orchestration.dagster_internals import look_up_input_version
 from orchestration.partitions import CATEGORIES
 
@@ -24,6 +25,11 @@ def source_state(category: Category) -> dict[str, Any] | None:
     if category.source == "sample":
         return {}
     return state(category.data, paths.raw_dir())
+
+
+def lists_state(category: Category, ask_servers: bool = True) -> dict[str, Any]:
+    """Facts that tell whether the category's rules, stock table or pins changed."""
+    return core.recommendations.state.lists_state(category, paths.raw_dir(), ask_servers)
 
 
 def settings_of(category: Category, section: str) -> dict[str, Any]:
@@ -56,24 +62,37 @@ def report(instance: dg.DagsterInstance, event: dg.AssetObservation) -> None:
 
 
 def report_settings(instance: dg.DagsterInstance) -> list[str]:
-    """Report all settings that differ from what was last reported, with one query per section; return their names."""
+    """Report all settings and rules that differ from what was last reported, with one query per section.
+
+    Returns their names.
+    """
     changed = []
     for spec in EXTERNAL_ASSETS:
         if spec.key == SOURCE:
             continue
-        section = spec.key.path[1]
+        section = spec.key.path[-1]
         tags = instance.event_log_storage.get_latest_tags_by_partition(
             spec.key, dg.DagsterEventType.ASSET_OBSERVATION, [DATA_VERSION_TAG]
         )
         for category in CATEGORIES.values():
-            value = settings_of(category, section)
+            if spec.key == RULES:
+                value = lists_state(category, ask_servers=False)
+                if None in value.values():
+                    continue  # the sensor of the category's lists asks the server
+            else:
+                value = settings_of(category, section)
             if tags.get(category.name, {}).get(DATA_VERSION_TAG) != data_version(value):
                 instance.report_runless_asset_event(observation(spec.key, category.name, value))
                 changed.append(f"{section} of {category.name}")
     return changed
 
 
-def record_inputs(context: dg.OutputContext, config: Mapping[str, Any], source: Mapping[str, Any] | None) -> None:
+def record_inputs(
+    context: dg.OutputContext,
+    config: Mapping[str, Any],
+    source: Mapping[str, Any] | None,
+    lists: Mapping[str, Any] | None = None,
+) -> None:
     """Make Dagster remember the settings and the source that the output which is about to be stored was made from.
 
     Dagster looks up the data versions of a step's inputs when the step starts. It cannot know settings that were given
@@ -85,6 +104,7 @@ def record_inputs(context: dg.OutputContext, config: Mapping[str, Any], source: 
         context: the output's context.
         config: the settings used.
         source: state of the source when it was read, if the asset reads it.
+        lists: state of the rules, the stock table and the pins when they were read, if the asset reads them.
     """
     step, category = context.step_context, CATEGORIES[context.asset_partition_key]
     stage = stages().get("/".join(context.asset_key.path))
@@ -92,6 +112,9 @@ def record_inputs(context: dg.OutputContext, config: Mapping[str, Any], source: 
     for key in (dependency.asset_key for dependency in context.asset_spec.deps):
         if key == SOURCE:
             report(step.instance, observation(key, category.name, source))
+            look_up_input_version(step, key)
+        elif key == RULES:
+            report(step.instance, observation(key, category.name, lists))
             look_up_input_version(step, key)
         elif key.path[0] == "settings":
             in_force = settings_of(category, key.path[1])

@@ -18,3 +18,8 @@ SEED = 42
 def step_tags(model: Model) -> dict[str, Any]:
     """The tags of the step that trains a model, e.g. for a cluster's executor: those of all GPU models and its own."""
     return (_STEP_TAGS.get("gpu", {}) if model.gpu else {}) | _STEP_TAGS.get(model.name, {})
+
+
+def gpu_step_tags() -> dict[str, Any]:
+    """The tags of a step that may train any model that can use a GPU."""
+    return dict(_STEP_TAGS.get("gpu", {}))

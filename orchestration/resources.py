@@ -35,7 +35,7 @@ class StoreIOManager(dg.UPathIOManager):
 
     def dump_to_path(self, context: dg.OutputContext, obj: Any, path: UPath) -> None:
         facts = {name: getattr(fact, "value", fact) for name, fact in context.output_metadata.items()}
-        config, source = facts.get("config") or {}, facts.get("source state")
+        config, source, lists = facts.get("config") or {}, facts.get("source state"), facts.get("lists state")
         info = {
             "run_id": context.run_id,
             "code_version": context.asset_spec.code_version,
@@ -45,6 +45,8 @@ class StoreIOManager(dg.UPathIOManager):
             **self._inputs_of(context.step_context.step.key),
             "source": source,
         }
+        if lists is not None:
+            info["lists"] = json.loads(json.dumps(lists))
         asset = "/".join(context.asset_key.path)
         instance, run_id = context.step_context.instance, context.run_id
 
@@ -56,7 +58,7 @@ class StoreIOManager(dg.UPathIOManager):
 
         way_back = asset == PUBLISHED_LISTS
         manifest = write_artefact(path, asset, context.asset_partition_key, obj, info, still_wanted, way_back)
-        record_inputs(context, config, source)
+        record_inputs(context, config, source, lists)
         # Equal content has an equal version, so an artefact that is made again with the same content leaves everything
         # that follows up to date.
         context.step_context.set_data_version(context.asset_key, dg.DataVersion(manifest.digest[:16]))

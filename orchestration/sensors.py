@@ -1,19 +1,23 @@
-"""The sensors: they react to a source that changed, to settings that changed, and to a run that failed."""
+"""The sensors: they react to a source, rules, stock or settings that changed, and to a run that failed."""
 
 import dagster as dg
 
 from core.catalog import UnreachableError
 from core.categories import Category
+from core.changes import changed_parts
 from core.errors import InputError
+from core.recommendations.rules import RuleBook
 from orchestration import alerts, observations
-from orchestration.assets.external import SOURCE
+from orchestration.assets.external import RULES, SOURCE
 from orchestration.jobs import rebuild
 from orchestration.partitions import CATEGORIES
 from orchestration.resources import StoreIOManager
 from orchestration.runs.requests import request_run
+from orchestration.staleness import lists_and_what_follows
 
 _SOURCE_SECONDS = 300
 _SETTINGS_SECONDS = 60
+_LISTS_SECONDS = 60
 
 
 def _source_sensor(category: Category) -> dg.SensorDefinition:
@@ -66,6 +70,46 @@ def _evaluate(
     return request_run(context, category, state, reason, run_key=run_key)
 
 
+def _lists_sensor(category: Category) -> dg.SensorDefinition:
+    @dg.sensor(
+        name=f"lists_{category.name}",
+        job=rebuild,
+        minimum_interval_seconds=_LISTS_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING if category.watch else dg.DefaultSensorStatus.STOPPED,
+        description=f"Rebuilds the lists of {category.title} when its rules, stock table or pins change; no model.",
+    )
+    def lists_sensor(
+        context: dg.SensorEvaluationContext, store: dg.ResourceParam[StoreIOManager]
+    ) -> dg.RunRequest | dg.SkipReason:
+        return _evaluate_lists(context, CATEGORIES[category.name], store)
+
+    return lists_sensor
+
+
+def _evaluate_lists(
+    context: dg.SensorEvaluationContext, category: Category, store: StoreIOManager
+) -> dg.RunRequest | dg.SkipReason:
+    """Request the lists once the rules, the stock table and the pins have stayed the same from one tick to the next."""
+    state = observations.lists_state(category)
+    observations.report(context.instance, observations.observation(RULES, category.name, state))
+    latest = store.store.earlier("recommendations", category.name)
+    if latest is None or store.store.earlier("final_models", category.name) is None:
+        return dg.SkipReason(f"{category.name}: there are no lists yet; materialize the category first")
+    parts = changed_parts(latest.info.get("lists"), state)
+    if not parts:
+        context.update_cursor("")
+        return dg.SkipReason(f"{category.name}: rules, stock and pins have not changed since the lists were made")
+    what = f"{' and '.join(parts)} changed"
+    version = observations.data_version(state)
+    if context.cursor != version:
+        context.update_cursor(version)
+        return dg.SkipReason(
+            f"{category.name}: {what}; the lists are requested once they have stayed the same for {_LISTS_SECONDS} s"
+        )
+    run_key = f"{category.name} lists {version} {latest.version}"
+    return request_run(context, category, None, what, lists_and_what_follows(category), run_key)
+
+
 @dg.sensor(
     minimum_interval_seconds=_SETTINGS_SECONDS,
     default_status=dg.DefaultSensorStatus.RUNNING,
@@ -104,6 +148,11 @@ def categories_refused() -> None:
 
 
 SENSORS = [
+    *(
+        _lists_sensor(category)
+        for category in CATEGORIES.values()
+        if category.stock or category.pins or category.rules != RuleBook()
+    ),
     *(_source_sensor(category) for category in CATEGORIES.values() if category.source != "sample"),
     settings_reported,
     failure_webhook,

@@ -10,6 +10,7 @@ from core.categories import Category
 from core.changes import FRESH, states
 from core.stages import expected, stages_of
 from core.store import Store
+from orchestration.observations import lists_state
 
 
 @dataclass(frozen=True)
@@ -38,9 +39,19 @@ def stale_assets(category: Category, store: Store, source: Mapping[str, Any] | N
         store: holds the category's artefacts.
         source: state of the category's source; None if nothing is known about it, which counts as no change.
     """
-    states_of_assets = states(expected(category, source), lambda asset: store.manifest(asset, category.name))
+    assets = expected(category, source, lists=lists_state(category))
+    states_of_assets = states(assets, lambda asset: store.manifest(asset, category.name))
     stale = [state for state in states_of_assets if state.state != FRESH]
     return StaleAssets({s.asset: s.reason for s in stale if s.reason}, tuple(asset_key(s.asset) for s in stale))
+
+
+def lists_and_what_follows(category: Category) -> list[dg.AssetKey]:
+    """The lists of a category and everything that is made from them, parents before children."""
+    names = ["recommendations"]
+    for name, stage in stages_of(category).items():
+        if set(names) & set(stage.inputs.values()):
+            names.append(name)
+    return [asset_key(name) for name in names]
 
 
 def materializable(category: Category) -> list[dg.AssetKey]:

@@ -197,6 +197,8 @@ ORDER_ROLES = tuple(_ORDER_ROLES)
 """The columns of a table of order lines as documented."""
 PRODUCT_ROLES = tuple(_PRODUCT_ROLES)
 """Those of a table of products."""
+PRODUCT_ID_NAMES = _PRODUCT_ROLES["product_id"]
+"""What a column of product ids may be called."""
 _ORDER_NAMES = {name for role in ("order", "session", "customer", "event") for name in _ORDER_ROLES[role]}
 
 

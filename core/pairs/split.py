@@ -265,6 +265,15 @@ def split_in_time(
     )  # fmt: skip
 
 
+def nothing_held_out(pairs: ProductPairs) -> PairSplit:
+    """The split of a training on everything: all pairs are training pairs."""
+    none, no_nodes = Pairs(np.empty(0, np.int32), np.empty(0, np.int32)), np.empty(0, np.int32)
+    return PairSplit(
+        pairs.products.num_rows, WeightedPairs(pairs.source, pairs.target, pairs.weight),
+        none, none, none, no_nodes, none, no_nodes, no_nodes,
+    )  # fmt: skip
+
+
 def _with_pairs(n_nodes: int, pairs: Pairs) -> np.ndarray:
     """bool ``[n_nodes]``: the products that have one of these pairs."""
     paired = np.zeros(n_nodes, dtype=bool)

@@ -1,8 +1,9 @@
 """The lists that a shop shows: the nearest products of every product, by every scoring of a model."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +15,7 @@ from core.settings import setting
 if TYPE_CHECKING:
     from core.scoring.vectors import VectorScorer
 
+_T = TypeVar("_T")
 VERSION = "4"
 """Raised whenever the same model gets different lists."""
 
@@ -146,19 +148,50 @@ def _table(
 def _approximate(
     scorer: "VectorScorer", sources: np.ndarray, k: int, threads: int, seed: int, progress: Progress
 ) -> tuple[np.ndarray, np.ndarray, dict[str, Any]] | None:
-    """Search the cells of an inverted file; probe as many as find enough of the exact lists of a sample.
+    """Search the cells of an inverted file, or return None if exact search is as fast; see :func:`vector_index`."""
+    index = vector_index(scorer, k, threads, seed, progress)
+    if index is None:
+        return None
+    return *index.top_k(sources, k, progress), index.facts
+
+
+@dataclass(frozen=True)
+class VectorIndex:
+    """An inverted file over a scorer's vectors.
+
+    Attributes:
+        facts: JSON-able: ``index``, ``recall``, ``cells``, ``nprobe`` and ``share scored``.
+    """
+
+    scorer: "VectorScorer"
+    cells: Any
+    probe: Any
+    threads: int
+    facts: dict[str, Any]
+
+    def top_k(self, sources: np.ndarray, k: int, progress: Progress = silent) -> tuple[np.ndarray, np.ndarray]:
+        """Like ``core.interfaces.Scorer.top_k``, but a few of the best may be missing."""
+        ids, scores = _with_threads(
+            self.threads,
+            lambda: self.cells.top_k(self.scorer.queries, sources, k, self.probe, self.threads, progress),
+        )
+        return ids, scores
+
+
+def vector_index(
+    scorer: "VectorScorer", k: int, threads: int, seed: int, progress: Progress = silent
+) -> VectorIndex | None:
+    """Build an inverted file and choose how many cells are probed, so that enough of the exact lists of a sample are
+    found.
 
     Returns None if that would score more than a quarter of all products, where exact search is as fast.
     """
-    import faiss  # slow to import, and only large categories need it
-
     from core.scoring.ivf_search import build_inverted_file
 
     candidates = np.flatnonzero(scorer.seen).astype(np.int32)
     n_cells = max(1, round(_CELLS * np.sqrt(len(candidates))))
-    threads_before = faiss.omp_get_max_threads()
-    faiss.omp_set_num_threads(threads)
-    try:
+
+    def build() -> VectorIndex | None:
         progress("index", 0, len(candidates), "products")
         cells = build_inverted_file(scorer.vectors[candidates], candidates, n_cells, seed)
         progress("index", len(candidates), len(candidates), "products")
@@ -168,8 +201,19 @@ def _approximate(
         probe, recall, share = cells.choose_probe(scorer.queries(sample), exact, _WANTED_RECALL)
         if share > _LARGEST_SHARE:
             return None
-        ids, scores = cells.top_k(scorer.queries, sources, k, probe, threads, progress)
+        facts = {"index": "ivf", "recall": recall, "cells": n_cells, "nprobe": probe.nprobe, "share scored": share}
+        return VectorIndex(scorer, cells, probe, threads, facts)
+
+    return _with_threads(threads, build)
+
+
+def _with_threads(threads: int, work: Callable[[], _T]) -> _T:
+    """Run ``work`` with this number of FAISS threads."""
+    import faiss  # slow to import, and only large categories need it
+
+    threads_before = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(threads)
+    try:
+        return work()
     finally:
         faiss.omp_set_num_threads(threads_before)
-    facts = {"index": "ivf", "recall": recall, "cells": n_cells, "nprobe": probe.nprobe, "share scored": share}
-    return ids, scores, facts

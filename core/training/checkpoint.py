@@ -117,9 +117,14 @@ def _array(archive: zipfile.ZipFile, name: str) -> np.ndarray:
 
 
 def clear(folder: Path) -> None:
-    """Remove the checkpoint and the unfinished files of killed runs, and the folder if nothing else is in it."""
+    """Remove the checkpoint and the unfinished files of killed runs, and the folder if nothing else is in it.
+
+    The same is done first in the folders within it, of which a training of several models has one per model.
+    """
     if not folder.is_dir():
         return
+    for path in folder.iterdir():
+        clear(path)
     for path in [folder / _FILE, *folder.glob(f".{_FILE}.*")]:
         path.unlink(missing_ok=True)
     if not any(folder.iterdir()):

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from core.interfaces import Inputs, Model, TrainContext, TrainedModel
 from core.models import MODELS
 from core.orders.history import known_lines
 from core.pairs import ProductPairs
+from core.pairs.split import nothing_held_out
 from core.progress import Progress
 from core.training.device_choice import choose_device
 
@@ -56,6 +58,10 @@ class Stages:
         device: see :func:`core.training.device_choice.choose_device`.
         progress: progress callback for every stage.
         keys: see ``core.interfaces.TrainContext``.
+        history: the history of orders (schema ``core.orders.history.HISTORY``) from which nothing is held out; None if
+            pairs are all that there is.
+        precision: see ``core.interfaces.TrainContext``.
+        checkpoints: folder below which each model has a folder for its checkpoints, or None.
     """
 
     def __init__(
@@ -68,11 +74,15 @@ class Stages:
         device: str,
         progress: Progress,
         keys: np.ndarray | None = None,
+        history: pa.Table | None = None,
+        precision: str = "float32",
+        checkpoints: Path | None = None,
     ) -> None:
         self.products = pairs
         self.graph = graph
         self._given = given
         self._seed, self._threads, self._device, self._progress, self._keys = seed, threads, device, progress, keys
+        self._history, self._precision, self._checkpoints = history, precision, checkpoints
         self._trained: dict[str, TrainedModel] = {}
 
     @cached_property
@@ -81,10 +91,10 @@ class Stages:
 
     @property
     def orders(self) -> pa.Table:
-        """No order lines: pairs are all that this process is given."""
+        """The history of orders; empty if pairs are all that this process is given."""
         from core.orders.history import HISTORY
 
-        return HISTORY.empty_table()
+        return HISTORY.empty_table() if self._history is None else self._history
 
     @cached_property
     def walks(self) -> np.ndarray:
@@ -98,10 +108,13 @@ class Stages:
 
         return node2vec_walks(self.graph, section_config("node2vec_walks", self._given), **self._circumstances)
 
-    @property
+    @cached_property
     def sessions(self) -> np.ndarray:
-        """There are none, because pairs come without orders."""
-        return np.empty((0, 2), np.int32)
+        """The products of each order, session or customer in time; there are none if pairs come without orders."""
+        from core.orders.sessions import sessions
+
+        ids = self.products.products["product_id"].combine_chunks()
+        return sessions(self.orders, ids, nothing_held_out(self.products), section_config("sessions", self._given)).rows
 
     @property
     def _circumstances(self) -> dict[str, Any]:
@@ -113,7 +126,13 @@ class Stages:
             stages: dict[str, Any] = {name: getattr(self, name) for name in model.inputs}
             stages |= {name: self.trained(MODELS[name]) for name in model.models}
             device = choose_device(self._device, "device").name if model.gpu else "cpu"
-            context = TrainContext(device=device, keys=self._keys, **self._circumstances)
+            context = TrainContext(
+                device=device,
+                precision=self._precision,
+                keys=self._keys,
+                checkpoints=self._checkpoints / model.name if self._checkpoints else None,
+                **self._circumstances,
+            )
             inputs = model_inputs(model, self.graph.n_nodes, stages)
             trained = model.fit(inputs, section_config(model.name, self._given), context)
             if reason := trained.info.get("untrained"):

@@ -10,6 +10,7 @@ from core.errors import InputError
 from core.models import MODELS
 from core.projection import ProjectionConfig
 from core.projection import wanted as projection_models
+from core.recommendations.state import lists_state
 from core.stages import expected
 from explorer.shared.store_reader import current_manifest, models_with
 
@@ -29,15 +30,16 @@ def mapped_models(category: str) -> tuple[list[str], str | None]:
 def asset_states(category: str) -> tuple[list[AssetState], str | None]:
     """The state of every asset of a category, and what is wrong with its settings, if anything.
 
-    If the settings cannot be read from categories.yaml, they count as unchanged. Whether a source has changed is not
-    checked: it may be slow to reach, and perhaps only from the machine that runs Dagster.
+    If the settings cannot be read from categories.yaml, they count as unchanged. Whether a source, or a stock table or
+    pins on a server, have changed is not checked: they may be slow to reach, and perhaps only from the machine that
+    runs Dagster.
     """
     maps, problem = mapped_models(category)
     known = None
     with contextlib.suppress(InputError):
         known = load_categories(paths.categories_file()).get(category)
     if known is not None and problem is None:
-        assets = expected(known, maps=maps)
+        assets = expected(known, maps=maps, lists=lists_state(known, paths.raw_dir(), ask_servers=False))
     else:
         unknown = Category(category, category, source="")
         assets = [replace(asset, config=None) for asset in expected(unknown, maps=maps)]

@@ -5,7 +5,7 @@ from typing import Any
 import dagster as dg
 
 from core.stages import RAW_CATALOG, Stage, stages
-from orchestration.assets.external import SOURCE, settings_key
+from orchestration.assets.external import RULES, SOURCE, settings_key
 from orchestration.partitions import BY_CATEGORY
 
 
@@ -15,7 +15,7 @@ def asset_arguments(asset: str) -> dict[str, Any]:
     return {
         "key": asset.split("/"),
         "ins": {parameter: dg.AssetIn(name.split("/")) for parameter, name in stage.inputs.items()},
-        "deps": [settings_key(stage.section)] if stage.section else [],
+        "deps": ([settings_key(stage.section)] if stage.section else []) + ([RULES] if stage.reads_rules else []),
         "partitions_def": BY_CATEGORY,
         "group_name": stage.group,
         **_output_arguments(stage),

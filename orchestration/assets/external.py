@@ -1,4 +1,4 @@
-"""External assets: the source and the settings of each category, which Dagster observes but does not make.
+"""External assets: the source, rules and settings of each category, which Dagster observes but does not make.
 
 A code version belongs to an asset as a whole, but settings belong to one category. An observed asset has a data version
 for each partition. With it, the UI shows as out of date exactly the assets of the category whose settings changed, and
@@ -11,6 +11,7 @@ from core.configs import CONFIGS
 from orchestration.partitions import BY_CATEGORY
 
 SOURCE = dg.AssetKey("source")
+RULES = dg.AssetKey("rules")
 _CHANGES_NO_RESULT = {"guard"}
 
 
@@ -26,6 +27,13 @@ EXTERNAL_ASSETS = [
         partitions_def=BY_CATEGORY,
         group_name="inputs",
         kinds={"file"},
+    ),
+    dg.AssetSpec(
+        RULES,
+        description="State of each category's rules, and of the files with its stock and its pins.",
+        partitions_def=BY_CATEGORY,
+        group_name="inputs",
+        kinds={"yaml", "file"},
     ),
     *(
         dg.AssetSpec(

@@ -57,7 +57,8 @@ def digest_tags(category: Category, source: Mapping[str, Any] | None) -> dict[st
         category: the partition.
         source: state of the category's source; None if it is not known.
     """
-    facts = [dataclasses.asdict(asset) for asset in expected(category, source)]
+    lists = observations.lists_state(category)
+    facts = [dataclasses.asdict(asset) for asset in expected(category, source, lists=lists)]
     return {DIGEST_TAG: observations.data_version({"assets": facts})}
 
 

@@ -93,7 +93,7 @@ def state(source: Source, raw_dir: Path) -> dict[str, Any] | None:
 
 def _state_of(path: str, sha256: str | None, raw_dir: Path) -> dict[str, Any] | None:
     pinned: Mapping[str, Any] = {"sha256": sha256.lower()} if sha256 else {}
-    if _is_remote(path):
+    if is_remote(path):
         if pinned:
             return dict(pinned)
         try:
@@ -114,7 +114,7 @@ def _state_of(path: str, sha256: str | None, raw_dir: Path) -> dict[str, Any] | 
 def check_local(source: Source, raw_dir: Path) -> None:
     """Raises InputError: a file of the source that is a local one is not there. Asks no server."""
     for path in (source.path, source.products):
-        if path is not None and not _is_remote(path):
+        if path is not None and not is_remote(path):
             local_files(path, raw_dir)
 
 
@@ -140,9 +140,9 @@ def fetch_file(
     limits: Limits | None = None,
 ) -> Path:
     """Like :func:`fetch` for one path or URL."""
-    if _is_remote(path):
+    if is_remote(path):
         return download(path, sha256.lower() if sha256 else None, cache_dir, progress, limits)
-    local = _local(path, raw_dir)
+    local = local_file(path, raw_dir)
     if sha256 and (digest := file_sha256(local)) != sha256.lower():
         raise InputError(
             f"{local}: its SHA-256 is {digest}, categories.yaml expects {sha256.lower()}. "
@@ -151,7 +151,8 @@ def fetch_file(
     return local
 
 
-def _is_remote(path: str) -> bool:
+def is_remote(path: str) -> bool:
+    """Whether a path is the URL of a file on another machine."""
     scheme, separator, _ = path.partition("://")
     return bool(separator) and scheme != "file"
 
@@ -171,7 +172,7 @@ def local_files(path: str, raw_dir: Path) -> list[Path]:
     elif any(mark in path for mark in "*?") and not local.exists():
         found = [file for file in local.parent.glob(local.name) if file.is_file() and _is_data(Path(file.name))]
     else:
-        return [_local(path, raw_dir)]
+        return [local_file(path, raw_dir)]
     if not found:
         raise InputError(f"{local} holds no file that could be read; put one there, or correct the category's source")
     return sorted(found)
@@ -179,7 +180,7 @@ def local_files(path: str, raw_dir: Path) -> list[Path]:
 
 def is_several(path: str, raw_dir: Path) -> bool:
     """Whether a source is a folder or a pattern, which may hold any number of files."""
-    if _is_remote(path):
+    if is_remote(path):
         return False
     local = _local_path(path, raw_dir)
     return local.is_dir() or (any(mark in path for mark in "*?") and not local.exists())
@@ -209,7 +210,7 @@ def _in_package(path: str) -> Path:
     )
 
 
-def _local(path: str, raw_dir: Path) -> Path:
+def local_file(path: str, raw_dir: Path) -> Path:
     """The local file. Raises InputError if there is none."""
     local = _local_path(path, raw_dir)
     if not local.is_file():
