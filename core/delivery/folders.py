@@ -143,8 +143,8 @@ class Folder:
             return None
         try:
             content = json.loads(data)
-            for version in (content, content.get("previous") or {}):
-                if version and not (VERSION_NAME.fullmatch(version["version"]) and isinstance(version["files"], dict)):
+            for version in (content, content.get("previous") or content):
+                if not (VERSION_NAME.fullmatch(version["version"]) and isinstance(version["files"], dict)):
                     raise ValueError
             return dict(content)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):

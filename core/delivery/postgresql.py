@@ -75,9 +75,12 @@ class Postgresql:
                 number = connection.execute(
                     self._sql(
                         "INSERT INTO {deliveries} (category, version, digest, lists, rows, state) "
-                        "VALUES (%s, %s, %s, %s, %s, 'new') RETURNING id"
-                    ),
-                    (self._category, shipment.version, shipment.digest, sum(list_counts(lists).values()), lists.rows),
+                        "VALUES ({category}, {version}, {digest}, {count}, {rows}, 'new') RETURNING id",
+                        version=shipment.version,
+                        digest=shipment.digest,
+                        count=sum(list_counts(lists).values()),
+                        rows=lists.rows,
+                    )
                 ).fetchone()[0]  # type: ignore[index]  # RETURNING gives a row
                 self._fill(connection, number, lists, progress)
                 compared = self._compare(connection, number, lists)
@@ -110,9 +113,8 @@ class Postgresql:
                 connection.execute(
                     self._sql(
                         "UPDATE {deliveries} SET state = CASE state WHEN 'current' THEN 'previous' ELSE 'current' END "
-                        "WHERE category = %s AND state IN ('current', 'previous')"
-                    ),
-                    (self._category,),
+                        "WHERE category = {category} AND state IN ('current', 'previous')"
+                    )
                 )
         return Version(*back[1:])
 
@@ -126,8 +128,10 @@ class Postgresql:
     def _delivery(self, connection: "psycopg.Connection[Any]", state: str) -> Any:
         """Number, version, digest and rows of the delivery in a state; None if there is none."""
         return connection.execute(
-            self._sql("SELECT id, version, digest, rows FROM {deliveries} WHERE category = %s AND state = %s"),
-            (self._category, state),
+            self._sql(
+                "SELECT id, version, digest, rows FROM {deliveries} WHERE category = {category} AND state = {state}",
+                state=state,
+            )
         ).fetchone()
 
     @contextlib.contextmanager
@@ -165,16 +169,17 @@ class Postgresql:
         return sql.Identifier(self._schema, name) if self._schema else sql.Identifier(name)
 
     def _sql(self, text: str, **more: Any) -> "sql.Composed":
+        """A statement with names and values in their places; without parameters, because names may hold a '%'."""
         from psycopg import sql
 
+        values = {name: v if isinstance(v, sql.Composable) else sql.Literal(v) for name, v in more.items()}
         return sql.SQL(text).format(
             view=self._name(), lists=self._name("_lists"), deliveries=self._name("_deliveries"),
-            category=sql.Literal(self._category), **more,
+            category=sql.Literal(self._category), **values,
         )  # fmt: skip
 
     def _set_up(self, connection: "psycopg.Connection[Any]") -> None:
         """Make the view and the tables that all versions share, if they do not exist."""
-        from psycopg import sql
 
         with connection.transaction():
             connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (self._lock_name("set up"),))
@@ -201,7 +206,7 @@ class Postgresql:
                     "e.neighbour, e.score, (({names})::text[])[e.source + 1] AS source "
                     "FROM {lists} l CROSS JOIN LATERAL unnest(l.neighbours, l.scores, l.sources) "
                     "WITH ORDINALITY AS e(neighbour, score, source, rank)",
-                    names=sql.Literal(list(SOURCES)),
+                    names=list(SOURCES),
                 )
             )
 
@@ -279,10 +284,11 @@ class Postgresql:
         sampled = sample(lists)
         rows = connection.execute(
             self._sql(
-                "SELECT category, slot, product, neighbours, scores, sources FROM {new} WHERE product = ANY(%s)",
+                "SELECT category, slot, product, neighbours, scores, sources FROM {new} "
+                "WHERE product = ANY ({products}::text[])",
                 new=new,
-            ),
-            ([one.product for one in sampled],),
+                products=[one.product for one in sampled],
+            )
         ).fetchall()
         found = {
             (slot, product): (category, neighbours, as_float32(scores), sources)
@@ -308,8 +314,11 @@ class Postgresql:
 
     def _set_state(self, connection: "psycopg.Connection[Any]", before: str, after: str) -> None:
         connection.execute(
-            self._sql("UPDATE {deliveries} SET state = %s WHERE category = %s AND state = %s"),
-            (after, self._category, before),
+            self._sql(
+                "UPDATE {deliveries} SET state = {after} WHERE category = {category} AND state = {before}",
+                after=after,
+                before=before,
+            )
         )
 
     def _exchange(self, connection: "psycopg.Connection[Any]", number: int) -> None:
@@ -349,14 +358,16 @@ class Postgresql:
         from psycopg import errors
 
         old = connection.execute(
-            self._sql("SELECT id FROM {deliveries} WHERE category = %s AND state = 'old'"), (self._category,)
+            self._sql("SELECT id FROM {deliveries} WHERE category = {category} AND state = 'old'")
         ).fetchall()
         for (number,) in old:
             with contextlib.suppress(errors.LockNotAvailable), connection.transaction():
                 connection.execute("SELECT set_config('lock_timeout', %s, true)", (_SWITCH_TRY,))
                 table = self._name(f"_lists_{number}")
                 connection.execute(self._sql("DROP TABLE IF EXISTS {table}", table=table))
-                connection.execute(self._sql("DELETE FROM {deliveries} WHERE id = %s AND state = 'old'"), (number,))
+                connection.execute(
+                    self._sql("DELETE FROM {deliveries} WHERE id = {number} AND state = 'old'", number=number)
+                )
 
 
 def _refuse_nul(category: str, lists: Recommendations) -> None:

@@ -144,16 +144,17 @@ class Redis:
                 "`pip install 'alsobought[delivery]'`"
             ) from None
         try:
-            with redis.Redis.from_url(
-                self._address.url, decode_responses=True, socket_connect_timeout=10, socket_timeout=60
-            ) as client:
+            try:
+                client = redis.Redis.from_url(
+                    self._address.url, decode_responses=True, socket_connect_timeout=10, socket_timeout=60
+                )
+                client.ping()
+            except (ValueError, TypeError):  # the latter for a parameter of the URL that it does not know
+                raise self._address.error(ValueError("the URL cannot be read")) from None
+            with client:
                 yield client
         except (redis.RedisError, OSError) as error:
             raise self._address.error(error) from None
-        except ValueError as error:
-            if isinstance(error, InputError):
-                raise
-            raise self._address.error(ValueError("the URL cannot be read")) from None
 
     @contextlib.contextmanager
     def _locked(self, client: Any) -> Iterator[None]:
