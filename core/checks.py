@@ -133,6 +133,11 @@ def check_delivery(receipt: Receipt) -> list[Finding]:
     return [Finding("read_back", not receipt.problem, sentence, {"rows": receipt.rows, "compared": receipt.compared})]
 
 
+def nothing_delivered(category: str, place: str) -> Finding:
+    """The finding of :data:`DELIVERY` for a category that is not published to a place."""
+    return Finding("read_back", True, f"{category} is not published to {place}")
+
+
 def check_orders(facts: Mapping[str, Any]) -> list[Finding]:
     """Check :data:`ORDERS`.
 

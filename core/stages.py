@@ -13,7 +13,7 @@ from core.catalog import VERSION as CATALOG_VERSION
 from core.categories import Category
 from core.changes import Expected
 from core.customers.config import LISTS_VERSION, VECTORS_VERSION
-from core.delivery.config import PLACES
+from core.delivery.config import PLACES, as_settings
 from core.delivery.config import VERSION as DELIVERY_VERSION
 from core.evaluation.leaderboard import VERSION as LEADERBOARD_VERSION
 from core.evaluation.metrics import VERSION as EVALUATION_VERSION
@@ -88,7 +88,7 @@ class Stage:
         """The current settings of the asset by name; None if it has no settings."""
         if self.place:
             own = category.publish.get(self.place)
-            return dataclasses.asdict(own) if own is not None else None
+            return as_settings(own) if own is not None else None
         section = self.section_of(category)
         return dataclasses.asdict(category.config(section)) if section else None
 

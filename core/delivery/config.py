@@ -1,5 +1,6 @@
 """The key ``publish:`` of a category: where its lists are delivered."""
 
+import dataclasses
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -96,6 +97,12 @@ _MOST_HOURS = 24.0 * 366
 def default() -> Publish:
     """Where the lists of a category without the key ``publish:`` are delivered."""
     return {"api": ApiConfig(), "files": FilesConfig()}
+
+
+def as_settings(config: PlaceConfig) -> dict[str, Any]:
+    """The settings of a place by name, as a manifest holds them."""
+    values = dataclasses.asdict(config)
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
 
 def parse_publish(where: str, entry: Any) -> Publish:

@@ -3,7 +3,6 @@
 Lists that fail a blocking check are not stored, so whatever is stored may be published.
 """
 
-import dataclasses
 from typing import Any
 
 from core.categories import Category
@@ -86,7 +85,7 @@ def _info(category: Category, place: str, store: Store, lists: Manifest) -> dict
         inputs[MODELS] = models.digest
     return {
         "code_version": settings.VERSION,
-        "config": dataclasses.asdict(category.publish[place]),
+        "config": settings.as_settings(category.publish[place]),
         "inputs": inputs,
         "products": lists.info.get("products"),
     }

@@ -11,7 +11,7 @@ from core.delivery.place import Receipt, Shipment, deliver
 from core.delivery.publish import LISTS, place_of
 from core.recommendations.form import FinalModels, Recommendations
 from orchestration.assets.arguments import asset_arguments
-from orchestration.metadata import StepReport, check_specs
+from orchestration.metadata import StepReport, check_results, check_specs
 from orchestration.partitions import CATEGORIES
 from orchestration.resources import StoreIOManager
 
@@ -67,12 +67,14 @@ def _deliver(
     name: str,
     lists: Recommendations,
     models: FinalModels | None = None,
-) -> Iterator[dg.MaterializeResult[Receipt]]:
+) -> Iterator[dg.MaterializeResult[Receipt] | dg.AssetCheckResult]:
     """Deliver the lists to a place, if the category is published there."""
     category = CATEGORIES[context.partition_key]
     settings: Any = category.publish.get(name)
     if settings is None:
         _say_why_not(context, name)
+        # Dagster wants the result of a check even where there is nothing to check.
+        yield from check_results(context, [checks.nothing_delivered(category.name, name)])
         return
     report = StepReport(context, settings)
     digest = store.digest_of_input(context, LISTS)

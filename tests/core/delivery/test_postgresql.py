@@ -1,7 +1,5 @@
 """Delivery to a real PostgreSQL server: what readers see during it, after it, and after it was killed."""
 
-import uuid
-
 import numpy as np
 import psycopg
 import pytest
@@ -11,20 +9,16 @@ from core.delivery.place import Shipment, deliver
 from core.errors import InputError
 from core.progress import silent
 from tests.core.delivery import shop
-from tests.core.delivery.conftest import SECRET
 
+SECRET = "Zq7SECRETx"
 PUBLISH = {"postgresql": {"url_env": "TEST_POSTGRESQL"}}
 
 
 @pytest.fixture
 def url(postgresql_url, monkeypatch):
     """The URL of an empty database."""
-    name = f"shop_{uuid.uuid4().hex[:8]}"
-    with psycopg.connect(postgresql_url, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-    own = postgresql_url.removesuffix("/postgres") + f"/{name}"
-    monkeypatch.setenv("TEST_POSTGRESQL", own)
-    return own
+    monkeypatch.setenv("TEST_POSTGRESQL", postgresql_url)
+    return postgresql_url
 
 
 @pytest.fixture
