@@ -84,9 +84,9 @@ class StoreIOManager(dg.UPathIOManager):
         # Compiled code will use all of it without checks of its own, so its sums are compared first.
         return read_artefact(path, asset, context.asset_partition_key, sums=True)
 
-    def digest_of_input(self, context: dg.AssetExecutionContext, asset: str) -> str:
-        """The digest of an asset that the step has read."""
-        return self._inputs[context.op_execution_context.get_step_execution_context().step.key][asset].digest
+    def inputs_read(self, context: dg.AssetExecutionContext) -> dict[str, Manifest]:
+        """Asset → its manifest when the step read it."""
+        return self._inputs[context.op_execution_context.get_step_execution_context().step.key]
 
     def last(self, asset: str, category: str) -> Any | None:
         """The value that a rebuild of the asset is about to replace, or None if there is none or it is damaged.

@@ -18,6 +18,7 @@ from tests.core.delivery import shop
 from tests.core.delivery.test_vectors import send
 from tests.test_docs import blocks
 
+pytestmark = pytest.mark.slow
 PAGE = ROOT / "docs" / "delivery.md"
 LISTS = shop.lists("", ids=["A", "B", "C", "D", "E/é", "<F>"])
 GOES_WITH_A = shop.by_list(LISTS)["goes_with", "A"]

@@ -12,9 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from upath import UPath
 
-from core import paths
 from core.delivery.config import FilesConfig
-from core.delivery.folders import Folder, Written, sync
+from core.delivery.folders import Folder, Written, location, sync
 from core.delivery.lists import (
     SampledList,
     as_float32,
@@ -46,7 +45,7 @@ class Files:
 
     def __init__(self, category: str, config: FilesConfig) -> None:
         self._config = config
-        self._folder = Folder(self.name, category, config.url or str(paths.home() / "data" / "lists"))
+        self._folder = Folder(self.name, category, location(config.url, "lists"))
 
     def deliver(self, shipment: Shipment, progress: Progress) -> Receipt:
         """See :class:`core.delivery.place.Place`."""

@@ -23,6 +23,7 @@ from typing import Any
 
 from upath import UPath
 
+from core import paths
 from core.delivery.place import Receipt, Shipment, Version, nothing_to_put_back
 from core.errors import InputError
 from core.store import leases
@@ -34,6 +35,16 @@ POINTER = "current.json"
 _LARGEST = 1 << 20
 _UNKNOWN_SECONDS = 86_400.0
 """What a writer on another machine left is removed once it is older than this: nobody here knows whether it lives."""
+
+
+def location(url: str, default: str) -> str:
+    """The root that a category's settings name; a path is relative to the project folder.
+
+    Args:
+        url: path or URL; empty for the default.
+        default: folder in the project's ``data``.
+    """
+    return url if "://" in url else str(paths.home() / (url or f"data/{default}"))
 
 
 @dataclass(frozen=True)

@@ -67,8 +67,21 @@ def current_lists(category: Category, store: Store, with_models: bool = False) -
     if manifest is None:
         raise InputError(f"there are no lists of {category.name} yet; {remedy('*' + LISTS, category.name)}")
     lists = store.read(LISTS, category.name)
-    models = store.read(MODELS, category.name) if with_models and store.manifest(MODELS, category.name) else None
-    return manifest, Shipment(category.name, lists, manifest.digest, models)
+    made_by = store.manifest(MODELS, category.name) if with_models else None
+    if made_by is None:
+        return manifest, Shipment(category.name, lists, manifest.digest)
+    refuse_other_products(manifest, made_by)
+    return manifest, Shipment(category.name, lists, manifest.digest, store.read(MODELS, category.name))
+
+
+def refuse_other_products(lists: Manifest, models: Manifest) -> None:
+    """Raise InputError if the models number the products in another way than the lists, so that rows do not match."""
+    numberings = {lists.info.get("products"), models.info.get("products")} - {None}
+    if len(numberings) > 1:
+        raise InputError(
+            f"vectors of {lists.category}: the final models and the lists were made from different products; "
+            f"{remedy(LISTS, lists.category)}"
+        )
 
 
 def record(category: Category, store: Store, lists: Manifest, receipt: Receipt) -> None:

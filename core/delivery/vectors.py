@@ -13,9 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from upath import UPath
 
-from core import paths
 from core.delivery.config import VectorsConfig
-from core.delivery.folders import Folder, Written, sync
+from core.delivery.folders import Folder, Written, location, sync
 from core.delivery.lists import product_ids
 from core.delivery.place import ReadBackError, Receipt, Shipment, Version
 from core.errors import InputError
@@ -35,7 +34,7 @@ class Vectors:
 
     def __init__(self, category: str, config: VectorsConfig) -> None:
         self._category, self._config = category, config
-        self._folder = Folder(self.name, category, config.url or str(paths.home() / "data" / "vectors"))
+        self._folder = Folder(self.name, category, location(config.url, "vectors"))
 
     def deliver(self, shipment: Shipment, progress: Progress) -> Receipt:
         """See :class:`core.delivery.place.Place`."""

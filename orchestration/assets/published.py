@@ -8,7 +8,7 @@ import dagster as dg
 from core import checks
 from core.delivery.config import PLACES
 from core.delivery.place import Receipt, Shipment, deliver
-from core.delivery.publish import LISTS, place_of
+from core.delivery.publish import LISTS, MODELS, place_of, refuse_other_products
 from core.recommendations.form import FinalModels, Recommendations
 from orchestration.assets.arguments import asset_arguments
 from orchestration.metadata import StepReport, check_results, check_specs
@@ -77,8 +77,11 @@ def _deliver(
         yield from check_results(context, [checks.nothing_delivered(category.name, name)])
         return
     report = StepReport(context, settings)
-    digest = store.digest_of_input(context, LISTS)
-    receipt = deliver(place_of(category, name), Shipment(category.name, lists, digest, models), report.progress)
+    read = store.inputs_read(context)
+    if models is not None:
+        refuse_other_products(read[LISTS], read[MODELS])
+    shipment = Shipment(category.name, lists, read[LISTS].digest, models)
+    receipt = deliver(place_of(category, name), shipment, report.progress)
     facts = {"rows": receipt.rows, "compared": receipt.compared, "delivered_version": receipt.version}
     yield report.output(receipt, checks.check_delivery(receipt), **facts, where=receipt.info.get("where", ""))
 

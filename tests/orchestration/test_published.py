@@ -113,6 +113,7 @@ def test_a_run_delivers_everywhere_and_what_is_delivered_is_up_to_date(installat
         assert "redis of beta: redis://127.0.0.1:1/0 cannot be used" in said and SECRET not in said
         old, new = shop.by_list(shop.lists("a")), shop.by_list(shop.lists("b"))
         assert read() == {"api": new, "files": new, "postgresql": new, "redis": old}
+        assert SECRET not in str(list(instance.all_logs(result.run_id)))
         stored = json.dumps([store.manifest(asset, "beta").info for asset, _ in store.artefacts("beta")])
         assert SECRET not in stored
 
@@ -203,6 +204,11 @@ def test_publish_says_what_is_wrong_and_goes_on_elsewhere(installation, read, co
     ):
         status, lines, errors = command(*arguments)
         assert status == 2 and lines == [] and sentence in errors
+    newer = installation.write("final_models", "beta", models(6), {"inputs": {}, "products": "renumbered"})
+    make_info = {"inputs": {"final_models": newer.digest}, "products": "as before"}
+    installation.write("recommendations", "beta", shop.lists("a"), make_info)
+    status, _, errors = command("beta", "--place", "vectors")
+    assert status == 2 and "the final models and the lists were made from different products" in errors
     for file in installation.folder("recommendations", "beta").glob("*.json"):
         file.unlink()
     status, _, errors = command("beta")

@@ -71,7 +71,8 @@ def test_many_row_groups_and_chunks_are_compared(tmp_path, monkeypatch):
 
 def test_formats_are_chosen_and_the_default_is_in_the_project(tmp_path, monkeypatch):
     monkeypatch.setenv("ALSOBOUGHT_HOME", str(tmp_path))
-    shop.send(shop.place(files={"formats": "jsonl"}), shop.lists("a"))
+    for url in ({}, {"url": "data/lists"}):  # a path is relative to the project, wherever the command is called
+        shop.send(shop.place(files={"formats": "jsonl", **url}), shop.lists("a"))
     [folder] = (tmp_path / "data" / "lists" / "shoes").glob("2*")
     assert [path.name for path in folder.iterdir()] == ["recommendations.jsonl"]
 

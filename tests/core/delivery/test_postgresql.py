@@ -10,6 +10,7 @@ from core.errors import InputError
 from core.progress import silent
 from tests.core.delivery import shop
 
+pytestmark = pytest.mark.slow
 SECRET = "Zq7SECRETx"
 PUBLISH = {"postgresql": {"url_env": "TEST_POSTGRESQL"}}
 
@@ -142,7 +143,6 @@ def test_a_switch_that_is_never_possible_is_given_up(url, reader, monkeypatch):
     assert rows(reader) == sent(shop.lists("a")) and len(tables(reader)) == 1
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("stage", ["COPY", "switch", "current"])
 def test_killed_in_the_middle(url, reader, stage):
     place = shop.place(**PUBLISH)
