@@ -615,13 +615,17 @@ def _drop_old_versions(folder: UPath, keep: set[str]) -> None:
         for old in list(folder.iterdir()):
             with contextlib.suppress(OSError, ValueError):
                 if VERSION_NAME.fullmatch(old.name) and old.name not in keep and old.is_dir():
-                    needed = _named(_manifest_bytes(folder)) | _named(_manifest_bytes(folder, PREVIOUS))
-                    if _is_abandoned(old) and old.name not in needed:
+                    if _is_abandoned(old) and old.name not in _needed(folder):
                         _remove(old)
                 elif _UNFINISHED.fullmatch(old.name) and time.time() - old.stat().st_mtime > _ABANDONED_SECONDS:
                     old.unlink()
                 elif old.name.startswith(leases.STAGED) and time.time() - old.stat().st_mtime > _STAGED_SECONDS:
                     _remove(old)
+
+
+def _needed(folder: UPath) -> set[str]:
+    """The versions that the two manifests name at this moment."""
+    return _named(_manifest_bytes(folder)) | _named(_manifest_bytes(folder, PREVIOUS))
 
 
 def _is_abandoned(version: UPath) -> bool:
