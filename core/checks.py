@@ -111,6 +111,31 @@ CUSTOMER_LISTS = (
         blocking=False,
     ),
 )
+LISTS_KEEP_RULES, LISTS_DISTINCT, LISTS_KEEP_PINS = "rules_kept", "distinct", "pins_kept"
+LISTS_FILES_READ, LISTS_CHANGED, LISTS_CHANGED_TOO_MUCH = "files_read", "change", "change_allowed"
+
+LISTS = (
+    Rule(LISTS_KEEP_RULES, "No list holds a product that is sold out or not allowed, or a blocked pair."),
+    Rule(LISTS_DISTINCT, "No list holds its own product, or a product twice, and empty places are at the end."),
+    Rule(LISTS_KEEP_PINS, "Every pinned product that is allowed and not sold out is in its list."),
+    Rule(
+        LISTS_FILES_READ,
+        "Every row of the stock table and of the pins could be used, and the rules name brands and categories that "
+        "there are.",
+        blocking=False,
+    ),
+    Rule(
+        LISTS_CHANGED,
+        "Compared with the published lists, the change is at most guard.lists_warn, and the share of lost lists at "
+        "most guard.lost_warn.",
+        blocking=False,
+    ),
+    Rule(
+        LISTS_CHANGED_TOO_MUCH,
+        "Compared with the published lists, the change is at most guard.lists_stop, and the share of lost lists at "
+        "most guard.lost_stop, or guard.allow_change is set.",
+    ),
+)
 DELIVERY = (
     Rule("read_back", "What is read back from the place is what was sent: the counts, and a sample of the lists."),
 )

@@ -27,9 +27,9 @@ def source_state(category: Category) -> dict[str, Any] | None:
     return state(category.data, paths.raw_dir())
 
 
-def lists_state(category: Category, ask_servers: bool = True) -> dict[str, Any]:
+def lists_state(category: Category, only_at_hand: bool = False) -> dict[str, Any]:
     """Facts that tell whether the category's rules, stock table or pins changed."""
-    return core.recommendations.state.lists_state(category, paths.raw_dir(), ask_servers)
+    return core.recommendations.state.lists_state(category, paths.raw_dir(), only_at_hand)
 
 
 def settings_of(category: Category, section: str) -> dict[str, Any]:
@@ -76,9 +76,9 @@ def report_settings(instance: dg.DagsterInstance) -> list[str]:
         )
         for category in CATEGORIES.values():
             if spec.key == RULES:
-                value = lists_state(category, ask_servers=False)
+                value = lists_state(category, only_at_hand=True)
                 if None in value.values():
-                    continue  # the sensor of the category's lists asks the server
+                    continue  # the sensor of the category's lists asks the server, and says that a file is missing
             else:
                 value = settings_of(category, section)
             if tags.get(category.name, {}).get(DATA_VERSION_TAG) != data_version(value):

@@ -5,42 +5,24 @@ from typing import Any
 
 import numpy as np
 
-from core.checks import Finding, Rule
+from core.checks import (
+    LISTS_CHANGED,
+    LISTS_CHANGED_TOO_MUCH,
+    LISTS_DISTINCT,
+    LISTS_FILES_READ,
+    LISTS_KEEP_PINS,
+    LISTS_KEEP_RULES,
+    Finding,
+)
 from core.recommendations.apply import PINNED, SlotRules
 from core.recommendations.compare import Change
 from core.recommendations.form import Recommendations
-
-RULES_KEPT, DISTINCT, PINS_KEPT = "rules_kept", "distinct", "pins_kept"
-FILES_READ, CHANGED, CHANGED_TOO_MUCH = "files_read", "change", "change_allowed"
-
-LISTS = (
-    Rule(RULES_KEPT, "No list holds a product that is sold out or not allowed, or a blocked pair."),
-    Rule(DISTINCT, "No list holds its own product, or a product twice, and empty places are at the end."),
-    Rule(PINS_KEPT, "Every pinned product that is allowed and not sold out is in its list."),
-    Rule(
-        FILES_READ,
-        "Every row of the stock table and of the pins could be used, and the rules name brands and categories that "
-        "there are.",
-        blocking=False,
-    ),
-    Rule(
-        CHANGED,
-        "Compared with the published lists, the change is at most guard.lists_warn, and the share of lost lists at "
-        "most guard.lost_warn.",
-        blocking=False,
-    ),
-    Rule(
-        CHANGED_TOO_MUCH,
-        "Compared with the published lists, the change is at most guard.lists_stop, and the share of lost lists at "
-        "most guard.lost_stop, or guard.allow_change is set.",
-    ),
-)
 
 _BLOCK = 1 << 16
 
 
 def check_lists(lists: Recommendations, rules: Mapping[str, SlotRules]) -> list[Finding]:
-    """Check the rules of :data:`LISTS` that concern the lists themselves.
+    """Check the rules of ``core.checks.LISTS`` that concern the lists themselves.
 
     Args:
         lists: the lists.
@@ -61,9 +43,15 @@ def check_lists(lists: Recommendations, rules: Mapping[str, SlotRules]) -> list[
             missing += sum(node not in listed for node in kept)
     rows = lists.rows
     return [
-        Finding(RULES_KEPT, not breaches, f"{breaches:,} of {rows:,} entries break a rule", {"entries": breaches}),
-        Finding(DISTINCT, not wrong, f"{wrong:,} lists hold their own product or a product twice", {"lists": wrong}),
-        Finding(PINS_KEPT, not missing, f"{pins - missing:,} of {pins:,} pins are in their lists", {"pins": pins}),
+        Finding(
+            LISTS_KEEP_RULES, not breaches, f"{breaches:,} of {rows:,} entries break a rule", {"entries": breaches}
+        ),
+        Finding(
+            LISTS_DISTINCT, not wrong, f"{wrong:,} lists hold their own product or a product twice", {"lists": wrong}
+        ),
+        Finding(
+            LISTS_KEEP_PINS, not missing, f"{pins - missing:,} of {pins:,} pins are in their lists", {"pins": pins}
+        ),
         _files_read(lists.info),
     ]
 
@@ -93,18 +81,18 @@ def _files_read(info: Mapping[str, Any]) -> Finding:
     if names:
         remarks.append(f"rules: no product has {', '.join(names[:5])}")
     facts = {"stock": stock, "pins": pins, "unknown_names": names}
-    return Finding(FILES_READ, not remarks, "; ".join(remarks) or "every row and name could be used", facts)
+    return Finding(LISTS_FILES_READ, not remarks, "; ".join(remarks) or "every row and name could be used", facts)
 
 
 def check_change(changes: Mapping[str, Change] | None, guard: Any) -> list[Finding]:
-    """Check the rules of :data:`LISTS` about the change since the lists were published.
+    """Check the rules of ``core.checks.LISTS`` about the change since the lists were published.
 
     Args:
         changes: slot → change; None if nothing is published.
         guard: an instance of ``core.configs.GuardConfig``.
     """
     if changes is None:
-        return [Finding(name, True, "no lists are published yet") for name in (CHANGED, CHANGED_TOO_MUCH)]
+        return [Finding(name, True, "no lists are published yet") for name in (LISTS_CHANGED, LISTS_CHANGED_TOO_MUCH)]
     facts = {slot: change.as_dict() for slot, change in changes.items()}
     sentence = "; ".join(_sentence(slot, change) for slot, change in changes.items()) or "no lists were published"
     quiet = all(_within(change, guard.lists_warn, guard.lost_warn) for change in changes.values())
@@ -116,8 +104,8 @@ def check_change(changes: Mapping[str, Change] | None, guard: Any) -> list[Findi
             ". If that is right, materialize with guard.allow_change: true in the launchpad or in categories.yaml"
         )  # fmt: skip
     return [
-        Finding(CHANGED, quiet, sentence, facts),
-        Finding(CHANGED_TOO_MUCH, accepted or guard.allow_change, sentence + remedy, facts),
+        Finding(LISTS_CHANGED, quiet, sentence, facts),
+        Finding(LISTS_CHANGED_TOO_MUCH, accepted or guard.allow_change, sentence + remedy, facts),
     ]
 
 

@@ -31,7 +31,7 @@ class MadeLists:
 
     Attributes:
         lists: the lists.
-        findings: the results of ``core.recommendations.lists_checks.LISTS``.
+        findings: the results of ``core.checks.LISTS``.
         slots: slot → its rules, with stock and pins.
     """
 

@@ -15,23 +15,24 @@ from core.progress import Progress, silent
 from core.untrusted.urls import shown
 
 
-def lists_state(category: Category, raw_dir: Path, ask_servers: bool = True) -> dict[str, Any]:
+def lists_state(category: Category, raw_dir: Path, only_at_hand: bool = False) -> dict[str, Any]:
     """What tells whether the rules, the stock table or the pins changed, without reading them.
 
     Args:
         category: the category.
         raw_dir: folder of relative paths.
-        ask_servers: whether a server is asked for the state of its file.
+        only_at_hand: no server is asked, and a local file that is missing counts as not known: it may be on the machine
+            that makes the lists.
 
     Returns:
         JSON-able: ``rules``, ``stock`` and ``pins``. The state of a file is its path with the SHA-256 of a local file,
         or ETag, date and size of a remote one. It is empty if the category names no such file, and None if it is not
-        known: the server cannot be asked, or tells nothing.
+        known, e.g. because the server cannot be asked or tells nothing.
     """
     return {
         "rules": category.rules.as_dict(),
-        "stock": _state_of(category.stock, raw_dir, ask_servers),
-        "pins": _state_of(category.pins, raw_dir, ask_servers),
+        "stock": _state_of(category.stock, raw_dir, only_at_hand),
+        "pins": _state_of(category.pins, raw_dir, only_at_hand),
     }
 
 
@@ -42,12 +43,12 @@ def fetch_lists_file(
     return fetch_file(path, None, raw_dir, cache_dir, progress, limits)
 
 
-def _state_of(path: str | None, raw_dir: Path, ask_servers: bool) -> dict[str, Any] | None:
+def _state_of(path: str | None, raw_dir: Path, only_at_hand: bool) -> dict[str, Any] | None:
     if path is None:
         return {}
     if is_remote(path):
         try:
-            stamp = remote_stamp(path) if ask_servers else Stamp()
+            stamp = Stamp() if only_at_hand else remote_stamp(path)
         except (InputError, OSError):
             return None
         return None if stamp == Stamp() else {"path": shown(path), **asdict(stamp)}
@@ -56,7 +57,7 @@ def _state_of(path: str | None, raw_dir: Path, ask_servers: bool) -> dict[str, A
         stat = file.stat()
         return {"path": path, "sha256": _sum(file, stat.st_size, stat.st_mtime_ns)}
     except (InputError, OSError):
-        return {"path": path, "sha256": "the file is missing"}
+        return None if only_at_hand else {"path": path, "sha256": "the file is missing"}
 
 
 @functools.lru_cache(maxsize=256)

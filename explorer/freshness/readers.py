@@ -39,7 +39,7 @@ def asset_states(category: str) -> tuple[list[AssetState], str | None]:
     with contextlib.suppress(InputError):
         known = load_categories(paths.categories_file()).get(category)
     if known is not None and problem is None:
-        assets = expected(known, maps=maps, lists=lists_state(known, paths.raw_dir(), ask_servers=False))
+        assets = expected(known, maps=maps, lists=lists_state(known, paths.raw_dir(), only_at_hand=True))
     else:
         unknown = Category(category, category, source="")
         assets = [replace(asset, config=None) for asset in expected(unknown, maps=maps)]

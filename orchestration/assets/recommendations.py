@@ -5,10 +5,9 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
-from core import paths
+from core import checks, paths
 from core.pairs import ProductPairs
 from core.recommendations.form import FinalModels, Recommendations
-from core.recommendations.lists_checks import LISTS
 from orchestration.assets.arguments import asset_arguments
 from orchestration.config import config_schema, resolve_config
 from orchestration.metadata import StepReport, check_specs, table
@@ -74,7 +73,7 @@ def _vouchers(final: FinalModels) -> pa.Table:
     return pa.Table.from_pylist(rows) if rows else pa.table({"slot": pa.array([], pa.string())})
 
 
-@dg.asset(**asset_arguments("recommendations"), check_specs=check_specs("recommendations", LISTS))
+@dg.asset(**asset_arguments("recommendations"), check_specs=check_specs("recommendations", checks.LISTS))
 def recommendations(
     context: dg.AssetExecutionContext,
     config: RecommendationsSchema,  # type: ignore[valid-type]

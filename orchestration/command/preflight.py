@@ -8,16 +8,21 @@ import tempfile
 from pathlib import Path
 
 from core import paths
-from core.catalog.sources.source import check_local
+from core.catalog.sources.source import check_local, is_remote, local_path
 from core.categories import Category
 from core.errors import InputError
 
 
 def check_source(category: Category) -> None:
-    """Raises InputError if a source that is a local file does not exist. A remote source is not checked."""
+    """Raises InputError if a local file that the category names does not exist. Remote files are not checked."""
     if category.source != "sample":
-        source = category.data
-        check_local(source, paths.raw_dir())
+        check_local(category.data, paths.raw_dir())
+    for key in ("stock", "pins"):
+        path = getattr(category, key)
+        if path is not None and not is_remote(path) and not (file := local_path(path, paths.raw_dir())).is_file():
+            raise InputError(
+                f"{file} does not exist; put the file there, or correct {key} of {category.name} in categories.yaml"
+            )
 
 
 def check_machine() -> None:

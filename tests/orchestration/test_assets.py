@@ -20,7 +20,7 @@ from orchestration.resources import TorchDevice
 from tests.pipeline import UP_TO_THE_GRAPH, copied, run
 
 STAGES = [*UP_TO_THE_GRAPH, "transition_matrix", "walks", "node2vec_walks", "leaderboard"]
-STAGES += ["customer_vectors", "customer_lists"]
+STAGES += ["customer_vectors", "customer_lists", "final_models", "recommendations"]
 ASSETS = STAGES + [f"{kind}/{name}" for name in MODELS for kind in ("embeddings", "metrics", "neighbours")]
 ASSETS += [f"projection/{name}" for name in wanted(ProjectionConfig())]
 UNASKED = [f"projection/{name}" for name, m in MODELS.items() if has_map(m) and f"projection/{name}" not in ASSETS]
@@ -246,6 +246,7 @@ def test_the_steps_that_train_have_the_step_tags_of_the_file():
             assert json.loads(own["dagster-k8s/config"]) == limits
     assert json.loads(tags["embeddings__skipgram"]["dagster-ray/config"]) == {"num_gpus": 1}
     assert "dagster-ray/config" not in tags["embeddings__node2vec"]
+    assert json.loads(tags["final_models"]["dagster-k8s/config"]) == limits
 
 
 def test_loading_what_was_never_materialized_says_what_to_run(tmp_path):

@@ -22,6 +22,7 @@ from dagster._utils.tags import TagConcurrencyLimitsCounter
 
 from core.errors import InputError
 from core.models import MODELS
+from core.stages import stages_of
 from core.store import Store
 from orchestration import alerts, observations, sensors
 from orchestration.definitions import build_defs
@@ -111,12 +112,24 @@ def stale(built):
     return {k.to_user_string() for k in keys if resolver.get_status(k, "beta") != StaleStatus.FRESH}
 
 
+def made_from(asset):
+    """The asset and everything that is made from it."""
+    names = {asset}
+    for name, stage in stages_of(CATEGORIES["beta"]).items():
+        if names & set(stage.inputs.values()):
+            names.add(name)
+    return names
+
+
+LEADERBOARD = made_from("leaderboard")
+
+
 def followers(*models):
     """All assets that are made from a model's embeddings, including models built on it."""
     names = [name for name in MODELS if name in models or set(models) & set(MODELS[name].models)]
     found = {f"{stage}/{name}" for name in names for stage in ("embeddings", "metrics", "neighbours")}
     others = {"skipgram": {"projection/skipgram", "customer_vectors"}, "next_purchase": {"customer_lists"}}
-    return found.union({"leaderboard"}, *(others.get(name, set()) for name in names))
+    return found.union(LEADERBOARD, *(others.get(name, set()) for name in names))
 
 
 def test_after_a_rebuild_nothing_is_out_of_date_and_a_tick_skips_with_a_sentence(built):
@@ -137,7 +150,7 @@ def test_a_models_settings_make_exactly_that_model_out_of_date(built, changed_se
 def test_settings_of_the_evaluation_touch_no_model(built, changed_settings):
     changed_settings("evaluation", bootstrap=21)
     expected = {f"metrics/{name}" for name in MODELS}
-    assert stale(built) == expected and asked(tick(built, "rebuild_beta")) == expected | {"leaderboard"}
+    assert stale(built) == expected and asked(tick(built, "rebuild_beta")) == expected | LEADERBOARD
 
 
 def test_the_guards_settings_make_nothing_out_of_date(built, changed_settings):
@@ -292,7 +305,7 @@ def test_a_failing_blocking_check_leaves_the_earlier_value_current(built, monkey
 
 def test_every_check_is_evaluated_by_the_step_that_makes_the_value(pipeline):
     keys = build_defs().get_repository_def().asset_graph.asset_check_keys
-    assert len(keys) == 12 + 5 * len(MODELS)
+    assert len(keys) == 18 + 5 * len(MODELS)
     for result in pipeline.results.values():
         found = [e.event_specific_data for e in result.all_events if e.event_type_value == "ASSET_CHECK_EVALUATION"]
         assert {dg.AssetCheckKey(one.asset_key, one.check_name) for one in found} == keys

@@ -69,6 +69,8 @@ def test_the_assets_of_dagster_are_those_of_the_table():
         together = {"/".join(other.path) for other in node.execution_set_asset_keys}
         assert together == {other.asset for other in table.values() if other.step == stage.step}
         sections = {parent.path[1] for parent in node.parent_keys if parent.path[0] == "settings"}
+        rules = {parent.path[-1] for parent in node.parent_keys} & {"rules"}
+        assert rules == ({"rules"} if stage.reads_rules else set())
         assert sections == ({stage.section} if stage.section else set()) | ({"sample"} if stage.reads_source else set())
 
 

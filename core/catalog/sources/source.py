@@ -166,7 +166,7 @@ def local_files(path: str, raw_dir: Path) -> list[Path]:
     Raises:
         InputError: there is none.
     """
-    local = _local_path(path, raw_dir)
+    local = local_path(path, raw_dir)
     if local.is_dir():
         found = [file for file in local.rglob("*") if file.is_file() and _is_data(file.relative_to(local))]
     elif any(mark in path for mark in "*?") and not local.exists():
@@ -182,7 +182,7 @@ def is_several(path: str, raw_dir: Path) -> bool:
     """Whether a source is a folder or a pattern, which may hold any number of files."""
     if is_remote(path):
         return False
-    local = _local_path(path, raw_dir)
+    local = local_path(path, raw_dir)
     return local.is_dir() or (any(mark in path for mark in "*?") and not local.exists())
 
 
@@ -190,7 +190,8 @@ def _is_data(name: Path) -> bool:
     return not any(part.startswith((".", "_")) for part in name.parts) and name.suffix not in (".part", ".tmp")
 
 
-def _local_path(path: str, raw_dir: Path) -> Path:
+def local_path(path: str, raw_dir: Path) -> Path:
+    """Where a local path leads; relative ones start at ``raw_dir``."""
     if path.startswith(_PACKAGE):
         return _in_package(path.removeprefix(_PACKAGE))
     return Path(url2pathname(urlsplit(path).path)) if "://" in path else Path(raw_dir, Path(path).expanduser())
@@ -212,7 +213,7 @@ def _in_package(path: str) -> Path:
 
 def local_file(path: str, raw_dir: Path) -> Path:
     """The local file. Raises InputError if there is none."""
-    local = _local_path(path, raw_dir)
+    local = local_path(path, raw_dir)
     if not local.is_file():
         what = "is a folder, not a file" if local.is_dir() else "does not exist"
         raise InputError(

@@ -36,3 +36,7 @@ def test_a_missing_source_is_found_without_asking_a_server(tmp_path, monkeypatch
         preflight.check_source(Category("a", "A", "https://127.0.0.1:9/x", products="products.csv"))
     preflight.check_source(Category("a", "A", "https://127.0.0.1:9/x"))
     preflight.check_source(Category("a", "A", "sample"))
+    with pytest.raises(InputError, match=r"none\.csv does not exist; put the file there, or correct stock of a in"):
+        preflight.check_source(Category("a", "A", "sample", stock="none.csv"))
+    with pytest.raises(InputError, match=r"correct pins of a in"):
+        preflight.check_source(Category("a", "A", "sample", stock="https://127.0.0.1:9/x", pins="none.csv"))
