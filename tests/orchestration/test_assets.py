@@ -21,9 +21,11 @@ from tests.pipeline import UP_TO_THE_GRAPH, copied, run
 
 STAGES = [*UP_TO_THE_GRAPH, "transition_matrix", "walks", "node2vec_walks", "leaderboard"]
 STAGES += ["customer_vectors", "customer_lists", "final_models", "recommendations"]
+STAGES += ["published/api", "published/files"]
 ASSETS = STAGES + [f"{kind}/{name}" for name in MODELS for kind in ("embeddings", "metrics", "neighbours")]
 ASSETS += [f"projection/{name}" for name in wanted(ProjectionConfig())]
 UNASKED = [f"projection/{name}" for name, m in MODELS.items() if has_map(m) and f"projection/{name}" not in ASSETS]
+UNASKED += ["published/vectors", "published/postgresql", "published/redis"]
 
 
 @pytest.fixture(scope="module")
