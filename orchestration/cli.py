@@ -1,4 +1,4 @@
-"""Materialize and publish categories, print leaderboards, verify the store, and serve the UI, the explorer and lists."""
+"""Materialize and publish categories, print leaderboards, verify the store, serve the UI, the explorer and lists."""
 
 import argparse
 import gc

@@ -8,8 +8,20 @@ from core.recommendations.form import Recommendations
 from core.store import Store
 from core.store.manifest import Manifest
 
-ASSET = "recommendations"
+ASSET = "published/api"
 """The artefact whose current version is served."""
+UNPUBLISHED = "recommendations"
+"""The artefact that is served of a category that was never published: lists that passed their checks."""
+
+
+def served_asset(store: Store, category: str) -> str:
+    """The artefact from which a category is served; it need not exist. Raises InputError if a manifest is damaged."""
+    return ASSET if store.manifest(ASSET, category) or not store.manifest(UNPUBLISHED, category) else UNPUBLISHED
+
+
+def served_categories(store: Store) -> list[str]:
+    """The categories that have lists, by name."""
+    return sorted({*store.categories(ASSET), *store.categories(UNPUBLISHED)})
 
 
 class Served(NamedTuple):
@@ -26,7 +38,7 @@ class Served(NamedTuple):
 
 def served_version(store: Store, category: str) -> str | None:
     """The version that is to be served; None if there are no lists. Raises InputError if the manifest is damaged."""
-    manifest = store.manifest(ASSET, category)
+    manifest = store.manifest(served_asset(store, category), category)
     return None if manifest is None else manifest.version
 
 
@@ -44,6 +56,7 @@ def served(store: Store, category: str, with_products: bool = True) -> Served:
         InputError: they are damaged.
     """
     names = ["neighbours", "scores", "sources", "info"]
-    manifest, fields = store.read_fields(ASSET, category, [*names, "products"] if with_products else names)
+    asset = served_asset(store, category)
+    manifest, fields = store.read_fields(asset, category, [*names, "products"] if with_products else names)
     products = fields.pop("products", None)
     return Served(manifest, Recommendations(products=pa.table({}) if products is None else products, **fields))

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 
 from core.errors import InputError
 from core.recommendations.form import SLOTS, SOURCES, Recommendations
-from core.recommendations.served import ASSET, served
+from core.recommendations.served import served, served_asset
 from core.serving import content
 from core.serving.columns import Texts, TextsWriter, numbers, write_numbers
 from core.store import Store
@@ -108,11 +108,12 @@ def prepare(store: Store, category: str, root: Path, version: str) -> Path:
     with _locked(target.parent / "lock"):
         if is_prepared(target):
             return target
-        checked = check_artefact(store.folder(ASSET, category), ASSET, category)
+        asset = served_asset(store, category)
+        checked = check_artefact(store.folder(asset, category), asset, category)
         found = served(store, category, with_products=False)
-        table = store.file(ASSET, category, "products")
+        table = store.file(asset, category, "products")
         if not version == checked.version == found.version == table.parent.name:
-            raise InputError(f"{ASSET} of {category}: the version {version} was replaced while it was prepared")
+            raise InputError(f"{asset} of {category}: the version {version} was replaced while it was prepared")
         staged = target.parent / f".{uuid.uuid4().hex[:8]}.tmp"
         for left in target.parent.glob(".*.tmp"):  # of a process that was killed: this one has the lock
             shutil.rmtree(left, ignore_errors=True)
@@ -187,7 +188,7 @@ def _check_ascending(ids: pa.Array, last: str, first: int) -> str:
     """Raise InputError unless the ids go up and are larger than ``last``, as lookups need; returns the last one."""
     fits = not ids.null_count and (not len(ids) or first == 0 or last < ids[0].as_py())
     if not fits or (len(ids) > 1 and not pc.all(pc.less(ids[:-1], ids[1:])).as_py()):
-        raise InputError(f"{ASSET}: the ids of its products do not ascend near row {first:,}; materialize it again")
+        raise InputError(f"the ids of the products do not ascend near row {first:,}; materialize the lists again")
     return ids[-1].as_py() if len(ids) else last
 
 
@@ -195,18 +196,18 @@ def _check(lists: Recommendations, n: int) -> np.ndarray:
     """Compare the arrays with the products; returns in how many lists of the first slot each product is."""
     popularity = np.zeros(n, np.int64)
     if not lists.slots or set(lists.neighbours) - set(SLOTS):
-        raise InputError(f"{ASSET}: it has no list of a known slot; materialize it again")
+        raise InputError("there is no list of a known slot; materialize the lists again")
     for number, slot in enumerate(lists.slots):
         if slot not in lists.scores or slot not in lists.sources:
-            raise InputError(f"{ASSET}: the lists of {slot} have no scores or sources; materialize it again")
+            raise InputError(f"the lists of {slot} have no scores or sources; materialize the lists again")
         nodes, scores, sources = lists.neighbours[slot], lists.scores[slot], lists.sources[slot]
         if not nodes.shape == scores.shape == sources.shape or nodes.ndim != 2 or len(nodes) != n:
-            raise InputError(f"{ASSET}: the lists of {slot} do not fit its {n:,} products; materialize it again")
+            raise InputError(f"the lists of {slot} do not fit the {n:,} products; materialize the lists again")
         for start in range(0, n, _BATCH):
             part = np.asarray(nodes[start : start + _BATCH])
             known = part.size == 0 or (part.min() >= -1 and part.max() < n)
             if not known or np.any(sources[start : start + _BATCH] >= len(SOURCES)):
-                raise InputError(f"{ASSET}: a list of {slot} names a product that is not there; materialize it again")
+                raise InputError(f"a list of {slot} names a product that is not there; materialize the lists again")
             if number == 0:
                 popularity += np.bincount(part[part >= 0], minlength=n)
     return popularity.astype(np.int32)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from core.errors import InputError
-from core.recommendations.served import ASSET, served, served_version
+from core.recommendations.served import served, served_categories, served_version
 from core.serving.answers import Shop, SlotRows
 from core.serving.columns import Rows
 from core.serving.prepared import Products, folder_of, is_prepared
@@ -56,7 +56,7 @@ class Versions:
     def refresh(self) -> None:
         """Take up new versions; what cannot be used is logged once, and the version before it stays."""
         try:
-            names = self._store.categories(ASSET) if self._only is None else [self._only]
+            names = served_categories(self._store) if self._only is None else [self._only]
         except OSError as error:
             self._refuse("", "", error)
             return

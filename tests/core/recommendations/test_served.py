@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from core.errors import InputError
-from core.recommendations.served import ASSET, served, served_version
+from core.recommendations.served import ASSET, UNPUBLISHED, served, served_categories, served_version
 from core.store import Store
 from tests.core.serving.shops import lists_of, table
 
@@ -34,3 +34,14 @@ def test_an_artefact_without_a_field_is_damaged(tmp_path):
     store.write(ASSET, "shoes", table(ROWS))
     with pytest.raises(InputError, match=r"has no field 'neighbours'.*materialize the asset again"):
         served(store, "shoes")
+
+
+def test_lists_that_were_never_published_are_served_until_a_published_version_is_there(tmp_path):
+    store = Store(tmp_path)
+    made = store.write(UNPUBLISHED, "shoes", lists_of(table(ROWS), {"a": ["b"]}))
+    assert served_version(store, "shoes") == served(store, "shoes").version == made.version
+    published = store.write(ASSET, "shoes", lists_of(table(ROWS), {"b": ["a"]}))
+    store.write(UNPUBLISHED, "shoes", lists_of(table(ROWS), {"a": ["b"]}))  # not published yet
+    store.write(UNPUBLISHED, "hats", lists_of(table(ROWS), {"a": ["b"]}))
+    assert served_version(store, "shoes") == served(store, "shoes").version == published.version
+    assert served_categories(store) == ["hats", "shoes"]

@@ -126,7 +126,7 @@ def test_lists_that_would_give_wrong_answers_are_refused(tmp_path, monkeypatch, 
     monkeypatch.setattr(prepared, "_BATCH", batch)
     store = Store(tmp_path / "store")
     version = store.write(ASSET, "shoes", spoil(lists_of(table(ROWS), {"a": ["b"]}))).version
-    with pytest.raises(InputError, match="materialize it again"):
+    with pytest.raises(InputError, match="materialize the lists again"):
         prepare(store, "shoes", tmp_path / "serving", version)
     assert [path.name for path in (tmp_path / "serving" / "shoes").iterdir()] == ["lock"]
 
