@@ -35,9 +35,11 @@ def failures(result):
 
 
 def stale(folder):
+    """The assets that are out of date, and the reasons up to the lists; deliveries follow the lists."""
     with environ({"RAW_DIR": str(folder)}):
         found = stale_assets(CATEGORIES["beta"], Store(folder / "store"), None)
-    return {key.to_user_string() for key in found.assets}, found.reasons
+    reasons = {name: reason for name, reason in found.reasons.items() if not name.startswith("published/")}
+    return {key.to_user_string() for key in found.assets}, reasons
 
 
 def lists_tick(built, cursor=None):
