@@ -5,7 +5,7 @@ import functools
 import operator
 import re
 import warnings
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import dagster as dg
 
@@ -27,7 +27,10 @@ def select_assets(definitions: dg.Definitions, text: str) -> set[dg.AssetKey]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", dg.BetaWarning)  # it warns about every selection but a single name
-            parts = [dg.AssetSelection.from_string(part) for part in text.split(",")]
+            parts = [
+                dg.AssetSelection.from_string(_as_in_the_ui(part, graph.get_all_asset_keys()))
+                for part in text.split(",")
+            ]
             selection = functools.reduce(operator.or_, parts)
             # One step makes all assets of the catalogue, so none of them can be made alone.
             keys = selection.required_multi_asset_neighbors().resolve(graph) & graph.materializable_asset_keys
@@ -36,6 +39,24 @@ def select_assets(definitions: dg.Definitions, text: str) -> set[dg.AssetKey]:
     if not keys:
         raise InputError(f"the selection {text!r} selects no asset that can be made; {_EXAMPLES}")
     return set(keys)
+
+
+def _as_in_the_ui(part: str, known: Collection[dg.AssetKey]) -> str:
+    """A name with ``+`` or ``*`` as the Dagster UI writes it, where ``+`` means everything above or below.
+
+    For a bare name Dagster itself reads an earlier syntax, in which ``+`` means one layer.
+    """
+    match = _NAME.fullmatch(part)
+    if match is None:
+        return part
+    above, name, below = match.groups(default="")
+    if dg.AssetKey(name.split("/")) not in known:
+        return part  # Dagster says that there is no such asset; for a key it would select nothing
+    return f'{_LAYERS.get(above, above)}key:"{name}"{_LAYERS.get(below, below)}'
+
+
+_NAME = re.compile(r"\s*(\*|\+|[0-9]+\+)?([\w/]+)(\*|\+|\+[0-9]+)?\s*")
+_LAYERS = {"*": "+"}
 
 
 def _why(text: str, known: list[str]) -> str:

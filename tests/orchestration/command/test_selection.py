@@ -32,3 +32,21 @@ def test_a_wrong_selection_is_a_sentence_with_two_examples(text, sentence):
 def test_a_selection_takes_what_comes_out_of_the_same_step():
     found = {key.to_user_string() for key in select_assets(defs, "raw_products")}
     assert found == {"raw_products", "raw_orders", "raw_relationships", "quarantine"}
+
+
+@pytest.mark.parametrize("text", ["+pair_split", "*pair_split", ' +key:"pair_split"'])
+def test_a_plus_means_everything_above_as_in_the_ui(text):
+    found = {key.to_user_string() for key in select_assets(defs, text)}
+    assert found == {
+        "raw_products", "raw_orders", "raw_relationships", "quarantine", "order_history", "order_relationships",
+        "product_pairs", "pair_split",
+    }  # fmt: skip
+
+
+def test_a_plus_means_everything_below_and_a_number_so_many_layers():
+    below = {key.to_user_string() for key in select_assets(defs, "embeddings/rp3beta+")}
+    assert below == {key.to_user_string() for key in select_assets(defs, "embeddings/rp3beta*")}
+    assert below >= {"metrics/rp3beta", "neighbours/rp3beta", "leaderboard", "recommendations"}
+    near = {key.to_user_string() for key in select_assets(defs, "1+walks+1")}
+    assert "transition_matrix" in near and "product_graph" not in near
+    assert "embeddings/skipgram" in near and "metrics/skipgram" not in near
