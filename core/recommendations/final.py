@@ -113,8 +113,8 @@ def train_final(
 ) -> FinalModels:
     """Train the models of all slots, and the content model, on everything that is known.
 
-    A model that several slots or models need is trained once. No training starts from the judged model: its vectors
-    know which pairs were held out, and a start from them saves no measured share of the time.
+    A model that several slots or models need is trained once. No training starts from the judged model: it has not
+    been measured whether that holds the metrics.
 
     Args:
         choices: slot → model and scoring.
