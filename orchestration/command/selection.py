@@ -24,13 +24,11 @@ def select_assets(definitions: dg.Definitions, text: str) -> set[dg.AssetKey]:
         InputError: the text cannot be read, names an unknown asset, or selects nothing that can be made.
     """
     graph = definitions.resolve_asset_graph()
+    known = graph.get_all_asset_keys()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", dg.BetaWarning)  # it warns about every selection but a single name
-            parts = [
-                dg.AssetSelection.from_string(_as_in_the_ui(part, graph.get_all_asset_keys()))
-                for part in text.split(",")
-            ]
+            parts = [dg.AssetSelection.from_string(_as_in_the_ui(part, known)) for part in text.split(",")]
             selection = functools.reduce(operator.or_, parts)
             # One step makes all assets of the catalogue, so none of them can be made alone.
             keys = selection.required_multi_asset_neighbors().resolve(graph) & graph.materializable_asset_keys
