@@ -45,8 +45,8 @@ def main() -> None:
     pins = "" if "--upgrade" in sys.argv else pins_of(present)
     torch = re.findall(r"^torch==.*", present, re.MULTILINE)
     with tempfile.TemporaryDirectory() as folder:
-        everything = resolve(["deploy", "dev"], "\n".join([pins, *torch]), Path(folder))
-        runs = resolve(["deploy"], pins_of("\n".join(everything.values())), Path(folder))
+        everything = resolve(["deploy", "delivery", "dev"], "\n".join([pins, *torch]), Path(folder))
+        runs = resolve(["deploy", "delivery"], pins_of("\n".join(everything.values())), Path(folder))
     for path, entries in ((RUN, runs), (DEV, {n: e for n, e in everything.items() if n not in runs})):
         kept = [entry for name, entry in entries.items() if not WITH_TORCH.fullmatch(name)]
         path.write_text("\n".join([HEADS[path], *kept]) + "\n")

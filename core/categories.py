@@ -16,6 +16,8 @@ from core.catalog.column_names import JOINED_ROLES, ORDER_ROLES, PRODUCT_ROLES
 from core.catalog.formats import AUTO, SourceOptions, format_names
 from core.catalog.sources.source import Source
 from core.configs import CONFIGS
+from core.delivery.config import Publish, parse_publish
+from core.delivery.config import default as published_by_default
 from core.errors import InputError
 from core.models import MODELS
 from core.orders.form import OrdersForm, parse_form
@@ -37,6 +39,7 @@ _KEYS = {
     "timezone",
     "schedule",
     "watch",
+    "publish",
     "settings",
     "rules",
     "stock",
@@ -62,6 +65,7 @@ class Category:
         timezone: of the cron expression.
         schedule: whether the schedule starts switched on.
         watch: whether the sensor that rebuilds when the source changes starts switched on.
+        publish: where its lists are delivered.
         settings: section → setting → value, overriding the defaults for this category.
         rules: the rules of the lists that a shop loads.
         stock: path or URL of a table that says what is sold out, like that of a source; None if there is none.
@@ -80,6 +84,7 @@ class Category:
     timezone: str = "UTC"
     schedule: bool = False
     watch: bool = False
+    publish: Publish = field(default_factory=published_by_default)
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     rules: RuleBook = field(default_factory=RuleBook)
     stock: str | None = None
@@ -220,7 +225,7 @@ def _category(where: str, name: str, entry: Any) -> Category:
     if unknown:
         raise InputError(f"{where}: unknown key {unknown[0]!r}; known are {', '.join(sorted(_KEYS))}")
     given = {key: value for key, value in entry.items() if value is not None}
-    for key in sorted(set(given) - {"settings", "schedule", "watch", "columns", "orders", "rules"}):
+    for key in sorted(set(given) - {"settings", "schedule", "watch", "columns", "orders", "rules", "publish"}):
         if not isinstance(given[key], str):
             # Not the value itself: what should be a URL may hold a password.
             raise InputError(
@@ -240,6 +245,8 @@ def _category(where: str, name: str, entry: Any) -> Category:
         given["orders"] = parse_form(f"{where}.orders", given["orders"])
     if "rules" in given:
         given["rules"] = parse_rules(f"{where}.rules", given["rules"])
+    if "publish" in given:
+        given["publish"] = parse_publish(f"{where}.publish", given["publish"])
     given["settings"] = overrides = _checked_settings(where, given.get("settings", {}))
     category = Category(**{"title": name.replace("_", " ").title(), **given, "name": name})
     for section in overrides:

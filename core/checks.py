@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import scipy.sparse as sp
 
+from core.delivery.place import Receipt
 from core.evaluation.link import roc_auc, thresholds
 from core.evaluation.metrics import ALL, DEGREE_MATCHED, RANKING
 from core.graph import ProductGraph
@@ -135,6 +136,9 @@ LISTS = (
         "most guard.lost_stop, or guard.allow_change is set.",
     ),
 )
+DELIVERY = (
+    Rule("read_back", "What is read back from the place is what was sent: the counts, and a sample of the lists."),
+)
 
 
 def check_files(refused: Mapping[str, str]) -> list[Finding]:
@@ -146,6 +150,17 @@ def check_files(refused: Mapping[str, str]) -> list[Finding]:
     text = "; ".join(f"{file} was left out: {reason}" for file, reason in list(refused.items())[:5])
     facts = {"refused": len(refused)}
     return [Finding("all_files_read", not refused, text or "every file was read", facts)]
+
+
+def check_delivery(receipt: Receipt) -> list[Finding]:
+    """Check :data:`DELIVERY`."""
+    sentence = receipt.problem or f"{receipt.rows:,} rows; {receipt.compared:,} lists or vectors are as they were sent"
+    return [Finding("read_back", not receipt.problem, sentence, {"rows": receipt.rows, "compared": receipt.compared})]
+
+
+def nothing_delivered(category: str, place: str) -> Finding:
+    """The finding of :data:`DELIVERY` for a category that is not published to a place."""
+    return Finding("read_back", True, f"{category} is not published to {place}")
 
 
 def check_orders(facts: Mapping[str, Any]) -> list[Finding]:

@@ -13,6 +13,8 @@ from core.catalog import VERSION as CATALOG_VERSION
 from core.categories import Category
 from core.changes import Expected
 from core.customers.config import LISTS_VERSION, VECTORS_VERSION
+from core.delivery.config import PLACES, as_settings
+from core.delivery.config import VERSION as DELIVERY_VERSION
 from core.evaluation.leaderboard import VERSION as LEADERBOARD_VERSION
 from core.evaluation.metrics import VERSION as EVALUATION_VERSION
 from core.graph import VERSION as GRAPH_VERSION
@@ -60,6 +62,7 @@ class Stage:
         step: name of the step that makes it; a step may make several assets.
         reads_source: whether it is read from the category's source.
         reads_rules: whether it is made from the category's rules, stock table and pins as well.
+        place: where it is delivered (``core.delivery``); its settings are those of the category's ``publish:``.
     """
 
     asset: str
@@ -72,6 +75,7 @@ class Stage:
     step: str = ""
     reads_source: bool = False
     reads_rules: bool = False
+    place: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "step", self.step or self.asset)
@@ -82,6 +86,9 @@ class Stage:
 
     def settings(self, category: Category) -> dict[str, Any] | None:
         """The current settings of the asset by name; None if it has no settings."""
+        if self.place:
+            own = category.publish.get(self.place)
+            return as_settings(own) if own is not None else None
         section = self.section_of(category)
         return dataclasses.asdict(category.config(section)) if section else None
 
@@ -310,6 +317,28 @@ def _recommendations() -> Iterator[Stage]:
     )
 
 
+_PUBLISHED = {
+    "api": ("The lists that `alsobought api` serves, kept apart from those that are being made.", "parquet"),
+    "files": ("The lists as Parquet and JSON lines in a folder or bucket.", "parquet"),
+    "vectors": ("The vectors of the final models as Parquet and NumPy's files in a folder or bucket.", "numpy"),
+    "postgresql": ("The lists in a view of a PostgreSQL database.", "postgres"),
+    "redis": ("The lists in hashes of a Redis server.", "redis"),
+}
+
+
+def _published(place: str) -> Stage:
+    description, kind = _PUBLISHED[place]
+    return Stage(
+        f"published/{place}",
+        "published",
+        f"{description} It is made only for the categories whose key `publish` names the place.",
+        DELIVERY_VERSION,
+        {"lists": "recommendations"} | ({"models": "final_models"} if place == "vectors" else {}),
+        kinds=(kind,),
+        place=place,
+    )
+
+
 def stages() -> dict[str, Stage]:
     """All assets by name, each after the assets that it is made from."""
     models = _parts_first()
@@ -324,6 +353,7 @@ def stages() -> dict[str, Stage]:
         _leaderboard(),
         *_customers(),
         *_recommendations(),
+        *map(_published, PLACES),
     ]
     return {stage.asset: stage for stage in table}
 
@@ -346,14 +376,19 @@ def stages_of(category: Category, maps: Iterable[str] = ()) -> dict[str, Stage]:
     """The assets that a complete rebuild of a category makes.
 
     Args:
-        category: the category, whose settings name the models whose maps are made.
+        category: the category, whose settings name the models whose maps are made, and which names the places that it
+            is published to.
         maps: models whose maps are included as well, because they exist already.
 
     Raises:
         InputError: the category asks for the map of a model that has no vectors.
     """
     included = {f"projection/{name}" for name in (*wanted(category.config("projection")), *maps)}
-    return {name: stage for name, stage in stages().items() if stage.group != "projection" or name in included}
+    return {
+        name: stage
+        for name, stage in stages().items()
+        if (stage.group != "projection" or name in included) and (not stage.place or stage.place in category.publish)
+    }
 
 
 def expected(

@@ -1,4 +1,4 @@
-"""Materialize categories, print leaderboards, verify the store, and serve the Dagster UI and the explorer."""
+"""Materialize and publish categories, print leaderboards, verify the store, serve the Dagster UI and the explorer."""
 
 import argparse
 import os
@@ -73,6 +73,12 @@ def _parser() -> argparse.ArgumentParser:
         help="markdown prints a table, json prints every metric (default: markdown)",
     )  # fmt: skip
     board.set_defaults(run=_leaderboard)
+
+    out = commands.add_parser("publish", help="deliver the lists of a category again, or put the previous ones back")
+    out.add_argument("category", help=_CATEGORY)
+    out.add_argument("--previous", action="store_true", help="put the version back that was current before")
+    out.add_argument("--place", metavar="NAME", help="one place only (default: all places of the category)")
+    out.set_defaults(run=_publish)
 
     sums = commands.add_parser("verify", help="compare all stored files with their manifests, byte for byte")
     sums.add_argument("category", nargs="?", help="category to verify (default: all)")
@@ -189,6 +195,13 @@ def _verify(arguments: argparse.Namespace) -> int:
         raise InputError(f"{what} is materialized in {paths.store_root()}")
     print(f"{result.artefacts} artefacts, {len(result.damage)} damaged; {result.bytes / 1e6:,.1f} MB are intact")
     return 1 if result.damage else 0
+
+
+def _publish(arguments: argparse.Namespace) -> int:
+    from orchestration.command.publish import publish
+
+    category = _categories(arguments.category)[arguments.category]
+    return publish(category, arguments.place, arguments.previous)
 
 
 def _init(arguments: argparse.Namespace) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import dagster as dg
 
 from core.models import MODELS
-from orchestration.assets import catalog, customers, graph, models, projection, recommendations
+from orchestration.assets import catalog, customers, graph, models, projection, published, recommendations
 from orchestration.assets.external import EXTERNAL_ASSETS
 from orchestration.jobs import rebuild, verify_store
 from orchestration.loggers import console
@@ -32,6 +32,7 @@ def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
             *dg.load_assets_from_modules([customers]),
             *projection.projection_assets(),
             *dg.load_assets_from_modules([recommendations]),
+            *published.published_assets(),
             *EXTERNAL_ASSETS,
         ],
         jobs=[rebuild, verify_store],

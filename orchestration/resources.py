@@ -10,6 +10,7 @@ import dagster as dg
 from upath import UPath
 
 from core import paths
+from core.delivery.api import ASSET as PUBLISHED_LISTS
 from core.errors import InputError
 from core.store.artefacts import Store, read_artefact, read_manifest, store_path, write_artefact
 from core.store.manifest import Manifest
@@ -55,7 +56,8 @@ class StoreIOManager(dg.UPathIOManager):
             run = instance.get_run_by_id(run_id)
             return run is not None and not run.is_finished
 
-        manifest = write_artefact(path, asset, context.asset_partition_key, obj, info, still_wanted)
+        way_back = asset == PUBLISHED_LISTS
+        manifest = write_artefact(path, asset, context.asset_partition_key, obj, info, still_wanted, way_back)
         record_inputs(context, config, source, lists)
         # Equal content has an equal version, so an artefact that is made again with the same content leaves everything
         # that follows up to date.
@@ -81,6 +83,10 @@ class StoreIOManager(dg.UPathIOManager):
         self._inputs.setdefault(context.step_context.step.key, {})[asset] = manifest
         # Compiled code will use all of it without checks of its own, so its sums are compared first.
         return read_artefact(path, asset, context.asset_partition_key, sums=True)
+
+    def inputs_read(self, context: dg.AssetExecutionContext) -> dict[str, Manifest]:
+        """Asset → its manifest when the step read it."""
+        return self._inputs[context.op_execution_context.get_step_execution_context().step.key]
 
     def last(self, asset: str, category: str) -> Any | None:
         """The value that a rebuild of the asset is about to replace, or None if there is none or it is damaged.

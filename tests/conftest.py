@@ -3,6 +3,7 @@
 import os
 import shutil
 import tempfile
+import uuid
 from pathlib import Path
 
 import hypothesis
@@ -71,3 +72,34 @@ def pipeline(tmp_path_factory):
     from tests.pipeline import build
 
     return build(tmp_path_factory.mktemp("materialized"), tmp_path_factory.mktemp("elsewhere"))
+
+
+@pytest.fixture(scope="session")
+def postgresql_server():
+    """The variables of a PostgreSQL server of this process's own."""
+    from tests import postgres
+
+    with postgres.server() as variables:
+        yield variables
+
+
+@pytest.fixture
+def postgresql_url(postgresql_server):
+    """The URL of an empty database, with a password in it."""
+    import psycopg
+
+    from tests import postgres
+
+    name = f"shop_{uuid.uuid4().hex[:8]}"
+    with psycopg.connect(postgres.url(postgresql_server), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    return postgres.url(postgresql_server | {"DAGSTER_PG_DB": name}, "Zq7SECRETx")
+
+
+@pytest.fixture(scope="session")
+def redis_url():
+    """The URL of a Redis server of this process's own."""
+    from tests import redis_server
+
+    with redis_server.server() as url:
+        yield url

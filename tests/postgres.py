@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -22,8 +23,14 @@ def _binary(name: str) -> str:
     return found
 
 
+def url(variables: dict[str, str], password: str = "not asked for") -> str:
+    """The URL of a server's database."""
+    user, port = variables["DAGSTER_PG_USER"], variables["DAGSTER_PG_PORT"]
+    return f"postgresql://{user}:{quote(password)}@127.0.0.1:{port}/{variables['DAGSTER_PG_DB']}"
+
+
 @contextlib.contextmanager
-def server() -> Iterator[dict[str, str]]:
+def server(fsync: str = "off") -> Iterator[dict[str, str]]:
     """A fresh server; yields the variables that ``orchestration/deploy/dagster.postgres.yaml`` names."""
     initdb, pg_ctl = _binary("initdb"), _binary("pg_ctl")
     # A short path: the server's socket lies in it, and its name may have about 100 characters. Root may not start
@@ -38,7 +45,7 @@ def server() -> Iterator[dict[str, str]]:
     data, port = folder / "data", free_port()
     try:
         subprocess.run([initdb, "-D", data, "-U", "alsobought", "-A", "trust", "--no-sync", "-E", "UTF8"], **more)
-        options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off"
+        options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync={fsync}"
         subprocess.run([pg_ctl, "-D", data, "-w", "-l", folder / "log", "-o", options, "start"], **more)
         try:
             yield {

@@ -180,8 +180,12 @@ def test_the_extras_name_what_each_room_needs():
     assert set(PROJECT["dependencies"]) == {*EXTRAS["explorer"], *EXTRAS["pipeline"], *EXTRAS["gensim"]}
     files = [path for room in ("core", "orchestration") for path in (ROOT / room).rglob("*.py")]
     gensim = {path for path in files if "gensim" in path.as_posix()}
-    assert imported([path for path in files if path not in gensim], top=False) - closure(EXTRAS["pipeline"]) == set()
+    delivery = {path for path in files if "core/delivery/" in path.as_posix()}
+    others = [path for path in files if path not in gensim | delivery]
+    assert imported(others, top=False) - closure(EXTRAS["pipeline"]) == set()
     assert imported(gensim, top=False) - closure([*EXTRAS["pipeline"], *EXTRAS["gensim"]]) == set()
+    assert imported(delivery, top=True) - closure(EXTRAS["pipeline"]) == set()
+    assert imported(delivery, top=False) - closure([*EXTRAS["pipeline"], *EXTRAS["delivery"]]) == set()
 
 
 def pinned(name):
@@ -195,7 +199,10 @@ def test_the_locks_hold_what_runs_with_hashes_and_what_tests_need_apart():
     run, dev, torch = (pinned(f"requirements{part}.lock") for part in ("", "-dev", "-torch"))
     assert list(torch) == ["torch"] and not set(run) & set(dev)
     assert [name for name, (_, hashes) in (run | dev).items() if not hashes] == []
-    for there, texts in ((run | torch, PROJECT["dependencies"] + EXTRAS["deploy"]), (run | dev, EXTRAS["dev"])):
+    for there, texts in (
+        (run | torch, PROJECT["dependencies"] + EXTRAS["deploy"] + EXTRAS["delivery"]),
+        (run | dev, EXTRAS["dev"]),
+    ):
         for requirement in map(Requirement, texts):
             name = canonicalize_name(requirement.name)
             if name != "alsobought":
@@ -206,7 +213,7 @@ def test_the_locks_hold_what_runs_with_hashes_and_what_tests_need_apart():
         "networkx",
         "setuptools",
     }
-    tools -= closure(PROJECT["dependencies"] + EXTRAS["deploy"])
+    tools -= closure(PROJECT["dependencies"] + EXTRAS["deploy"] + EXTRAS["delivery"])
     assert {"pytest", "ruff", "mypy", "hypothesis", "playwright"} <= tools and tools <= set(dev)
 
 

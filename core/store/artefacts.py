@@ -3,6 +3,7 @@
 An artefact is one folder per asset and category::
 
     <root>/<asset>/<category>/manifest.json          what is current; replaced atomically, last
+    <root>/<asset>/<category>/previous.json          the manifest before it, of artefacts that can be put back
     <root>/<asset>/<category>/<version>/<field>.*    .parquet tables, .npy arrays (memory-mapped), .npz sparse matrices
 
 A reader follows the manifest, so it sees the old artefact until the new one is whole, and a writer that is killed
@@ -59,6 +60,7 @@ from core.store.manifest import (
 )
 
 _T = TypeVar("_T")
+PREVIOUS = "previous.json"
 _LOG = logging.getLogger(__name__)
 _STAMP = "%Y%m%dT%H%M%S"
 _UNFINISHED = re.compile(re.escape(MANIFEST) + r"\.[0-9a-f]{8}\.tmp")
@@ -98,13 +100,34 @@ class Store:
         """The manifest of what a writer is about to replace; see :func:`earlier_manifest`."""
         return earlier_manifest(self.folder(asset, category), asset, category)
 
-    def write(self, asset: str, category: str, value: Any, info: dict[str, Any] | None = None) -> Manifest:
+    def previous(self, asset: str, category: str) -> Manifest | None:
+        """The manifest that :meth:`put_back` would make current, or None. Raises InputError when it is damaged."""
+        return _read_previous(self.folder(asset, category), asset, category)
+
+    def write(
+        self, asset: str, category: str, value: Any, info: dict[str, Any] | None = None, way_back: bool = False
+    ) -> Manifest:
         """Store a new version of an artefact and make it current; see :func:`write_artefact`."""
-        return write_artefact(self.folder(asset, category), asset, category, value, info)
+        return write_artefact(self.folder(asset, category), asset, category, value, info, way_back=way_back)
+
+    def put_back(self, asset: str, category: str) -> Manifest:
+        """Make the previous version of an artefact current; see :func:`put_back`."""
+        return put_back(self.folder(asset, category), asset, category)
 
     def read(self, asset: str, category: str) -> Any:
         """Load the current version; see :func:`read_artefact`. Raises FileNotFoundError if it does not exist."""
         return read_artefact(self.folder(asset, category), asset, category)
+
+    def read_previous(self, asset: str, category: str) -> Any:
+        """Load the previous version. Raises FileNotFoundError if there is none, InputError if it is damaged."""
+        folder = self.folder(asset, category)
+        manifest = _read_previous(folder, asset, category)
+        if manifest is None:
+            raise FileNotFoundError(f"there is no previous version of {asset} of {category} at {folder}")
+        try:
+            return _read_value(folder / manifest.version, manifest)
+        except DamagedFileError as error:
+            raise InputError(f"{error}; {remedy(asset, category)}") from error
 
     def read_field(self, asset: str, category: str, field: str) -> Any:
         """Load one field of the current version; the same otherwise."""
@@ -165,13 +188,21 @@ def read_manifest(folder: UPath, asset: str, category: str) -> Manifest | None:
     Raises:
         InputError: it is damaged, or that of something else.
     """
-    data = _manifest_bytes(folder)
+    return _parsed(folder, MANIFEST, asset, category)
+
+
+def _read_previous(folder: UPath, asset: str, category: str) -> Manifest | None:
+    return _parsed(folder, PREVIOUS, asset, category)
+
+
+def _parsed(folder: UPath, name: str, asset: str, category: str) -> Manifest | None:
+    data = _manifest_bytes(folder, name)
     if data is None:
         return None
     try:
         return parse(data, asset, category)
     except ValueError as error:
-        raise InputError(f"{folder / MANIFEST} is damaged ({error}); {remedy(asset, category)}") from error
+        raise InputError(f"{folder / name} is damaged ({error}); {remedy(asset, category)}") from error
 
 
 def earlier_manifest(folder: UPath, asset: str, category: str) -> Manifest | None:
@@ -191,9 +222,9 @@ def _warn_of_damage(folder: UPath, data: bytes | None, asset: str, category: str
     return False
 
 
-def _manifest_bytes(folder: UPath) -> bytes | None:
+def _manifest_bytes(folder: UPath, name: str = MANIFEST) -> bytes | None:
     try:
-        with (folder / MANIFEST).open("rb") as file:
+        with (folder / name).open("rb") as file:
             return bytes(file.read(LARGEST + 1))
     except (FileNotFoundError, NotADirectoryError):
         return None
@@ -208,6 +239,7 @@ def write_artefact(
     value: Any,
     info: dict[str, Any] | None = None,
     still_wanted: Callable[[], bool] | None = None,
+    way_back: bool = False,
 ) -> Manifest:
     """Write a value as a new version and then name it in the manifest, in this order.
 
@@ -219,6 +251,8 @@ def write_artefact(
             whose fields may be those, dicts of those, or JSON-able values.
         info: JSON-able provenance.
         still_wanted: asked once all files are written, right before the version becomes current.
+        way_back: whether the version that was current before can be put back. A version with the same content as the
+            new one is not worth putting back, so the one before it stays the previous one.
 
     Raises:
         TypeError: for a value of any other type, an array of Python objects, or a name that cannot be a file's.
@@ -233,7 +267,7 @@ def write_artefact(
         kind, fields = _write_value(target, value)
         fields = json.loads(json.dumps(fields))  # as a reader will see it: the digest is of that
         manifest = Manifest(asset, category, version, kind, fields, time.time(), info or {}, digest(kind, fields))
-        data = json.dumps(dataclasses.asdict(manifest), indent=1, allow_nan=False).encode()
+        data = _as_bytes(manifest)
         parse(data, asset, category)  # nothing is written that could not be read
         _check_whole(target, manifest)
         if still_wanted is not None and not still_wanted():
@@ -261,10 +295,48 @@ def write_artefact(
             else:
                 _replace(folder / MANIFEST, before)
         raise
+    if way_back and before is not None and _is_other(before, manifest):
+        _replace(folder / PREVIOUS, before)
     with contextlib.suppress(OSError):
         leases.release(target)
     _drop_old_versions(folder, keep={version, *_named(before)})
     return manifest
+
+
+def put_back(folder: UPath, asset: str, category: str) -> Manifest:
+    """Make the previous version of an artefact current; the current one becomes the previous one.
+
+    What it counts as made from is what the version that it replaces was made from: it stays current until something
+    new is made, and is not out of date.
+
+    Raises:
+        InputError: there is no previous version, or its files are not whole.
+    """
+    current, back = read_manifest(folder, asset, category), _read_previous(folder, asset, category)
+    if current is None or back is None:
+        raise InputError(
+            f"there is no previous version of {asset} of {category} to put back: the store keeps the current version "
+            "and the one before it, and only one was stored"
+        )
+    _check_whole(folder / back.version, back)
+    replaced = {name: current.info.get(name) for name in ("inputs", "code_version", "config")}
+    back = dataclasses.replace(back, info=back.info | replaced | {"put_back": time.time()})
+    before = _manifest_bytes(folder)
+    _replace(folder / MANIFEST, _as_bytes(back))
+    if before is not None:
+        _replace(folder / PREVIOUS, before)
+    return back
+
+
+def _as_bytes(manifest: Manifest) -> bytes:
+    return json.dumps(dataclasses.asdict(manifest), indent=1, allow_nan=False).encode()
+
+
+def _is_other(before: bytes, manifest: Manifest) -> bool:
+    """Whether the bytes are a manifest of other content than that of ``manifest``."""
+    with contextlib.suppress(ValueError):
+        return parse(before, manifest.asset, manifest.category).digest != manifest.digest
+    return False
 
 
 def _check_whole(target: UPath, manifest: Manifest) -> None:
@@ -534,7 +606,7 @@ def _replace(path: UPath, data: bytes) -> None:
 def _drop_old_versions(folder: UPath, keep: set[str]) -> None:
     """Remove all versions but the current and the one before it (for readers on their way, and for a way back).
 
-    A version goes only if no manifest names it at this moment and nobody is writing it. One that is finished stays
+    A version goes only if neither manifest names it at this moment and nobody is writing it. One that is finished stays
     while it is young, for readers on their way. So does a manifest that was not put in place. Nothing else in the
     folder is ours to remove. Memory maps that are open survive a removal on POSIX systems. Failing to remove is no
     failure of the write.
@@ -543,7 +615,8 @@ def _drop_old_versions(folder: UPath, keep: set[str]) -> None:
         for old in list(folder.iterdir()):
             with contextlib.suppress(OSError, ValueError):
                 if VERSION_NAME.fullmatch(old.name) and old.name not in keep and old.is_dir():
-                    if _is_abandoned(old) and old.name not in _named(_manifest_bytes(folder)):
+                    needed = _named(_manifest_bytes(folder)) | _named(_manifest_bytes(folder, PREVIOUS))
+                    if _is_abandoned(old) and old.name not in needed:
                         _remove(old)
                 elif _UNFINISHED.fullmatch(old.name) and time.time() - old.stat().st_mtime > _ABANDONED_SECONDS:
                     old.unlink()

@@ -32,6 +32,7 @@ ARTEFACTS = {
     "CustomerVectors": "core.customers.vectors",
     "FinalModels": "core.recommendations.form",
     "Recommendations": "core.recommendations.form",
+    "Receipt": "core.delivery.place",
 }
 """Dataclasses that may be stored, with their modules."""
 ADDED_LATER = {"added_later": True}

@@ -3,8 +3,6 @@
 import shutil
 import subprocess
 import sys
-import time
-import urllib.request
 
 import dagster as dg
 import numpy as np
@@ -13,8 +11,8 @@ from dagster._core.test_utils import environ
 from upath import UPath
 
 from core.store.artefacts import MANIFEST, Store
+from tests import bucket as bucket_server
 from tests import postgres
-from tests.browser import free_port
 from tests.conftest import ROOT
 from tests.faults import Installation, kill_all
 from tests.pipeline import shipped_instance, write_pairs
@@ -22,40 +20,8 @@ from tests.pipeline import shipped_instance, write_pairs
 
 @pytest.fixture(scope="module")
 def bucket(tmp_path_factory):
-    """The address of a bucket on moto's server, which is another process; the credentials are in the environment."""
-    monkeypatch, tmp_path = pytest.MonkeyPatch(), tmp_path_factory.mktemp("bucket")
-    pytest.importorskip("moto", reason="the extra 'dev' installs it")
-    port = free_port()
-    address = f"http://127.0.0.1:{port}"
-    for name, value in {
-        "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_ENDPOINT_URL": address, "TMPDIR": str(tmp_path),
-    }.items():  # fmt: skip
-        monkeypatch.setenv(name, value)
-    monkeypatch.setattr("tempfile.tempdir", None)  # files of a bucket are cached below it
-    with (tmp_path / "moto.log").open("wb") as log:
-        command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-        server = subprocess.Popen(command, stdout=log, stderr=log)
-    try:
-        deadline = time.monotonic() + 60
-        while not _answers(address):
-            assert server.poll() is None and time.monotonic() < deadline, (tmp_path / "moto.log").read_text()
-            time.sleep(0.1)
-        name = f"alsobought-{port}"
-        UPath(f"s3://{name}").fs.mkdir(name)
-        yield f"s3://{name}/store"
-    finally:
-        server.terminate()
-        server.wait(20)
-        monkeypatch.undo()
-
-
-def _answers(address):
-    try:
-        with urllib.request.urlopen(address, timeout=5):
-            return True
-    except OSError:
-        return False
+    with bucket_server.server(tmp_path_factory.mktemp("bucket")) as address:
+        yield f"{address}/store"
 
 
 def test_a_bucket_serves_whole_artefacts_and_a_failed_write_leaves_the_earlier_one(bucket, monkeypatch):

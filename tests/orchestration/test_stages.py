@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from core import paths
 from core.categories import Category, load_categories
 from core.changes import DAMAGED, FRESH, MISSING, OUTDATED, states
+from core.delivery.config import RedisConfig
 from core.errors import InputError
 from core.models import MODELS
 from core.projection import has_map
@@ -78,9 +79,20 @@ def test_a_rebuild_makes_the_maps_that_a_category_asks_for():
     maps = [name for name in stages_of(some) if name.startswith("projection/")]
     assert maps == ["projection/skipgram"]
     every = dataclasses.replace(SAMPLE, settings={"projection": {"models": "all"}})
-    assert set(stages_of(every)) == set(stages())
+    assert {name for name in stages() if not name.startswith("published/")} <= set(stages_of(every))
     able = {f"projection/{name}" for name, model in MODELS.items() if has_map(model)}
     assert {name for name in stages_of(every) if name.startswith("projection/")} == able
+
+
+def test_a_rebuild_delivers_to_the_places_that_a_category_names():
+    def places(category):
+        return [name for name in stages_of(category) if name.startswith("published/")]
+
+    assert places(SAMPLE) == ["published/api", "published/files"]
+    elsewhere = dataclasses.replace(SAMPLE, publish={"redis": RedisConfig("REDIS", keep_hours=3.0)})
+    assert places(elsewhere) == ["published/redis"]
+    assert stages()["published/redis"].settings(elsewhere)["keep_hours"] == 3.0
+    assert stages()["published/redis"].settings(SAMPLE) is None
 
 
 def test_settings_are_those_of_the_source_that_a_category_has():

@@ -1,0 +1,1 @@
+"""Delivers a shop's lists to the places that it reads them from, one module for each place."""
