@@ -10,7 +10,10 @@ from orchestration.dagster_internals import (
     DagsterSqliteStorage,
     LocalArtifactStorage,
     LocalComputeLogManager,
+    keep_engines,
 )
+
+keep_engines()
 
 
 def in_home(config: Mapping[str, Any]) -> dict[str, Any]:

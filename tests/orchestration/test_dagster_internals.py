@@ -10,6 +10,7 @@ import dagster as dg
 import pytest
 from dagster._core.events import StepMaterializationData
 from dagster._daemon.monitoring.run_monitoring import monitor_started_run
+from sqlalchemy.pool import NullPool
 
 from orchestration import dagster_internals as internals
 from orchestration import instance_storage
@@ -72,6 +73,29 @@ def test_importing_them_does_not_load_the_database():
     assert done.stdout == "False\n", done.stderr
     with pytest.raises(AttributeError, match="no attribute 'DagsterMySqlStorage'"):
         internals.DagsterMySqlStorage  # noqa: B018
+
+
+def test_engines_and_migrations_are_kept_and_what_is_stored_is_the_same(tmp_path):
+    internals.keep_engines()
+    internals.read_migrations()
+    for module in (internals.sqlite_event_log, internals.sqlite_run_storage, internals.sqlite_schedule_storage):
+        first, second, other = (
+            module.create_engine(f"sqlite:///{tmp_path}/{name}.db", poolclass=NullPool, connect_args={"timeout": 20})
+            for name in ("a", "a", "b")
+        )
+        assert first is second is not other
+    config = internals.sql.get_alembic_config(internals.sqlite_event_log.__file__)
+    assert internals.sql.ScriptDirectory.from_config(config) is internals.sql.ScriptDirectory.from_config(config)
+    with local_instance(tmp_path) as instance:
+        done = failing.execute_in_process(instance=instance, raise_on_error=False)
+    program = (  # Dagster alone, as it comes
+        "import sys, dagster as dg; instance = dg.DagsterInstance.local_temp(sys.argv[1]); "
+        "print([e.dagster_event.event_type_value for e in instance.all_logs(sys.argv[2]) if e.is_dagster_event])"
+    )
+    read = subprocess.run(
+        [sys.executable, "-c", program, tmp_path, done.run_id], capture_output=True, text=True, cwd=tmp_path
+    )
+    assert ast.literal_eval(read.stdout) == [event.event_type_value for event in done.all_events], read.stderr
 
 
 def test_a_config_type_of_our_own_is_checked_before_there_is_a_run(tmp_path):

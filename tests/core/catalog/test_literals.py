@@ -47,7 +47,7 @@ records = st.dictionaries(
 
 
 @pytest.mark.slow
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(records)
 @example({"title": "It's 5\" wide \\ 'quoted'", "related": {"also_bought": ["B1", "B2"]}})
 @example({"asin": "x", "n": 2**64, "f": 1e300, "m": -(2**63) - 1, "z": -0.0})
@@ -59,7 +59,7 @@ def test_a_record_written_by_repr_reads_back(record):
 
 
 @pytest.mark.slow
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(records, st.booleans())
 def test_a_record_written_as_json_reads_back(record, ascii_only):
     line = json.dumps(record, ensure_ascii=ascii_only).encode()
@@ -74,7 +74,7 @@ fragments = st.sampled_from([" ", "\t", *FRAGMENTS.split()])
 
 
 @pytest.mark.slow
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(
     st.lists(fragments, max_size=14).map("".join)
     | st.lists(fragments, max_size=9).map(lambda x: "{'k': " + "".join(x) + "}")
