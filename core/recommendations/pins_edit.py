@@ -20,7 +20,7 @@ from core.catalog.records import Layout, find_layout
 from core.errors import InputError
 from core.recommendations.form import SLOTS
 from core.recommendations.pins import ALL, COLUMNS, Pin, pins_of_table, replace_file, write_pins
-from core.recommendations.tables import SmallTable, nodes_of_ids, read_small_table
+from core.recommendations.tables import nodes_of_ids, read_small_table
 
 _BOM = b"\xef\xbb\xbf"
 _BY_HAND = "edit it by hand, or save it as a CSV file (UTF-8, not packed) with commas"
@@ -57,8 +57,8 @@ def edit_pins(path: Path, edit: Edit, seen: str, product_ids: pa.Array, name: st
     """Pin, block or release a pair.
 
     The rows of the pair that hold in the slot are removed. Where such a row holds in all slots, rows for the other
-    slots take its place. A new row is appended. All other lines stay as they are, comments and further columns included.
-    The file is replaced atomically, and only if its digest is still the one that the editor saw.
+    slots take its place. A new row is appended. All other lines, comments among them, stay as they are. The file is
+    replaced atomically, and only if its digest is still the one that the editor saw.
 
     Args:
         path: a CSV file; it is created if it is missing.
