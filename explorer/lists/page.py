@@ -41,11 +41,13 @@ if node is None:
 view.show_heading(index, node, category)
 slot = view.choose_slot()
 noted = view.show_note(category)
-view.show_state(category, versions, slot, noted)
+view.show_summary(category, versions, slot)
 file = pins.read_pins_file(readers.installed_category(category), index)
 target = None
 if file.path is not None and not file.why_not and not file.problem:
     ids = index.table["product_id"].combine_chunks()
     target = actions.Target(file.path, file.name, file.digest, product_id, slot, ids)
 view.show_lists(index, category, versions, slot, node, target, file)
+if not noted:  # which says the same
+    view.show_state(category, versions)
 view.show_pins(index, slot, node, target, file)

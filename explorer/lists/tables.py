@@ -63,10 +63,10 @@ def list_columns(
     columns: dict[str, Any] = {
         "rank": column.NumberColumn("#", width=28, help="Place in the list"),
         "product": column.ButtonColumn(
-            "Product", width=132, type="tertiary", alignment="left", help="Click to see its lists",
+            "Product", width=126, type="tertiary", alignment="left", help="Click to see its lists",
             on_click=actions.clicked_product, args=(f"open {key}", tuple(ids)), key=f"open {key}",
         ),
-        "moved": column.TextColumn("Moved", width=64, help=moved),
+        "moved": column.TextColumn("Moved", width=58, help=moved),
         "source": column.TextColumn("From", width=62, help=_SOURCE_HELP),
         "id": column.TextColumn("Id", width=100),
     }  # fmt: skip
@@ -77,7 +77,7 @@ def list_columns(
             ("block", "Block", (BLOCK,) * len(ids), "Never list it here"),
         ):
             columns[name] = column.ButtonColumn(
-                label, width=42, type="tertiary", help=help_text, on_click=actions.clicked_edit,
+                label, width=38, type="tertiary", help=help_text, on_click=actions.clicked_edit,
                 args=(f"{name} {key}", target, tuple(ids), what), key=f"{name} {key}",
             )  # fmt: skip
     return columns

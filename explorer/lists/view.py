@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from core.evaluation.metrics import NEXT_PRODUCT, RANKING
-from core.recommendations.form import SLOTS, SOURCES
+from core.recommendations.form import BOUGHT_TOGETHER, GOES_WITH, SIMILAR, SLOTS, SOURCES
 from core.recommendations.pins import BLOCK, PIN
 from core.store.manifest import Manifest
 from core.untrusted.markdown import plain
@@ -28,6 +28,11 @@ from explorer.shared.product_search import search_products
 _ROW_PIXELS = 35
 _MAX_ROWS = 20
 _PROTOCOLS = {RANKING: "on held-out pairs", NEXT_PRODUCT: "on held-out orders"}
+_MEANING = {
+    GOES_WITH: "What a customer might choose as well",
+    SIMILAR: "What a customer might choose instead",
+    BOUGHT_TOGETHER: "What was in the same orders",
+}
 _COMPARED = {
     CURRENT: "Since the published list",
     PUBLISHED: "Since the previous list; gone: the current list no longer has it",
@@ -38,12 +43,14 @@ _COMPARED = {
 def choose_slot() -> str:
     """The widget that chooses the kind of list."""
     words = list(tables.SLOT_WORDS.values())
-    chosen = st.segmented_control(
-        "List", words, default=words[0], required=True, key="list", bind="query-params",
-        help="**goes with**: what a customer might choose as well. **similar**: what a customer might choose instead. "
-        "**bought together**: what was in the same orders.",
-    )  # fmt: skip
-    return SLOTS[words.index(chosen)] if chosen in words else SLOTS[0]
+    with st.container(horizontal=True, vertical_alignment="center"):
+        chosen = st.segmented_control(
+            "Kind of list", words, default=words[0], required=True, key="list", bind="query-params",
+            label_visibility="collapsed",
+        )  # fmt: skip
+        slot = SLOTS[words.index(chosen)] if chosen in words else SLOTS[0]
+        st.caption(_MEANING[slot], width="content")
+    return slot
 
 
 def show_heading(index: ProductIndex, node: int, category: str) -> None:
@@ -58,24 +65,23 @@ def show_heading(index: ProductIndex, node: int, category: str) -> None:
         components.link_to_neighbours(category, product_id)
 
 
-def show_state(category: str, versions: Mapping[str, Manifest | None], slot: str, noted: bool) -> None:
-    """What the lists are, what vouches for them, how they changed, and whether they are out of date.
-
-    Args:
-        category: partition key.
-        versions: the manifests.
-        slot: the slot.
-        noted: whether the page has just said that the lists will follow.
-    """
+def show_summary(category: str, versions: Mapping[str, Manifest | None], slot: str) -> None:
+    """What vouches for the current lists, and how they changed since the published version."""
     current, published = versions[CURRENT], versions[PUBLISHED]
-    sentences = []
-    if current is not None:
-        lists = readers.read_lists(category, CURRENT, current)
-        sentences.append(_vouched(lists.info.get("models", {}).get(slot)))
-        if published is not None and slot in lists.neighbours:
-            sentences.append(_changed(category, dict(versions), slot))
+    if current is None:
+        return
+    lists = readers.read_lists(category, CURRENT, current)
+    sentences = [_vouched(lists.info.get("models", {}).get(slot))]
+    if published is not None and slot in lists.neighbours:
+        sentences.insert(0, _changed(category, dict(versions), slot))
     st.markdown(" ".join(sentence for sentence in sentences if sentence))
-    reason, select = readers.why_outdated(category) if current is not None and not noted else ("", "")
+
+
+def show_state(category: str, versions: Mapping[str, Manifest | None]) -> None:
+    """What is to be done about the lists, if they are out of date, held back or not published."""
+    if versions[CURRENT] is None:
+        return
+    reason, select = readers.why_outdated(category)
     if reason:
         checks = asset_page(readers.ASSET, category)
         st.info(
@@ -85,9 +91,9 @@ def show_state(category: str, versions: Mapping[str, Manifest | None], slot: str
             icon=":material/update:",
         )
         st.code(materialize_command(category, select), language="bash")
-    elif current is not None and published is None:
+    elif versions[PUBLISHED] is None:
         st.info("The lists are not published yet. Publish them with:", icon=":material/publish:")
-        st.code(materialize_command(category, f"{readers.PUBLISHED_ASSET}"), language="bash")
+        st.code(materialize_command(category, readers.PUBLISHED_ASSET), language="bash")
 
 
 def _vouched(choice: Mapping[str, Any] | None) -> str:
@@ -123,17 +129,25 @@ def _changed(category: str, versions: dict[str, Manifest | None], slot: str) -> 
         if overlap is None or biased is None
         else f"lists share {overlap:.1%} of their first ten places on average (rank-biased overlap {biased:.3f})"
     )
-    now, before = change.get("by_source") or {}, change.get("by_source_before") or {}
-    shares = ", ".join(
-        f"{tables.SOURCE_WORDS[source]} {now.get(source, 0):.1%} (was {before.get(source, 0):.1%})"
-        for source in SOURCES
-        if now.get(source) or before.get(source)
-    )
+    shares = _shares(change.get("by_source") or {}, change.get("by_source_before") or {})
     return (
         f"**Since the published version** {shared}; {change.get('lost', 0):,} of "
         f"{counted(int(change.get('before') or 0), 'list')} {'is' if change.get('lost') == 1 else 'are'} lost and "
         f"{change.get('gained', 0):,} new; entries by source: {plain(shares)}."
     )
+
+
+def _shares(now: Mapping[str, float], before: Mapping[str, float]) -> str:
+    parts = []
+    for source in SOURCES:
+        if now.get(source) or before.get(source):
+            is_now, was = _share(now.get(source, 0.0)), _share(before.get(source, 0.0))
+            parts.append(f"{tables.SOURCE_WORDS[source]} {is_now}" + ("" if is_now == was else f" (was {was})"))
+    return ", ".join(parts)
+
+
+def _share(value: float) -> str:
+    return "under 0.1%" if 0 < value < 0.001 else f"{value:.1%}"
 
 
 def show_lists(
@@ -158,7 +172,7 @@ def show_lists(
     pinned = {
         str(index.product(other)["product_id"]) for other, action, _ in pins.of(slot, node, len(index)) if action == PIN
     }
-    widths = [1.35 if target else 1.0, 1.0, 1.0]
+    widths = [1.4 if target else 1.0, 1.0, 1.0]
     for number, (column, name) in enumerate(zip(st.columns(widths, gap="small"), order, strict=True)):
         older = ids.get(order[number + 1]) if number + 1 < len(order) else None
         newer = ids.get(order[number - 1]) if number else None
@@ -193,19 +207,19 @@ def _about(name: str, manifest: Manifest | None, listed: list[str] | None, older
             PREVIOUS: "There is no previous version: it is kept from the second publication on.",
         }[name]
     verb = "Made" if name == CURRENT else "Published"
-    text = f"{verb} {day_and_time(int(manifest.created * 1000))} UTC, {when(manifest.created)}"
     put_back = manifest.info.get("put_back")
+    facts = [when(manifest.created)]
     if name == PUBLISHED and isinstance(put_back, int | float):
-        text += f"; put back {when(put_back)}"
+        facts.append(f"put back {when(put_back)}")
     if listed and older:
-        text += f" · {summary(listed, older)}"
-    return plain(text)
+        facts.append(summary(listed, older))
+    return f"{plain(f'{verb} {day_and_time(int(manifest.created * 1000))} UTC')}  \n{plain(' · '.join(facts))}"
 
 
 def _no_list(slot: str, lists: StoredLists, unknown: bool) -> str:
     if slot not in lists.neighbours:
         return "This version has no lists of this kind" + (
-            "; only categories with orders have them." if slot == SLOTS[2] else "."
+            "; only categories with orders have them." if slot == BOUGHT_TOGETHER else "."
         )
     if unknown:
         return "This version does not know the product: it is newer, or it was removed."
