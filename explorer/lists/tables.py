@@ -15,10 +15,10 @@ from explorer.shared.product_index import ProductIndex
 from explorer.shared.product_names import name_in_table
 
 SLOT_WORDS = {GOES_WITH: "goes with", SIMILAR: "similar", BOUGHT_TOGETHER: "bought together"}
-SOURCE_WORDS = {"pinned": "pinned", "model": "model", "content": "same kind", "popular": "popular"}
+SOURCE_WORDS = {"pinned": "pinned", "model": "model", "content": "alike", "popular": "popular"}
 _PIN, _RELEASE, _BLOCK = ":material/keep:", ":material/keep_off:", ":material/block:"
 _SOURCE_HELP = (
-    "Where the entry comes from: **pinned** by a merchandiser; the **model**; the **same kind** of product (brand and "
+    "Where the entry comes from: **pinned** by a merchandiser; the **model**; **alike** (the same brand and "
     "categories), where the model has no more; or **popular**, where there is nothing else"
 )
 
@@ -63,21 +63,21 @@ def list_columns(
     columns: dict[str, Any] = {
         "rank": column.NumberColumn("#", width=28, help="Place in the list"),
         "product": column.ButtonColumn(
-            "Product", width=126, type="tertiary", alignment="left", help="Click to see its lists",
+            "Product", width=98, type="tertiary", alignment="left", help="Click to see its lists",
             on_click=actions.clicked_product, args=(f"open {key}", tuple(ids)), key=f"open {key}",
         ),
-        "moved": column.TextColumn("Moved", width=58, help=moved),
-        "source": column.TextColumn("From", width=62, help=_SOURCE_HELP),
+        "moved": column.TextColumn("Moved", width=56, help=moved),
+        "source": column.TextColumn("From", width=58, help=_SOURCE_HELP),
         "id": column.TextColumn("Id", width=100),
     }  # fmt: skip
     if target is not None:
         toggles = tuple(None if product_id in (pinned or ()) else PIN for product_id in ids)
-        for name, label, what, help_text in (
-            ("pin", "Pin", toggles, "Pin it at this place, or release it"),
-            ("block", "Block", (BLOCK,) * len(ids), "Never list it here"),
+        for name, label, width, what, help_text in (
+            ("pin", "Pin", 36, toggles, "Pin it at this place, or release it"),
+            ("block", "Block", 48, (BLOCK,) * len(ids), "Never list it here"),
         ):
             columns[name] = column.ButtonColumn(
-                label, width=38, type="tertiary", help=help_text, on_click=actions.clicked_edit,
+                label, width=width, type="tertiary", help=help_text, on_click=actions.clicked_edit,
                 args=(f"{name} {key}", target, tuple(ids), what), key=f"{name} {key}",
             )  # fmt: skip
     return columns

@@ -172,8 +172,8 @@ def show_lists(
     pinned = {
         str(index.product(other)["product_id"]) for other, action, _ in pins.of(slot, node, len(index)) if action == PIN
     }
-    widths = [1.4 if target else 1.0, 1.0, 1.0]
-    for number, (column, name) in enumerate(zip(st.columns(widths, gap="small"), order, strict=True)):
+    widths = [1.35 if target else 1.0, 1.0, 1.0]
+    for number, (column, name) in enumerate(zip(st.columns(widths, gap="xsmall"), order, strict=True)):
         older = ids.get(order[number + 1]) if number + 1 < len(order) else None
         newer = ids.get(order[number - 1]) if number else None
         with column, st.container(gap="xsmall"):

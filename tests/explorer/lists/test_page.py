@@ -64,7 +64,7 @@ def test_three_versions_side_by_side_with_what_moved(store, start):
     assert published["id"].tolist() == RING[1:6]
     assert published["moved"].tolist() == ["↑ 1, gone"] + ["↑ 1"] * 3 + ["new"]
     assert previous["id"].tolist() == RING[:5] and previous["moved"].tolist() == ["gone"] + [""] * 4
-    assert current["source"].tolist() == ["pinned", "model", "model", "same kind", "popular"]
+    assert current["source"].tolist() == ["pinned", "model", "model", "alike", "popular"]
     assert current["product"].tolist()[0] == f"Gadget {RING[2][-3:]}" and "pin" not in current
     assert (
         shown(at).count("1 new, 4 moved, 1 gone") == 2
@@ -82,7 +82,7 @@ def test_the_change_since_the_published_version_is_that_of_the_guard(store, star
         f"{change.rank_biased_overlap:.3f}); 0 of 59 lists are lost and 0 new; entries by source: "
     )
     at = start(store, LISTS, product=WARM)
-    assert sentence in shown(at) and "model 99.0%, same kind 0.3%, popular 0.3%." in shown(at)
+    assert sentence in shown(at) and "model 99.0%, alike 0.3%, popular 0.3%." in shown(at)
     # What the lists know of it themselves is taken, unless something was put back since.
     told = change.as_dict() | {"lost": 1, "before": 1}
     store.write(
