@@ -15,8 +15,8 @@ from explorer.shared import query_params
 
 NOTE = "lists note"
 """Key of the session for what came of the last edit: whether it was made, and the sentence or what went wrong."""
-CANDIDATE = "lists candidate"
-"""Key of the session for the product that was searched to be pinned or blocked."""
+CANDIDATE, HIT = "lists candidate", "pin hit"
+"""Keys of the session for the product that is to be pinned or blocked, and of the select box that chooses it."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def product_chosen(key: str) -> None:
 def open_product(product_id: str) -> None:
     """Show the lists of a product."""
     query_params.set_value("product", product_id)
-    st.session_state.pop(CANDIDATE, None)
+    _forget_candidate()
 
 
 def clicked_product(key: str, ids: Sequence[str]) -> None:
@@ -91,9 +91,14 @@ def change(target: Target, neighbour: str, action: str | None, rank: int | None 
     except (InputError, OSError) as error:
         st.session_state[NOTE] = (False, str(error))
         return
-    st.session_state.pop(CANDIDATE, None)
+    _forget_candidate()
     done = {PIN: f"pinned at place {rank}", BLOCK: "blocked", None: "released"}[action]
     st.session_state[NOTE] = (True, f"{neighbour} is {done} in {target.name}.")
+
+
+def _forget_candidate() -> None:
+    st.session_state.pop(CANDIDATE, None)
+    st.session_state[HIT] = None
 
 
 def _row(key: str, ids: Sequence[str]) -> int | None:

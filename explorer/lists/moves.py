@@ -6,7 +6,7 @@ NEW, GONE = "new", "gone"
 
 
 def moves(listed: Sequence[str], older: Sequence[str] | None, newer: Sequence[str] | None) -> list[str]:
-    """For each entry of a list: "new", "↑ 2" or "↓ 1" since the older list, and "gone" if the newer one lacks it.
+    """For each entry of a list: "gone" if the newer list lacks it, or else "new", "↑ 2" or "↓ 1" since the older list.
 
     Args:
         listed: ids of the list, best first.
@@ -15,14 +15,7 @@ def moves(listed: Sequence[str], older: Sequence[str] | None, newer: Sequence[st
     before = None if older is None else {product_id: place for place, product_id in enumerate(older)}
     after = None if newer is None else set(newer)
     return [
-        ", ".join(
-            part
-            for part in (
-                _since(place, product_id, before),
-                GONE if after is not None and product_id not in after else "",
-            )
-            if part
-        )
+        GONE if after is not None and product_id not in after else _since(place, product_id, before)
         for place, product_id in enumerate(listed)
     ]
 

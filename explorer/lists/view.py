@@ -35,8 +35,8 @@ _MEANING = {
 }
 _COMPARED = {
     CURRENT: "Since the published list",
-    PUBLISHED: "Since the previous list; gone: the current list no longer has it",
-    PREVIOUS: "gone: the published list no longer has it",
+    PUBLISHED: "Since the previous list; gone if the current list no longer has it",
+    PREVIOUS: "gone if the published list no longer has it",
 }
 
 
@@ -261,10 +261,10 @@ def show_pins(index: ProductIndex, slot: str, node: int, target: Target | None, 
     if target is None:
         return
     with st.expander("Pin or block another product", icon=":material/keep:"):
-        search_products(index, "pin search", "pin hit", actions.candidate_chosen)
+        search_products(index, "pin search", actions.HIT, actions.candidate_chosen)
         candidate = index.node(st.session_state.get(actions.CANDIDATE) or "")
         if candidate is None or candidate == node:
-            st.caption("Choose another product than the one whose list this is.")
+            st.caption("Choose a product." if candidate is None else "A product cannot be in its own list.")
             return
         product_id = str(index.product(candidate)["product_id"])
         with st.container(horizontal=True, vertical_alignment="bottom"):
