@@ -32,6 +32,13 @@ page = st.navigation(
             default=True,
         ),
         st.Page(
+            "lists/page.py",
+            url_path="lists",
+            title="Lists",
+            icon=":material/storefront:",
+            help="What the shop shows: a product's lists now, as published and before, and what is pinned.",
+        ),
+        st.Page(
             "baskets/page.py",
             url_path="baskets",
             title="Baskets",

@@ -19,6 +19,7 @@ from core.orders.relationships import order_relationships
 from core.pairs import ProductPairs
 from core.pairs.split import PairSplit, SplitConfig, split_pairs
 from core.projection import Projection
+from core.recommendations.form import Recommendations
 from core.scoring.neighbours import NEIGHBOURS, Neighbours
 from core.stages import stages
 from core.store import Store
@@ -235,6 +236,25 @@ def customer_lists() -> pa.Table:
     return pa.table(arrays, schema=CUSTOMER_LISTS)
 
 
+def recommendations(shift: int = 0, model: str = "skipgram") -> Recommendations:
+    """Five products after each product and ``shift``, as the ring goes; LONELY has no list, WARM all sources."""
+    table = products()
+    nodes = ((np.arange(N)[:, None] + shift + np.arange(1, 6)) % N).astype(np.int32)
+    sources = np.full((N, 5), 1, np.uint8)
+    ids = table["product_id"].to_pylist()
+    nodes[ids.index(LONELY)] = -1
+    sources[ids.index(WARM)] = [0, 1, 1, 2, 3]
+    vouched = {"protocol": "ranking", "metric": "recall@10", "value": 0.3, "low": 0.28, "high": 0.32}
+    choice = {"model": model, "scoring": "center_context", "vouched_by": vouched}
+    return Recommendations(
+        table,
+        dict.fromkeys(("goes_with", "similar"), nodes),
+        {slot: np.zeros(nodes.shape, np.float32) for slot in ("goes_with", "similar")},
+        dict.fromkeys(("goes_with", "similar"), sources),
+        {"models": dict.fromkeys(("goes_with", "similar"), choice)},
+    )
+
+
 def quarantine() -> pa.Table:
     lines = [("meta.json.gz", 7, "not a literal", "<script>alert(1)</script>"), ("meta.json.gz", 9, "no id", "{}")]
     names = ("file", "line", "reason", "excerpt")
@@ -282,4 +302,6 @@ def write(root, category: str = CATEGORY) -> Store:
         boards.append(measured.metrics.add_column(0, "category", pa.repeat(category, measured.metrics.num_rows)))
     materialize("projection/skipgram", projection("skipgram", seen))
     materialize("leaderboard", pa.concat_tables(boards).combine_chunks())
+    materialize("recommendations", recommendations())
+    materialize("published/api", recommendations())
     return store

@@ -6,7 +6,7 @@ from tests.conftest import ROOT
 
 APP = str(ROOT / "explorer" / "app.py")
 NEIGHBOURS, EVALUATION, MAP = "neighbours/page.py", "evaluation/page.py", "product_map/page.py"
-BASKETS, CUSTOMERS = "baskets/page.py", "customers/page.py"
+BASKETS, CUSTOMERS, LISTS = "baskets/page.py", "customers/page.py", "lists/page.py"
 DATA, FRESHNESS = "graph_and_data/page.py", "freshness/page.py"
 PAGES = sorted(f"{path.parent.name}/page.py" for path in (ROOT / "explorer").glob("*/page.py"))
 _WRITTEN = "title header subheader markdown caption text info warning error code metric"

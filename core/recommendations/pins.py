@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from core.errors import InputError
 from core.recommendations.form import SLOTS
-from core.recommendations.tables import ID_NAMES, TableColumns, nodes_of_ids, read_small_table
+from core.recommendations.tables import ID_NAMES, SmallTable, TableColumns, nodes_of_ids, read_small_table
 
 PIN, BLOCK = "pin", "block"
 ACTIONS = (PIN, BLOCK)
@@ -23,7 +23,7 @@ ALL = "all"
 """Stands for every slot; an empty slot does too."""
 HEADER = ("product_id", "neighbour", "slot", "action", "rank")
 
-_COLUMNS = TableColumns.of(
+COLUMNS = TableColumns.of(
     "pins table",
     {
         "product_id": ID_NAMES,
@@ -34,6 +34,7 @@ _COLUMNS = TableColumns.of(
     },
     required=("product_id", "neighbour", "action"),
 )
+"""The columns of the file."""
 _MAX_RANK = 1_000
 _SHOWN = 20
 
@@ -90,7 +91,11 @@ def read_pins(path: Path, name: str = "") -> tuple[list[tuple[int, Pin]], dict[i
             f"{name} does not exist; create it with the header line `{','.join(HEADER)}`, or remove `pins` from the "
             "category"
         )
-    table = read_small_table(path, name, _COLUMNS)
+    return pins_of_table(read_small_table(path, name, COLUMNS))
+
+
+def pins_of_table(table: SmallTable) -> tuple[list[tuple[int, Pin]], dict[int, str]]:
+    """The same for a table that was read already."""
     columns = {role: column.to_pylist() for role, column in table.columns.items()}
     nothing = [None] * len(table)
     rows, bad = [], dict(table.broken)
@@ -186,11 +191,16 @@ def write_pins(path: Path, pins: Iterable[Pin]) -> None:
     writer.writerow(HEADER)
     for pin in pins:
         writer.writerow([pin.product_id, pin.neighbour, pin.slot, pin.action, "" if pin.rank is None else pin.rank])
+    replace_file(path, text.getvalue().encode())
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Write a file atomically; it keeps its permissions."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, unfinished = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            file.write(text.getvalue())
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         Path(unfinished).chmod(path.stat().st_mode & 0o777 if path.exists() else 0o644)

@@ -28,11 +28,13 @@ class SmallTable:
     Attributes:
         columns: documented name → string ``[n]`` without outer white space; null where there is nothing.
         lines: int64 ``[n]``: 1-based line of each row (of a text file, the header counts), or its number.
+        spans: int64 ``[n]``: number of lines of each row.
         broken: line → why it is not a row.
     """
 
     columns: Mapping[str, pa.Array]
     lines: np.ndarray
+    spans: np.ndarray
     broken: Mapping[int, str]
 
     def __len__(self) -> int:
@@ -84,10 +86,12 @@ def read_small_table(path: Path, name: str, needs: TableColumns) -> SmallTable:
         table = TableFile(look_at(path), needs, silent, f"read {needs.what}", _BATCH_ROWS)
         parts: dict[str, list[pa.Array]] = {role: [] for role in table.read}
         lines: list[np.ndarray] = [np.empty(0, np.int64)]
+        spans: list[np.ndarray] = [np.empty(0, np.int64)]
         broken: dict[int, str] = {}
         for batch in table.batches():
             broken |= {line: reason for line, reason, _ in batch.broken}
             lines.append(batch.lines)
+            spans.append(batch.spans)
             for role, column in batch.columns.items():
                 parts[role].append(_texts(column, role))
     except UnreadableError as error:
@@ -96,7 +100,8 @@ def read_small_table(path: Path, name: str, needs: TableColumns) -> SmallTable:
         said = " ".join(str(error).split())[:200]
         raise InputError(f"{name}: the file cannot be read as a table ({said}); export it again") from error
     columns = {role: pa.concat_arrays([pa.array([], pa.string()), *arrays]) for role, arrays in parts.items()}
-    return SmallTable(columns, np.concatenate(lines).astype(np.int64), broken)
+    lines_of_rows, lines_per_row = (np.concatenate(parts).astype(np.int64) for parts in (lines, spans))
+    return SmallTable(columns, lines_of_rows, lines_per_row, broken)
 
 
 def _texts(column: pa.Array, role: str) -> pa.Array:

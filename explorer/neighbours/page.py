@@ -32,7 +32,9 @@ if node is None:
 
 product_view.show_trail(index, category, product_id)
 product, pairs = index.product(node), known_pairs.read_known_pairs(category)
-product_view.show_product(index, product, pairs.partners(node) if pairs else None, int(index.popularity[node]))
+product_view.show_product(
+    index, category, product, pairs.partners(node) if pairs else None, int(index.popularity[node])
+)
 basket = edit_basket(index, actions.remove_from_basket)
 
 available = store_reader.models_with("neighbours", category)

@@ -10,7 +10,7 @@ import streamlit as st
 from core.untrusted.markdown import plain
 from explorer.neighbours import actions
 from explorer.neighbours.breadcrumbs import extend_trail
-from explorer.shared import product_names, query_params
+from explorer.shared import components, product_names, query_params
 from explorer.shared.basket import MAX_IN_BASKET
 from explorer.shared.formatting import shorten, web_image
 from explorer.shared.known_pairs import Partners
@@ -46,7 +46,9 @@ def show_trail(index: ProductIndex, category: str, product_id: str) -> None:
             st.caption("›", width="content")
 
 
-def show_product(index: ProductIndex, product: dict[str, Any], known: Partners | None, pairs: int) -> None:
+def show_product(
+    index: ProductIndex, category: str, product: dict[str, Any], known: Partners | None, pairs: int
+) -> None:
     """What is known about the product itself, and the button that adds it to the basket."""
     title = str(product["title"] or "")
     path = product_names.category_path(product)
@@ -64,6 +66,7 @@ def show_product(index: ProductIndex, product: dict[str, Any], known: Partners |
                 for text, icon, color, help_text in _badges(product, known):
                     st.badge(text, icon=icon, color=color, help=help_text)
                 st.space("stretch")
+                components.link_to_lists(category, str(product["product_id"]))
                 _basket_button(str(product["product_id"]))
             if path:
                 st.caption(plain(shorten(path, 200)))

@@ -91,3 +91,9 @@ def link_to_neighbours(category: str, product_id: str, models: Sequence[str] = (
     """Show a link to the page Neighbours with a product and models chosen."""
     query = [("category", category), ("product", product_id), *(("models", name) for name in models)]
     st.page_link("neighbours/page.py", label="Open in Neighbours", icon=":material/hub:", query_params=query)
+
+
+def link_to_lists(category: str, product_id: str) -> None:
+    """Show a link to the page Lists with a product chosen."""
+    query = [("category", category), ("product", product_id)]
+    st.page_link("lists/page.py", label="What the shop shows", icon=":material/storefront:", query_params=query)

@@ -131,6 +131,7 @@ def test_what_fits_together_is_told_by_contents_whatever_the_clocks_said(tmp_pat
         store = fixture.write(tmp_path)
     state = start(store, FRESHNESS).dataframe[0].value.set_index("asset")["state"]
     board = state.pop("leaderboard")  # it needs the metrics of all models, and the fixture does not have them all
+    state = state.drop(["recommendations", "published/api"])  # which follow from it
     assert board.startswith("out of date: ") and {"up to date", "missing"} == set(state)
     assert set(start(store, product=fixture.WARM, models="skipgram").dataframe[0].value["pair"]) == {"", "●", "★"}
     # The same number of products with other pairs: no timestamp tells, and the marks would be wrong.

@@ -416,6 +416,17 @@ def test_a_customer_is_chosen_and_left_by_the_back_button(page):
     browser.screenshot(page, "customers")
 
 
+def test_what_the_shop_shows_of_a_product_and_another_kind_of_list(page):
+    open_page(page, f"/?product={explorer_fixture.WARM}")
+    page.get_by_role("link", name="What the shop shows").click()
+    page.wait_for_url(f"**/lists?**product={explorer_fixture.WARM}**")
+    browser.settled(page)
+    assert heading(page) == "Gadget 007"
+    page.get_by_role("radio", name="similar").or_(page.get_by_role("button", name="similar")).click()
+    page.wait_for_url("**list=similar**")
+    expect(page.get_by_text("What a customer might choose instead")).to_be_visible()
+
+
 def drawn(page, count):
     """All charts of a page, after each of them has drawn; a chart that failed draws nothing."""
     charts = page.locator(
@@ -502,7 +513,7 @@ def test_the_map_without_a_mouse(page):
 def test_pages_in_both_appearances(page, scheme):
     page.set_viewport_size({"width": 1280, "height": 1100})
     page.emulate_media(color_scheme=scheme)
-    for path in ("freshness", "data", "map", "baskets", "customers"):
+    for path in ("freshness", "data", "map", "baskets", "customers", "lists"):
         open_page(page, f"/{path}")
         assert (brightness(page) > 600) == (scheme == "light")
         page.wait_for_timeout(1000)
@@ -519,7 +530,7 @@ def test_freshness_shows_the_command_and_leads_to_dagster(page):
 def test_on_a_phone_nothing_is_wider_than_the_screen(chromium, address):
     context = chromium.new_context(viewport={"width": 390, "height": 800}, base_url=address, has_touch=True)
     page = context.new_page()
-    for path in ("", "evaluation", "map", "data", "freshness", "baskets", "customers"):
+    for path in ("", "evaluation", "map", "data", "freshness", "baskets", "customers", "lists"):
         open_page(page, f"/{path}")
         page.wait_for_timeout(300)
         assert page.get_by_test_id("stMain").evaluate("e => e.scrollWidth - e.clientWidth") <= 1, path

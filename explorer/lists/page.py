@@ -1,0 +1,53 @@
+"""What a shop shows beside a product: the lists now, as published and before, and the merchandiser's pins."""
+
+import streamlit as st
+
+from core.untrusted.markdown import plain
+from explorer.lists import actions, pins, readers, view
+from explorer.shared import components, query_params
+from explorer.shared.dagster_links import materialize_command
+from explorer.shared.formatting import shorten
+from explorer.shared.product_search import search_products
+
+category = st.session_state["category"].name
+st.title("Lists", anchor=False)
+
+index = components.require_products(category)
+versions = readers.read_versions(category)
+if not any(versions.values()):
+    st.info(
+        "There are no lists for a shop in this category yet. Make them with the command below, then come back.",
+        icon=":material/inventory_2:",
+    )
+    st.code(materialize_command(category, f"+{readers.ASSET}+"), language="bash")
+    st.stop()
+
+search_products(index, "lists search", "lists hit", actions.product_chosen)
+product_id = query_params.get_value("product")
+if product_id is None:
+    product_id = str(index.product(int(index.find("", 1).nodes[0]))["product_id"])
+    # The address names the product, so that it can be shared and the back button returns to it.
+    query_params.set_value("category", category)
+    query_params.set_value("product", product_id)
+    st.caption("Starting with the most popular product.")
+node = index.node(product_id)
+if node is None:
+    st.warning(
+        f"There is no product {plain(shorten(product_id, 60))} in this category. Search for another above.",
+        icon=":material/search_off:",
+    )
+    st.stop()
+
+view.show_heading(index, node, category)
+slot = view.choose_slot()
+noted = view.show_note(category)
+view.show_summary(category, versions, slot)
+file = pins.read_pins_file(readers.installed_category(category), index)
+target = None
+if file.path is not None and not file.why_not and not file.problem:
+    ids = index.table["product_id"].combine_chunks()
+    target = actions.Target(file.path, file.name, file.digest, product_id, slot, ids)
+view.show_lists(index, category, versions, slot, node, target, file)
+if not noted:  # which says the same
+    view.show_state(category, versions)
+view.show_pins(index, slot, node, target, file)
