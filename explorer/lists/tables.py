@@ -48,7 +48,12 @@ def list_rows(
 
 
 def list_columns(
-    key: str, ids: Sequence[str], moved: str, target: Target | None = None, pinned: set[str] | None = None
+    key: str,
+    ids: Sequence[str],
+    moved: str,
+    name_pixels: int,
+    target: Target | None = None,
+    pinned: set[str] | None = None,
 ) -> dict[str, Any]:
     """Column settings for :func:`list_rows`.
 
@@ -56,6 +61,7 @@ def list_columns(
         key: distinguishes the buttons of this table from those of others.
         ids: product of each row.
         moved: what the column of moves compares with.
+        name_pixels: width of the products' names.
         target: the list that the buttons edit.
         pinned: as for :func:`list_rows`.
     """
@@ -63,7 +69,7 @@ def list_columns(
     columns: dict[str, Any] = {
         "rank": column.NumberColumn("#", width=28, help="Place in the list"),
         "product": column.ButtonColumn(
-            "Product", width=98, type="tertiary", alignment="left", help="Click to see its lists",
+            "Product", width=name_pixels, type="tertiary", alignment="left", help="Click to see its lists",
             on_click=actions.clicked_product, args=(f"open {key}", tuple(ids)), key=f"open {key}",
         ),
         "moved": column.TextColumn("Moved", width=56, help=moved),

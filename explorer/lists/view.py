@@ -172,7 +172,9 @@ def show_lists(
     pinned = {
         str(index.product(other)["product_id"]) for other, action, _ in pins.of(slot, node, len(index)) if action == PIN
     }
-    widths = [1.35 if target else 1.0, 1.0, 1.0]
+    # Names need the room: only the current list says where its entries come from, and has buttons.
+    widths = [1.65 if target else 1.25, 1.0, 1.0]
+    name_pixels = 134 if target else 160
     for number, (column, name) in enumerate(zip(st.columns(widths, gap="xsmall"), order, strict=True)):
         older = ids.get(order[number + 1]) if number + 1 < len(order) else None
         newer = ids.get(order[number - 1]) if number else None
@@ -189,7 +191,8 @@ def show_lists(
             own = target if name == CURRENT else None
             st.dataframe(
                 tables.list_rows(index, rows, moves(listed, older, newer), pinned if own else None),
-                column_config=tables.list_columns(key, listed, _COMPARED[name], own, pinned),
+                column_config=tables.list_columns(key, listed, _COMPARED[name], name_pixels, own, pinned),
+                column_order=None if name == CURRENT else ["rank", "product", "moved", "id"],
                 hide_index=True,
                 height=_ROW_PIXELS * (min(len(rows), _MAX_ROWS) + 1) + 3,
                 key=f"list {key}",
