@@ -49,7 +49,7 @@ def document() -> dict[str, Any]:
 def _document() -> dict[str, Any]:
     import msgspec
 
-    from orchestration.web.api.app import Answer
+    from orchestration.web.api.forms import Answer
 
     kinds = [Answer, queries.Basket, queries.Customer, queries.NewProduct]
     _, schemas = msgspec.json.schema_components(kinds, ref_template="#/components/schemas/{name}")

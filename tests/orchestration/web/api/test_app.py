@@ -16,7 +16,8 @@ from core.serving.prepared import prepare
 from core.serving.versions import Versions
 from core.store import Store
 from orchestration.web.api import queries
-from orchestration.web.api.app import Answer, create, refresh
+from orchestration.web.api.app import create, refresh
+from orchestration.web.api.forms import Answer
 from tests.core.serving.shops import lists_of, table
 
 SECRET = "correct-horse-battery"
