@@ -196,7 +196,7 @@ def _check(lists: Recommendations, n: int) -> np.ndarray:
     """Compare the arrays with the products; returns in how many lists of the first slot each product is."""
     popularity = np.zeros(n, np.int64)
     if not lists.slots or set(lists.neighbours) - set(SLOTS):
-        raise InputError("there is no list of a known slot; materialize the lists again")
+        raise InputError("the artefact has lists for no known slot; materialize the lists again")
     for number, slot in enumerate(lists.slots):
         if slot not in lists.scores or slot not in lists.sources:
             raise InputError(f"the lists of {slot} have no scores or sources; materialize the lists again")

@@ -2,12 +2,10 @@
 
 import streamlit as st
 
-from core.untrusted.markdown import plain
 from explorer.lists import actions, pins, readers, view
-from explorer.shared import components, query_params
+from explorer.shared import components
 from explorer.shared.dagster_links import materialize_command
-from explorer.shared.formatting import shorten
-from explorer.shared.product_search import search_products
+from explorer.shared.product_search import product_of_address, search_products
 
 category = st.session_state["category"].name
 st.title("Lists", anchor=False)
@@ -23,20 +21,7 @@ if not any(versions.values()):
     st.stop()
 
 search_products(index, "lists search", "lists hit", actions.product_chosen)
-product_id = query_params.get_value("product")
-if product_id is None:
-    product_id = str(index.product(int(index.find("", 1).nodes[0]))["product_id"])
-    # The address names the product, so that it can be shared and the back button returns to it.
-    query_params.set_value("category", category)
-    query_params.set_value("product", product_id)
-    st.caption("Starting with the most popular product.")
-node = index.node(product_id)
-if node is None:
-    st.warning(
-        f"There is no product {plain(shorten(product_id, 60))} in this category. Search for another above.",
-        icon=":material/search_off:",
-    )
-    st.stop()
+product_id, node = product_of_address(index, category)
 
 view.show_heading(index, node, category)
 slot = view.choose_slot()
