@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from core.recommendations.rules import plain_name
 from core.serving.prepared import Products
 
 
 @dataclass(frozen=True)
 class Rules:
-    """What the entries of a list must fulfil. Brands are compared without regard to case; categories exactly.
+    """What the entries of a list must fulfil. Names are compared as in the rules of categories.yaml: without case.
 
     Attributes:
         exclude: nodes that must not be in the list.
@@ -47,8 +48,10 @@ class Rules:
             return
         excluded, (low, high) = frozenset(self.exclude), self._bounds(price)
         needs_price = (low, high) != (-math.inf, math.inf)
-        allowed, forbidden = ({brand_key(name) for name in names} for names in (self.brands, self.not_brands))
-        wanted, unwanted = frozenset(self.categories), frozenset(self.not_categories)
+        allowed, forbidden, wanted, unwanted = (
+            {plain_name(name) for name in names}
+            for names in (self.brands, self.not_brands, self.categories, self.not_categories)
+        )
         reads_brands = bool(allowed or forbidden or self.max_per_brand)
         counts: dict[str, int] = {}
         count = 0
@@ -57,11 +60,11 @@ class Rules:
                 return
             if node in excluded or (needs_price and not low <= products.prices[node] <= high):
                 continue
-            brand = brand_key(products.brands[node]) if reads_brands else ""
+            brand = plain_name(products.brands[node]) if reads_brands else ""
             if brand in forbidden or (allowed and brand not in allowed):
                 continue
             if wanted or unwanted:
-                names = products.categories(node)
+                names = {plain_name(name) for name in products.categories(node)}
                 if (wanted and wanted.isdisjoint(names)) or not unwanted.isdisjoint(names):
                     continue
             if brand and self.max_per_brand:
@@ -82,8 +85,3 @@ class Rules:
 
 
 NO_RULES = Rules()
-
-
-def brand_key(name: str) -> str:
-    """What two spellings of a brand have in common."""
-    return name.strip().casefold()
