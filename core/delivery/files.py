@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from upath import UPath
 
 from core.delivery.config import FilesConfig
-from core.delivery.folders import Folder, Written, location, sync
+from core.delivery.folders import Folder, FolderPlace, Written, location, sync
 from core.delivery.lists import (
     SampledList,
     as_float32,
@@ -28,7 +28,7 @@ from core.delivery.lists import (
     sample,
     score_texts,
 )
-from core.delivery.place import ReadBackError, Receipt, Shipment, Version
+from core.delivery.place import ReadBackError, Receipt, Shipment
 from core.progress import Progress
 from core.recommendations.form import RECOMMENDATIONS, SOURCES, Recommendations
 
@@ -38,7 +38,7 @@ _SAMPLE = 20
 """Lists that are read back; each costs a row group or a request."""
 
 
-class Files:
+class Files(FolderPlace):
     """See :class:`core.delivery.place.Place`."""
 
     name = "files"
@@ -62,18 +62,6 @@ class Files:
             return Written(lists.rows, len(sampled))
 
         return self._folder.deliver(shipment, write)
-
-    def current(self) -> Version | None:
-        """See :class:`core.delivery.place.Place`."""
-        return self._folder.current()
-
-    def previous(self) -> Version | None:
-        """See :class:`core.delivery.place.Place`."""
-        return self._folder.previous()
-
-    def put_back(self) -> Version:
-        """See :class:`core.delivery.place.Place`."""
-        return self._folder.put_back()
 
 
 def write_parquet(file: UPath, lists: Recommendations, progress: Progress) -> None:

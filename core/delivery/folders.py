@@ -198,6 +198,24 @@ class Folder:
         )
 
 
+class FolderPlace:
+    """What the places that are a folder have in common; see :class:`core.delivery.place.Place`."""
+
+    _folder: Folder
+
+    def current(self) -> Version | None:
+        """See :class:`core.delivery.place.Place`."""
+        return self._folder.current()
+
+    def previous(self) -> Version | None:
+        """See :class:`core.delivery.place.Place`."""
+        return self._folder.previous()
+
+    def put_back(self) -> Version:
+        """See :class:`core.delivery.place.Place`."""
+        return self._folder.put_back()
+
+
 def _previous(current: dict[str, Any] | None, digest: str) -> dict[str, Any] | None:
     """What is the previous version once a new one with this digest is current."""
     if current is None:

@@ -14,9 +14,9 @@ import pyarrow.parquet as pq
 from upath import UPath
 
 from core.delivery.config import VectorsConfig
-from core.delivery.folders import Folder, Written, location, sync
+from core.delivery.folders import Folder, FolderPlace, Written, location, sync
 from core.delivery.lists import product_ids
-from core.delivery.place import ReadBackError, Receipt, Shipment, Version
+from core.delivery.place import ReadBackError, Receipt, Shipment
 from core.errors import InputError
 from core.interfaces import TrainedModel
 from core.progress import Progress
@@ -27,7 +27,7 @@ _ROWS = 1 << 14
 _SAMPLE = 10
 
 
-class Vectors:
+class Vectors(FolderPlace):
     """See :class:`core.delivery.place.Place`. The rows of a version are those of its NumPy files or Parquet tables."""
 
     name = "vectors"
@@ -69,18 +69,6 @@ class Vectors:
             return Written(rows, compared)
 
         return self._folder.deliver(shipment, write)
-
-    def current(self) -> Version | None:
-        """See :class:`core.delivery.place.Place`."""
-        return self._folder.current()
-
-    def previous(self) -> Version | None:
-        """See :class:`core.delivery.place.Place`."""
-        return self._folder.previous()
-
-    def put_back(self) -> Version:
-        """See :class:`core.delivery.place.Place`."""
-        return self._folder.put_back()
 
 
 def _sides(model: TrainedModel) -> dict[str, Float32Array]:
