@@ -34,6 +34,12 @@ PIPELINE = ("test_assets.py", "test_cli.py", "test_rebuilds.py")
 """Files of tests/orchestration whose tests look at what the fixture ``pipeline`` materialized, or go on from it."""
 
 
+def pytest_make_parametrize_id(val):
+    """Bytes never name a test: what gzip writes holds the second of its writing, and xdist refuses to start where two
+    of its processes collected different names. Those tests are numbered, or have ``ids`` of their own."""
+    return "bytes" if isinstance(val, bytes) else None
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items):
     def rank(item):

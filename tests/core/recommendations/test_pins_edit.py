@@ -67,6 +67,7 @@ def test_a_spreadsheets_numbers_are_the_same_products(tmp_path, start):
         "product_id,neighbour,slot,action\n10,D,similar,pin\n".encode("utf-16"),
         b"product_id neighbour slot action\n10 D similar pin\n",
     ],
+    ids=["gzip", "UTF-16", "spaces"],
 )
 def test_what_is_not_plain_csv_is_refused_and_stays(tmp_path, content):
     with pytest.raises(InputError, match="is not a plain CSV file; edit it by hand"):
