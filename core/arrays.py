@@ -22,6 +22,15 @@ def distinct(values: np.ndarray) -> np.ndarray:
     return unique
 
 
+def positions(keys: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """int64: the position of each of ``wanted`` in ``keys`` (in any order), or -1."""
+    if not len(keys):
+        return np.full(len(wanted), -1)
+    order = np.argsort(keys)
+    position = order[np.minimum(np.searchsorted(keys, wanted, sorter=order), len(keys) - 1)]
+    return np.where(keys[position] == wanted, position, -1)
+
+
 def largest_by_row(matrix: sp.csr_matrix, k: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """The at most ``k`` largest entries above 0 of each row; among equals those of smaller columns.
 

@@ -16,6 +16,7 @@ _ENTRIES = (
         scorings=(NATIVE,),
         scorer="core.scoring.vectors:rank_one",
         fallback="own",
+        fold_in=None,
         kinds=("scipy",),
     ),
     Model(
@@ -27,6 +28,7 @@ _ENTRIES = (
         scorings=(NATIVE,),
         scorer="core.scoring.chains:gram",
         fallback="own",
+        fold_in=None,
         kinds=("scipy",),
     ),
     Model(
@@ -37,6 +39,7 @@ _ENTRIES = (
         inputs=("graph",),
         scorings=(NATIVE,),
         scorer="core.scoring.chains:chain",
+        fold_in=None,
         kinds=("scipy",),
     ),
     Model(
@@ -47,6 +50,7 @@ _ENTRIES = (
         inputs=("graph",),
         scorings=(NATIVE,),
         scorer="core.scoring.pagerank:scorer",
+        fold_in=None,
         kinds=("numba",),
     ),
     Model(
@@ -57,6 +61,7 @@ _ENTRIES = (
         inputs=("walks", "sessions"),
         scorings=(NATIVE,),
         scorer="core.scoring.chains:chain",
+        fold_in=None,
         kinds=("numba",),
     ),
     Model(
@@ -68,6 +73,7 @@ _ENTRIES = (
         scorings=(NATIVE,),
         scorer="core.scoring.chains:chain",
         fallback="own",
+        fold_in=None,
         kinds=("numba",),
     ),
     Model(
@@ -79,6 +85,7 @@ _ENTRIES = (
         scorings=(NATIVE,),
         scorer="core.scoring.chains:chain",
         needs="orders",
+        fold_in=None,
         kinds=("scipy",),
     ),
     Model(
@@ -218,6 +225,7 @@ _ENTRIES = (
         scorer="core.models.blend.scorer:scorer",
         gpu=True,
         fallback="own",
+        fold_in="core.models.blend.fold_in:fold_in",
         kinds=("pytorch",),
     ),
 )

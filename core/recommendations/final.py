@@ -14,9 +14,11 @@ from core.interfaces import TrainedModel
 from core.models import MODELS
 from core.orders.relationships import order_relationships
 from core.pairs import ProductPairs, build_pairs
+from core.pairs.product_pairs import product_hashes
 from core.progress import Progress, silent
 from core.recommendations.choice import Choice
 from core.recommendations.config import FinalModelsConfig
+from core.recommendations.fingerprints import pair_fingerprints
 from core.recommendations.form import FinalModels
 from core.store.manifest import Manifest
 from core.training.inputs import Stages, section_config
@@ -127,13 +129,17 @@ def train_final(
     """
     pairs, history = everything_known(pairs, history, settings, threads, progress)
     graph = build_graph(pairs.products.num_rows, pairs.source, pairs.target, pairs.weight)
+    keys = product_hashes(pairs.products)
     stages = Stages(
         pairs, graph, settings, seed, threads, device, progress,
-        history=history, precision=precision, checkpoints=checkpoints,
+        keys=keys, history=history, precision=precision, checkpoints=checkpoints,
     )  # fmt: skip
     names = dict.fromkeys([*(choice.model for choice in choices.values()), CONTENT])
     models: dict[str, TrainedModel] = {name: stages.trained(MODELS[name]) for name in names}
-    return FinalModels(models, {slot: choice.as_dict() for slot, choice in choices.items()})
+    return FinalModels(
+        models, {slot: choice.as_dict() for slot, choice in choices.items()},
+        keys=keys, known=graph.degree > 0, fingerprints=pair_fingerprints(keys, graph),
+    )  # fmt: skip
 
 
 def training_seconds(models: Mapping[str, TrainedModel]) -> tuple[list[str], dict[str, float]]:
@@ -154,19 +160,49 @@ def with_candidates(
     final: FinalModels, config: FinalModelsConfig, threads: int = 2, seed: int = 42, progress: Progress = silent
 ) -> FinalModels:
     """The final models with the candidates of every product, so that a change of rules asks no model again."""
-    from core.recommendations.search import Search
 
     candidates: dict[str, np.ndarray] = {}
     scores: dict[str, np.ndarray] = {}
     for slot, choice in final.slots.items() if config.candidates else ():
-        trained = final.models[choice["model"]]
-        n_nodes = len(trained.seen)
+        n_nodes = len(final.models[choice["model"]].seen)
         k = min(config.candidates, max(n_nodes - 1, 1))
-        search = Search(trained, choice["scoring"], config.exact_up_to, k, threads, seed, progress)
         candidates[slot] = np.full((n_nodes, k), -1, np.int32)
         scores[slot] = np.full((n_nodes, k), np.nan, np.float32)
-        for first in range(0, n_nodes, _BLOCK):
-            sources = np.arange(first, min(first + _BLOCK, n_nodes), dtype=np.int32)
-            candidates[slot][sources], scores[slot][sources] = search.top_k(sources, k)
-            progress(f"candidates of {slot}", int(sources[-1]) + 1, n_nodes, "products")
+        everyone = np.arange(n_nodes, dtype=np.int32)
+        search_candidates(
+            final, slot, everyone, candidates[slot], scores[slot], config.exact_up_to, threads, seed, progress
+        )
     return dataclasses.replace(final, candidates=candidates, candidate_scores=scores)
+
+
+def search_candidates(
+    final: FinalModels,
+    slot: str,
+    sources: np.ndarray,
+    nodes: np.ndarray,
+    scores: np.ndarray,
+    exact_up_to: int,
+    threads: int = 2,
+    seed: int = 42,
+    progress: Progress = silent,
+) -> None:
+    """Fill the rows of some products with their best candidates.
+
+    Args:
+        final: the models.
+        slot: whose model and scoring are asked.
+        sources: int32 ``[s]``: the products.
+        nodes, scores: int32 and float32 ``[n, m]``, filled in place.
+        exact_up_to: number of products up to which vector search is exact.
+        threads, seed, progress: as everywhere.
+    """
+    from core.recommendations.search import Search
+
+    choice, k = final.slots[slot], nodes.shape[1]
+    if not len(sources):
+        return
+    search = Search(final.models[choice["model"]], choice["scoring"], exact_up_to, k, threads, seed, progress)
+    for first in range(0, len(sources), _BLOCK):
+        block = sources[first : first + _BLOCK]
+        nodes[block], scores[block] = search.top_k(block, k)
+        progress(f"candidates of {slot}", first + len(block), len(sources), "products")

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from core.interfaces import TrainedModel
+from core.store.manifest import ADDED_LATER
 
 GOES_WITH = "goes_with"
 """Slot of what a customer might choose as well."""
@@ -46,12 +47,22 @@ class FinalModels:
         candidates: slot → int32 ``[n, m]`` nodes: the best candidates of every product without any rule, best first;
             -1 marks an empty place. A slot may be missing.
         candidate_scores: slot → float32 ``[n, m]``: their scores; NaN in empty places.
+        keys: uint64 ``[n]``: identifies the product of each row; None in models of an earlier version, like the next
+            two.
+        known: bool ``[n]``: the product had a pair when the models were trained.
+        fingerprints: uint64 ``[n]`` of :func:`core.recommendations.fingerprints.pair_fingerprints`.
+        folded_in: numbers of products that were new, removed or had other pairs when the models were last folded in
+            (``core.recommendations.fold_in``), and of all that were new since the training; None after a training.
     """
 
     models: dict[str, TrainedModel]
     slots: dict[str, Any] = field(default_factory=dict)
     candidates: dict[str, np.ndarray] = field(default_factory=dict)
     candidate_scores: dict[str, np.ndarray] = field(default_factory=dict)
+    keys: np.ndarray | None = field(default=None, metadata=ADDED_LATER)
+    known: np.ndarray | None = field(default=None, metadata=ADDED_LATER)
+    fingerprints: np.ndarray | None = field(default=None, metadata=ADDED_LATER)
+    folded_in: dict[str, int] | None = field(default=None, metadata=ADDED_LATER)
 
 
 @dataclass(frozen=True)

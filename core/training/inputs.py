@@ -1,5 +1,6 @@
 """The inputs that a model learns from, by the names in its registry entry."""
 
+import dataclasses
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +14,7 @@ from core import checks, settings
 from core.configs import CONFIGS
 from core.errors import InputError
 from core.graph import ProductGraph, transition_matrix
-from core.interfaces import Inputs, Model, TrainContext, TrainedModel
+from core.interfaces import Inputs, Model, TrainContext, TrainedModel, import_target
 from core.models import MODELS
 from core.orders.history import known_lines
 from core.pairs import ProductPairs
@@ -125,16 +126,8 @@ class Stages:
         if model.name not in self._trained:
             stages: dict[str, Any] = {name: getattr(self, name) for name in model.inputs}
             stages |= {name: self.trained(MODELS[name]) for name in model.models}
-            device = choose_device(self._device, "device").name if model.gpu else "cpu"
-            context = TrainContext(
-                device=device,
-                precision=self._precision,
-                keys=self._keys,
-                checkpoints=self._checkpoints / model.name if self._checkpoints else None,
-                **self._circumstances,
-            )
             inputs = model_inputs(model, self.graph.n_nodes, stages)
-            trained = model.fit(inputs, section_config(model.name, self._given), context)
+            trained = model.fit(inputs, section_config(model.name, self._given), self._context(model))
             if reason := trained.info.get("untrained"):
                 raise InputError(f"{model.name}: {reason}")
             failed = [check for check in checks.check_vectors(trained, self.graph.n_nodes) if not check.passed]
@@ -143,3 +136,28 @@ class Stages:
                 raise InputError(f"the training of {model.name} failed its checks ({reasons}); lower its learning rate")
             self._trained[model.name] = trained
         return self._trained[model.name]
+
+    def folded_in(self, model: Model, trained: TrainedModel, known: np.ndarray) -> TrainedModel:
+        """What a model learned earlier, brought to these products and pairs without training.
+
+        Args:
+            model: its registry entry.
+            trained: what was learned, with its rows in the order of these products
+                (:func:`core.training.fold_in.renumbered`).
+            known: bool ``[n_nodes]``: the product had a pair when the model was trained.
+        """
+        if model.fold_in is None:
+            return self.trained(model)
+        parts = {name: self.folded_in(MODELS[name], trained.parts[name], known) for name in model.models}
+        inputs = Inputs(self.graph.n_nodes, self.products.products, self.graph, models=parts)
+        folded: TrainedModel = import_target(model.fold_in)(trained, known, inputs, self._context(model))
+        return dataclasses.replace(folded, keys=self._keys)
+
+    def _context(self, model: Model) -> TrainContext:
+        return TrainContext(
+            device=choose_device(self._device, "device").name if model.gpu else "cpu",
+            precision=self._precision,
+            keys=self._keys,
+            checkpoints=self._checkpoints / model.name if self._checkpoints else None,
+            **self._circumstances,
+        )

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 import scipy.sparse as sp
 
+from core.arrays import positions
 from core.interfaces import TrainContext
 from core.training.config import WarmStartConfig
 from core.training.corpus import WalkCorpus
@@ -95,7 +96,7 @@ def _warm_start(center: np.ndarray, contexts: np.ndarray | None, corpus: WalkCor
         )
     if last.center.shape[1] != center.shape[1] or (last.context is None) != (contexts is None):
         raise _ColdStartError(f"the earlier vectors have length {last.center.shape[1]}, not {center.shape[1]}")
-    old = _positions(last.keys, keys)
+    old = positions(last.keys, keys)
     known = (old >= 0) & corpus.seen
     known[known] = last.seen[old[known]]
     if not known.any():
@@ -147,12 +148,3 @@ def _spread(tables: list[np.ndarray], known: np.ndarray, new: np.ndarray, steps:
         for table in tables:
             table[new[rows]] = mean @ table
         started[new[rows]] = True
-
-
-def _positions(keys: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """int64: the position of each of ``wanted`` in ``keys`` (in any order), or -1."""
-    if not len(keys):
-        return np.full(len(wanted), -1)
-    order = np.argsort(keys)
-    position = order[np.minimum(np.searchsorted(keys, wanted, sorter=order), len(keys) - 1)]
-    return np.where(keys[position] == wanted, position, -1)
