@@ -36,6 +36,7 @@ _KEYS = {
     "orders",
     "sha256",
     "cron",
+    "fold_in",
     "timezone",
     "schedule",
     "watch",
@@ -62,8 +63,9 @@ class Category:
         orders: how order lines are to be read.
         sha256: optional checksum of the source.
         cron: when the category is rebuilt; None for never.
-        timezone: of the cron expression.
-        schedule: whether the schedule starts switched on.
+        fold_in: when new products and pairs are folded in between rebuilds, a cron expression too; None for never.
+        timezone: of the cron expressions.
+        schedule: whether the schedules start switched on.
         watch: whether the sensor that rebuilds when the source changes starts switched on.
         publish: where its lists are delivered.
         settings: section → setting → value, overriding the defaults for this category.
@@ -81,6 +83,7 @@ class Category:
     orders: OrdersForm = field(default_factory=OrdersForm)
     sha256: str | None = None
     cron: str | None = None
+    fold_in: str | None = None
     timezone: str = "UTC"
     schedule: bool = False
     watch: bool = False
@@ -293,11 +296,15 @@ def _check_texts(where: str, given: Mapping[str, str]) -> None:
         close = difflib.get_close_matches(zone, sorted(zoneinfo.available_timezones()), 1)
         hint = f"did you mean {close[0]!r}?" if close else "it is written like Europe/Berlin"
         raise InputError(f"{where}.timezone: there is no time zone {_short(zone)}; {hint}") from error
-    if (cron := given.get("cron")) is not None and not _is_cron(cron):
-        raise InputError(
-            f"{where}.cron: {_short(cron)} is not a time; it has five parts, minute, hour, day, month and weekday, "
-            "e.g. '0 3 * * *' for every night at three"
-        )
+    for key, example in _CRON_EXAMPLES.items():
+        if (cron := given.get(key)) is not None and not _is_cron(cron):
+            raise InputError(
+                f"{where}.{key}: {_short(cron)} is not a time; it has five parts, minute, hour, day, month and "
+                f"weekday, e.g. {example}"
+            )
+
+
+_CRON_EXAMPLES = {"cron": "'0 3 * * *' for every night at three", "fold_in": "'*/30 * * * *' for every half hour"}
 
 
 def _is_cron(text: str) -> bool:

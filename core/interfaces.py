@@ -205,8 +205,8 @@ class Model:
         fallback: how a pair with an unseen product is scored: ``median`` of its scores of seen pairs (the
             article's rule) or ``own`` (the model has a real answer, e.g. degree 0 or side information).
         fold_in: ``module:function`` that brings what was learned to today's products and pairs without training, see
-            ``core.training.fold_in``; the default gives new products vectors. None for models that learn nothing: they
-            are computed again.
+            ``core.training.fold_in``. By default new products are given vectors, and a model without vectors, which
+            has nothing to learn, is computed again.
         learns: whether it trains in steps, so that a learning curve is measured with a probe.
         article: whether its default settings are the article's; otherwise measurements chose them.
         version: raised whenever its results change; Dagster then shows earlier results as out of date.
@@ -224,7 +224,7 @@ class Model:
     needs: str | None = None
     gpu: bool = False
     fallback: str = "median"
-    fold_in: str | None = "core.training.fold_in:place_new_products"
+    fold_in: str | None = None
     learns: bool = False
     article: bool = False
     version: str = "1"

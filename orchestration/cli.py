@@ -70,6 +70,10 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     make.set_defaults(run=_materialize)
 
+    fold = commands.add_parser("fold-in", help="bring new products and pairs into a category's lists without training")
+    fold.add_argument("category", help=_CATEGORY)
+    fold.set_defaults(run=_fold_in)
+
     board = commands.add_parser("leaderboard", help="print the leaderboard of a category")
     board.add_argument("category", help=_CATEGORY)
     board.add_argument(
@@ -149,11 +153,35 @@ def materialize(category: str, select: str = "*") -> int:
         preflight.check_source(entry)
     with foreground.instance() as instance:
         success = foreground.run(instance, category, assets)
+    return _outcome(category, "materialized in", success, started)
+
+
+def _outcome(category: str, done: str, success: bool, started: float) -> int:
+    """Say how a run ended; returns the exit status."""
     seconds = time.monotonic() - started
-    outcome = "materialized in" if success else "FAILED after"
-    reason = "" if success else "; see the lines above"
+    outcome, reason = (done, "") if success else ("FAILED after", "; see the lines above")
     print(f"{category}: {outcome} {seconds:.0f} s{reason}. Artefacts: {shown(paths.store_root())}", file=sys.stderr)
     return 0 if success else 1
+
+
+def _fold_in(arguments: argparse.Namespace) -> int:
+    from core.recommendations.fold_in import check_foldable
+    from core.store import Store
+    from orchestration.command import preflight
+    from orchestration.steps import server as step_server
+
+    started = time.monotonic()
+    entry = _categories(arguments.category)[arguments.category]
+    check_foldable(Store(paths.store_root()), entry.name)
+    preflight.check_source(entry)
+    preflight.check_machine()
+    step_server.start(step_server.COMPLETE)
+    from orchestration.command import foreground
+    from orchestration.staleness import folded_in
+
+    with foreground.instance() as instance:
+        success = foreground.run(instance, entry.name, folded_in(entry), folding=True)
+    return _outcome(entry.name, "folded in within", success, started)
 
 
 def _categories(asked: str = "") -> "Categories":

@@ -12,7 +12,7 @@ import dagster as dg
 from core.models import MODELS
 from orchestration.assets import catalog, customers, graph, models, projection, published, recommendations
 from orchestration.assets.external import EXTERNAL_ASSETS
-from orchestration.jobs import rebuild, verify_store
+from orchestration.jobs import fold_in, rebuild, verify_store
 from orchestration.loggers import console
 from orchestration.partitions import CATEGORIES
 from orchestration.resources import Machine, StoreResource, TorchDevice
@@ -35,7 +35,7 @@ def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
             *published.published_assets(),
             *EXTERNAL_ASSETS,
         ],
-        jobs=[rebuild, verify_store],
+        jobs=[rebuild, fold_in, verify_store],
         schedules=SCHEDULES,
         sensors=SENSORS,
         resources={

@@ -15,6 +15,18 @@ rebuild = dg.define_asset_job(
     description="Rebuilds all assets of one category from its source.",
 )
 
+FOLD_IN = "fold_in"
+"""Name of the job in which the final models are not trained."""
+
+fold_in = dg.define_asset_job(
+    FOLD_IN,
+    selection=dg.AssetSelection.assets("product_pairs").upstream().required_multi_asset_neighbors()
+    | dg.AssetSelection.assets("final_models", "recommendations")
+    | dg.AssetSelection.groups("published"),
+    description="Brings new products and pairs of one category into its lists without training. The models keep what "
+    "they learned, and the next rebuild trains them again.",
+)
+
 
 @dg.op(description="Compares the size and SHA-256 of every stored file with its manifest.")
 def compare_sums(context: dg.OpExecutionContext, store: dg.ResourceParam[StoreIOManager]) -> None:

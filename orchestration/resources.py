@@ -105,8 +105,11 @@ class StoreIOManager(dg.UPathIOManager):
         """What a manifest says about the step's inputs: asset → digest, and the digest of the product_pairs that number
         the products in all of them."""
         used = self._inputs.pop(step, {})
-        numbered = {m.digest if name == "product_pairs" else m.info.get("products") for name, m in used.items()}
-        numbered -= {None}
+        numbered = {
+            manifest.digest if name == "product_pairs" else manifest.info.get("products")
+            for name, manifest in used.items()
+            if name != "leaderboard"  # it holds no nodes, and is older than the products that are folded in
+        } - {None}
         return {
             "inputs": {name: m.digest for name, m in used.items()},
             "products": numbered.pop() if len(numbered) == 1 else None,

@@ -1,4 +1,4 @@
-"""The schedules: each category's rebuild of what is out of date, and the nightly comparison of the store."""
+"""The schedules: each category's rebuild of what is out of date, its folding in, and the comparison of the store."""
 
 import dagster as dg
 
@@ -7,11 +7,11 @@ from core.categories import Category
 from core.errors import InputError
 from orchestration import observations
 from orchestration.assets.external import SOURCE
-from orchestration.jobs import rebuild, verify_store
+from orchestration.jobs import fold_in, rebuild, verify_store
 from orchestration.partitions import CATEGORIES
 from orchestration.resources import StoreIOManager
 from orchestration.runs.requests import request_run
-from orchestration.staleness import stale_assets
+from orchestration.staleness import folded_in, stale_assets
 
 _VERIFY_CRON = "30 4 * * *"
 _UNKNOWN_STATE = {"state": "not reported by its server"}
@@ -34,6 +34,40 @@ def _rebuild_schedule(category: Category) -> dg.ScheduleDefinition:
         return _evaluate(context, CATEGORIES[category.name], store)
 
     return rebuild_schedule
+
+
+def _fold_in_schedule(category: Category) -> dg.ScheduleDefinition:
+    @dg.schedule(
+        name=f"fold_in_{category.name}",
+        job=fold_in,
+        cron_schedule=category.fold_in or "",
+        execution_timezone=category.timezone,
+        default_status=dg.DefaultScheduleStatus.RUNNING if category.schedule else dg.DefaultScheduleStatus.STOPPED,
+        description=f"Brings new products and pairs into the lists of {category.title} at {category.fold_in} "
+        f"({category.timezone}), without training.",
+    )
+    def fold_in_schedule(
+        context: dg.ScheduleEvaluationContext, store: dg.ResourceParam[StoreIOManager]
+    ) -> dg.RunRequest | dg.SkipReason:
+        return _evaluate_fold_in(context, CATEGORIES[category.name], store)
+
+    return fold_in_schedule
+
+
+def _evaluate_fold_in(
+    context: dg.ScheduleEvaluationContext, category: Category, store: StoreIOManager
+) -> dg.RunRequest | dg.SkipReason:
+    """Request a run if the source has changed and there are final models to fold it into."""
+    if store.store.manifest("final_models", category.name) is None:
+        return dg.SkipReason(f"{category.name}: there are no final models yet; the next rebuild makes them")
+    try:
+        state = observations.source_state(category)
+    except InputError as error:
+        return dg.SkipReason(f"{category.name}: {error}")
+    reasons = stale_assets(category, store.store, _UNKNOWN_STATE if state is None else state).reasons
+    if "raw_products" not in reasons:
+        return dg.SkipReason(f"{category.name}: the source has not changed since it was last read")
+    return request_run(context, category, state, f"raw_products {reasons['raw_products']}", folded_in(category))
 
 
 def _evaluate(
@@ -70,4 +104,8 @@ verify_store_nightly = dg.ScheduleDefinition(
     description="Looks for damaged artefacts every night. A run that fails names them.",
 )
 
-SCHEDULES = [*(_rebuild_schedule(category) for category in CATEGORIES.values() if category.cron), verify_store_nightly]
+SCHEDULES = [
+    *(_rebuild_schedule(category) for category in CATEGORIES.values() if category.cron),
+    *(_fold_in_schedule(category) for category in CATEGORIES.values() if category.fold_in),
+    verify_store_nightly,
+]

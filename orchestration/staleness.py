@@ -54,6 +54,19 @@ def lists_and_what_follows(category: Category) -> list[dg.AssetKey]:
     return [asset_key(name) for name in names]
 
 
+def folded_in(category: Category) -> list[dg.AssetKey]:
+    """What folding in makes: the products and pairs from the source, the final models, and all that follows them."""
+    stages = stages_of(category)
+    above = {"product_pairs"}
+    for name, stage in reversed(stages.items()):
+        if name in above:
+            above.update(stage.inputs.values())
+        if any(other in above and stages[other].step == stage.step for other in stages):
+            above.add(name)  # one step makes it with the others
+    above.add("final_models")
+    return [*(asset_key(name) for name in stages if name in above), *lists_and_what_follows(category)]
+
+
 def materializable(category: Category) -> list[dg.AssetKey]:
     """All assets that a whole rebuild of a category makes, parents before children."""
     return [asset_key(name) for name in stages_of(category)]

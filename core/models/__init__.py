@@ -16,7 +16,6 @@ _ENTRIES = (
         scorings=(NATIVE,),
         scorer="core.scoring.vectors:rank_one",
         fallback="own",
-        fold_in=None,
         kinds=("scipy",),
     ),
     Model(
@@ -28,7 +27,6 @@ _ENTRIES = (
         scorings=(NATIVE,),
         scorer="core.scoring.chains:gram",
         fallback="own",
-        fold_in=None,
         kinds=("scipy",),
     ),
     Model(
@@ -39,7 +37,6 @@ _ENTRIES = (
         inputs=("graph",),
         scorings=(NATIVE,),
         scorer="core.scoring.chains:chain",
-        fold_in=None,
         kinds=("scipy",),
     ),
     Model(
@@ -50,7 +47,6 @@ _ENTRIES = (
         inputs=("graph",),
         scorings=(NATIVE,),
         scorer="core.scoring.pagerank:scorer",
-        fold_in=None,
         kinds=("numba",),
     ),
     Model(
@@ -61,7 +57,6 @@ _ENTRIES = (
         inputs=("walks", "sessions"),
         scorings=(NATIVE,),
         scorer="core.scoring.chains:chain",
-        fold_in=None,
         kinds=("numba",),
     ),
     Model(
@@ -73,7 +68,6 @@ _ENTRIES = (
         scorings=(NATIVE,),
         scorer="core.scoring.chains:chain",
         fallback="own",
-        fold_in=None,
         kinds=("numba",),
     ),
     Model(
@@ -85,7 +79,6 @@ _ENTRIES = (
         scorings=(NATIVE,),
         scorer="core.scoring.chains:chain",
         needs="orders",
-        fold_in=None,
         kinds=("scipy",),
     ),
     Model(

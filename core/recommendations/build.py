@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from core.errors import InputError
 from core.models import MODELS
 from core.pairs import ProductPairs
+from core.pairs.product_pairs import product_hashes
 from core.progress import Progress, silent
 from core.recommendations import apply
 from core.recommendations.apply import Lists, SlotRules
@@ -58,9 +60,13 @@ def build_recommendations(
         threads: CPU threads; they do not change the result unless an index is used.
         seed: of the index.
         progress: told the number of products done.
+
+    Raises:
+        InputError: the final models belong to other products than the pairs.
     """
     config, book = config or RecommendationsConfig(), book or RuleBook()
     n_nodes = pairs.products.num_rows
+    _refuse_other_products(final, pairs)
     stock = stock or no_stock(n_nodes)
     facts = product_facts(pairs.products, pair_popularity(pairs), stock.parent)
     k = config.k
@@ -97,6 +103,17 @@ def build_recommendations(
         {slot: lists.sources for slot, lists in made.items()},
         info,
     )
+
+
+def _refuse_other_products(final: FinalModels, pairs: ProductPairs) -> None:
+    """Raise InputError if the final models belong to other products, whose rows have other numbers."""
+    sizes = {len(trained.seen) for trained in final.models.values()} or {pairs.products.num_rows}
+    same = final.keys is None or np.array_equal(final.keys, product_hashes(pairs.products))
+    if sizes != {pairs.products.num_rows} or not same:
+        raise InputError(
+            f"product_pairs has {pairs.products.num_rows:,} products, and final_models was made for others "
+            f"({max(sizes):,}); bring the final models to today's products with `alsobought fold-in`, or rebuild them"
+        )
 
 
 def fill(

@@ -18,8 +18,26 @@ from core.recommendations.config import FinalModelsConfig
 from core.recommendations.final import everything_known, search_candidates
 from core.recommendations.fingerprints import pair_fingerprints
 from core.recommendations.form import FinalModels
+from core.store import Store
 from core.training.fold_in import renumbered
 from core.training.inputs import Stages
+
+_EARLIER = (
+    "the final models were made by an earlier version, which did not store to which products they belong; rebuild them "
+    "once before anything is folded in"
+)
+
+
+def check_foldable(store: Store, category: str) -> None:
+    """Raises InputError if a category has no final models, or none that anything can be folded into."""
+    manifest = store.manifest("final_models", category)
+    if manifest is None:
+        raise InputError(
+            f"{category} has no final models yet; run `make materialize CATEGORY={category} SELECT='+recommendations'` "
+            "first"
+        )
+    if "keys" not in manifest.fields:
+        raise InputError(f"{category}: {_EARLIER}")
 
 
 def fold_in(
@@ -51,10 +69,7 @@ def fold_in(
         InputError: an earlier version made the final models, which does not say what they know.
     """
     if final.keys is None or final.known is None or final.fingerprints is None:
-        raise InputError(
-            "the final models were made by an earlier version, which did not store to which products they belong; "
-            "train them once more before anything is folded in"
-        )
+        raise InputError(_EARLIER)
     pairs, history = everything_known(pairs, history, settings, threads, progress)
     graph = build_graph(pairs.products.num_rows, pairs.source, pairs.target, pairs.weight)
     keys = product_hashes(pairs.products)

@@ -1,6 +1,6 @@
 """What a model learned, for the products and pairs of today, without training.
 
-A registry entry names the function that does it (``core.interfaces.Model.fold_in``), with the signature of
+A registry entry may name a function of its own for it (``core.interfaces.Model.fold_in``), with the signature of
 :func:`place_new_products`. Its inputs are the graph of all pairs, the products, and the models that this one is built
 of, which are folded in already.
 

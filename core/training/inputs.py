@@ -22,6 +22,8 @@ from core.pairs.split import nothing_held_out
 from core.progress import Progress
 from core.training.device_choice import choose_device
 
+_FOLD_IN = "core.training.fold_in:place_new_products"
+
 
 def model_inputs(model: Model, n_nodes: int, given: Mapping[str, Any]) -> Inputs:
     """The inputs of one training.
@@ -146,11 +148,11 @@ class Stages:
                 (:func:`core.training.fold_in.renumbered`).
             known: bool ``[n_nodes]``: the product had a pair when the model was trained.
         """
-        if model.fold_in is None:
+        if model.fold_in is None and trained.center is None:
             return self.trained(model)
         parts = {name: self.folded_in(MODELS[name], trained.parts[name], known) for name in model.models}
         inputs = Inputs(self.graph.n_nodes, self.products.products, self.graph, models=parts)
-        folded: TrainedModel = import_target(model.fold_in)(trained, known, inputs, self._context(model))
+        folded: TrainedModel = import_target(model.fold_in or _FOLD_IN)(trained, known, inputs, self._context(model))
         return dataclasses.replace(folded, keys=self._keys)
 
     def _context(self, model: Model) -> TrainContext:

@@ -10,6 +10,7 @@ from core.pairs import ProductPairs
 from core.recommendations.form import FinalModels, Recommendations
 from orchestration.assets.arguments import asset_arguments
 from orchestration.config import config_schema, resolve_config
+from orchestration.jobs import FOLD_IN
 from orchestration.metadata import StepReport, check_specs, table
 from orchestration.observations import lists_state
 from orchestration.partitions import CATEGORIES, SEED, gpu_step_tags
@@ -31,12 +32,17 @@ def final_models(
     history: pa.Table,
     board: pa.Table,
 ) -> dg.MaterializeResult[FinalModels]:
-    """The best model for each kind of list, trained on all pairs and orders with the settings that were judged."""
+    """The best model for each kind of list, trained on all pairs and orders with the settings that were judged.
+
+    In the job ``fold_in``, the last final models are brought to today's products and pairs instead.
+    """
     from core.recommendations.choice import choose
     from core.recommendations.final import judged_settings, needed_models, train_final, with_candidates
 
     settings = resolve_config(context, "final_models", config)
     report = StepReport(context, settings)
+    if context.job_name == FOLD_IN:
+        return _folded_in(context, settings, report, machine.thread_count(), store, pairs, history)
     choices = choose(board, settings, has_orders=history.num_rows > 0)
     judged = judged_settings(
         needed_models(choices.values()), lambda name: store.store.manifest(name, context.partition_key)
@@ -48,6 +54,26 @@ def final_models(
     )  # fmt: skip
     final = with_candidates(final, settings, machine.thread_count(), SEED, report.progress)
     return report.output(final, checkpoints=dg.MetadataValue.path(str(checkpoints)), **_training_facts(final, board))
+
+
+def _folded_in(
+    context: dg.AssetExecutionContext,
+    settings: Any,
+    report: StepReport,
+    threads: int,
+    store: StoreIOManager,
+    pairs: ProductPairs,
+    history: pa.Table,
+) -> dg.MaterializeResult[FinalModels]:
+    from core.recommendations.final import judged_settings
+    from core.recommendations.fold_in import check_foldable, fold_in
+
+    check_foldable(store.store, context.partition_key)
+    last: FinalModels = store.store.read("final_models", context.partition_key)
+    judged = judged_settings(last.models, lambda name: store.store.manifest(name, context.partition_key))
+    final = fold_in(last, pairs, history, judged, settings, seed=SEED, threads=threads, progress=report.progress)
+    facts: dict[str, Any] = {"slots": dg.MetadataValue.json(final.slots), **(final.folded_in or {})}
+    return report.output(final, **facts)
 
 
 def _training_facts(final: FinalModels, board: pa.Table) -> dict[str, Any]:

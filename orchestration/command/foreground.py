@@ -51,8 +51,14 @@ def _cause(error: BaseException) -> str:
     return lines[0].strip().rstrip(".")
 
 
-def run(opened: dg.DagsterInstance, category: str, assets: Iterable[dg.AssetKey]) -> bool:
+def run(opened: dg.DagsterInstance, category: str, assets: Iterable[dg.AssetKey], folding: bool = False) -> bool:
     """Run a category's job for these assets as soon as no other run of the category is in progress.
+
+    Args:
+        opened: Dagster's instance.
+        category: the partition.
+        assets: what is made.
+        folding: whether the final models are folded in instead of trained.
 
     Returns:
         Whether the run succeeded.
@@ -61,7 +67,7 @@ def run(opened: dg.DagsterInstance, category: str, assets: Iterable[dg.AssetKey]
         KeyboardInterrupt: somebody pressed Ctrl-C; the run is stored as canceled.
     """
     make_pool(opened)
-    job = dg.reconstructable(rebuild_job)
+    job = dg.reconstructable(fold_in_job if folding else rebuild_job)
     definition, selection = job.get_definition(), frozenset(assets)
 
     def create_run() -> dg.DagsterRun:
@@ -117,3 +123,9 @@ def rebuild_job() -> Any:  # each step's process finds it by module and name
     from orchestration.definitions import defs
 
     return defs.resolve_job_def("rebuild")
+
+
+def fold_in_job() -> Any:  # likewise
+    from orchestration.definitions import defs
+
+    return defs.resolve_job_def("fold_in")

@@ -16,5 +16,6 @@ for _name in (
 
 # A step looks its job up in this repository, which is made of all assets when it is first asked for, and compares the
 # databases with Dagster's migrations.
-import_module("orchestration.definitions").defs.get_repository_def().get_job("rebuild")
+for _name in ("rebuild", "fold_in"):
+    import_module("orchestration.definitions").defs.get_repository_def().get_job(_name)
 import_module("orchestration.dagster_internals").read_migrations()

@@ -24,6 +24,7 @@ BOMB = "[{}]".format(", ".join(["*z"] * 60))
         ("{source: x, cron: 61 3 * * *}", "x.cron: '61 3 * * *' is not a time"),
         ("{source: x, cron: '* * * * * *'}", "five parts"),
         ("{source: x, cron: ''}", "five parts"),
+        ("{source: x, fold_in: every hour}", "x.fold_in: 'every hour' is not a time"),
         ("{source: x, cron: every night}", "five parts"),
         ("{source: x, cron: 0 3 30 2 *}", "is not a time"),  # well written, and never comes
         ("{source: x, cron: 0 3 31 4 *}", "is not a time"),
