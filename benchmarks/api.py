@@ -4,19 +4,16 @@
     python benchmarks/api.py --products 50000 --seconds 3
 
 The server has one worker, pinned to the first core; wrk and the rebuild (a process that stores the lists again and
-again, each time a new version, which the server then takes up) share the second core. wrk asks for random products
-over keep-alive connections as fast as it gets answers, so its latencies are those under full load. Times are measured
-by wrk; memory is read from /proc/PID/smaps_rollup at the end. "Private" is what one more worker costs; the rest are
-pages of mapped files, which all workers share and the kernel can drop at any time.
-
-One JSON line for each measurement is appended to --out (default benchmarks/results/api.jsonl).
+again, each time a new version, which the server then takes up) share the second core. There wrk goes first: a shop asks
+from another machine, and otherwise its times would be those of waiting for its core. It asks for random products over
+keep-alive connections as fast as it gets answers, so its latencies are those under full load. Memory is read from
+/proc/PID/smaps_rollup at the end. "Private" is what one more worker costs; the rest are pages of mapped files, which
+all workers share and the kernel can drop at any time.
 """
 
-import argparse
 import json
 import multiprocessing
 import os
-import platform
 import re
 import shutil
 import socket
@@ -26,29 +23,29 @@ import tempfile
 import time
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from measurements import Measurement, parser, report
 
 from core.recommendations import GOES_WITH, SIMILAR, Recommendations
 from core.recommendations.served import ASSET, served
 from core.store import Store
 
-ROOT = Path(__file__).resolve().parent.parent
 CATEGORY = "bench"
 K = 20
-TARGETS = {"lists": (2_000, 5.0), "baskets": (None, 20.0)}
+TARGETS = {"lists": (">= 2000", "<= 5"), "baskets": ("", "<= 20")}
 """Kind of request → requests per second, p99 in milliseconds."""
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--products", type=int, default=2_000_000)
-    parser.add_argument("--seconds", type=int, default=20, help="length of each load")
-    parser.add_argument("--connections", type=int, default=8)
-    parser.add_argument("--store", type=Path, help="folder to keep the store in, or to use it again")
-    parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results" / "api.jsonl")
-    arguments = parser.parse_args()
+    options = parser(__doc__)
+    options.add_argument("--products", type=int, default=2_000_000)
+    options.add_argument("--seconds", type=int, default=20, help="length of each load")
+    options.add_argument("--connections", type=int, default=4)
+    options.add_argument("--store", type=Path, help="folder to keep the store in, or to use it again")
+    arguments = options.parse_args()
     if not shutil.which("wrk"):
         sys.exit("wrk is missing; install Debian's package wrk")
     folder = arguments.store or Path(tempfile.mkdtemp(prefix="alsobought-api-"))
@@ -56,16 +53,11 @@ def main() -> None:
         store = Store(folder / "data" / "store")
         if store.manifest(ASSET, CATEGORY) is None:
             store.write(ASSET, CATEGORY, synthetic(arguments.products))
-        rows = measure(folder, arguments)
+        found = measure(folder, arguments)
     finally:
         if arguments.store is None:
             shutil.rmtree(folder, ignore_errors=True)
-    arguments.out.parent.mkdir(exist_ok=True)
-    with arguments.out.open("a") as out:
-        for row in rows:
-            line = json.dumps(row)
-            out.write(line + "\n")
-            print(line)
+    report(found, arguments.out)
 
 
 def product_id(node: int) -> str:
@@ -97,6 +89,7 @@ def synthetic(n: int) -> Recommendations:
 def rebuild(folder: str, port: int, stop) -> None:
     """Store the lists again and again, as a rebuild does; the next time once the server has taken up the last ones."""
     os.sched_setaffinity(0, {1})
+    os.nice(19)
     store = Store(Path(folder) / "data" / "store")
     lists = served(store, CATEGORY).recommendations
     while not stop.is_set():
@@ -105,8 +98,16 @@ def rebuild(folder: str, port: int, stop) -> None:
             pass
 
 
-def measure(folder: Path, arguments: argparse.Namespace) -> list[dict]:
-    rows = []
+def measure(folder: Path, arguments: Any) -> list[Measurement]:
+    found = []
+
+    def add(quantity: str, value: float, unit: str, target: str = "", **detail: Any) -> None:
+        found.append(
+            Measurement(
+                "serving", f"{arguments.products:,} products", quantity, value, unit, target, None, None, detail
+            )
+        )
+
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -116,7 +117,7 @@ def measure(folder: Path, arguments: argparse.Namespace) -> list[dict]:
     server = subprocess.Popen(command, env=environment)
     try:
         await_health(port)
-        rows.append({"what": "start", "seconds": round(time.perf_counter() - started, 1)})
+        add("start", round(time.perf_counter() - started, 1), "s")
         scripts = lua(folder, arguments.products)
         for kind in scripts:
             wrk(port, scripts[kind], arguments.connections, 3)
@@ -128,24 +129,25 @@ def measure(folder: Path, arguments: argparse.Namespace) -> list[dict]:
                 writer.start()
                 time.sleep(5)
             for kind, script in scripts.items():
-                row = {"what": kind, "while_rebuilding": busy, "connections": arguments.connections}
                 used = processor_seconds(server.pid)
-                row |= wrk(port, script, arguments.connections, arguments.seconds)
+                told = wrk(port, script, arguments.connections, arguments.seconds)
                 used = processor_seconds(server.pid) - used
-                row["processor_us_per_request"] = round(used / row.pop("requests") * 1e6)
-                rate, limit = TARGETS.get(kind, (None, None))
-                row["targets"] = {"requests_per_second": rate, "p99_ms": limit}
-                rows.append(row)
-            rows.append({"what": "memory", "while_rebuilding": busy, **memory(server.pid)})
+                told |= {"connections": arguments.connections, "processor_us": round(used / told["requests"] * 1e6)}
+                what = f"{kind}, while a version is written" if busy else kind
+                rate, limit = TARGETS.get(kind, ("", ""))
+                add(f"{what}: requests", round(told["requests_per_second"]), "a second", rate, **told)
+                add(f"{what}: p99", told["p99_ms"], "ms", limit, **told)
+            sizes = memory(server.pid)
+            what = "memory, while a version is written" if busy else "memory"
+            add(what, sizes["resident_mb"], "MB", "<= 300", **sizes)
             if busy:
-                rows[-1]["taken_up_meanwhile"] = version(port) != before
+                found[-1].detail["taken_up_meanwhile"] = version(port) != before
                 stop.set()
                 writer.join()
     finally:
         server.terminate()
         server.wait(60)
-    about = {"products": arguments.products, "slots": 2, "k": K, "cpu": cpu(), "python": platform.python_version()}
-    return [{**row, **about} for row in rows]
+    return found
 
 
 def await_health(port: int) -> None:
@@ -212,12 +214,7 @@ def memory(pid: int) -> dict:
     private = mega["Private_Clean"] + mega["Private_Dirty"]
     return {
         "anonymous_mb": round(mega["Anonymous"]), "private_mb": round(private), "resident_mb": round(mega["Rss"]),
-        "targets": {"mb": 300},
     }  # fmt: skip
-
-
-def cpu() -> str:
-    return re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())[1]
 
 
 if __name__ == "__main__":

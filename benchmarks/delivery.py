@@ -18,12 +18,15 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT))
+
+from measurements import Measurement, parser, report  # noqa: E402
 
 from core.categories import Category  # noqa: E402
 from core.delivery.config import parse_publish  # noqa: E402
@@ -87,13 +90,13 @@ def measured(place: str, folder: str, url: str) -> dict[str, object]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--products", type=int, default=2_000_000)
-    parser.add_argument("--k", type=int, default=20)
-    parser.add_argument("--only", nargs="+", choices=PLACES, default=PLACES)
-    parser.add_argument("--one", choices=PLACES, help=argparse.SUPPRESS)
-    parser.add_argument("--folder", help=argparse.SUPPRESS)
-    args = parser.parse_args()
+    options = parser(__doc__)
+    options.add_argument("--products", type=int, default=2_000_000)
+    options.add_argument("--k", type=int, default=20)
+    options.add_argument("--only", nargs="+", choices=PLACES, default=PLACES)
+    options.add_argument("--one", choices=PLACES, help=argparse.SUPPRESS)
+    options.add_argument("--folder", help=argparse.SUPPRESS)
+    args = options.parse_args()
     if args.one:
         one(args.one, args.folder)
         return
@@ -102,6 +105,7 @@ def main() -> None:
 
     from tests import postgres, redis_server
 
+    measurements = []
     with tempfile.TemporaryDirectory(prefix="delivery-") as folder:
         Store(folder).write("recommendations", CATEGORY, lists(args.products, args.k))
         for place in args.only:
@@ -124,6 +128,21 @@ def main() -> None:
                     sum(f.stat().st_size for f in Path(folder, "files").rglob("*") if f.is_file()) / 2e6
                 )
             print(json.dumps(found), flush=True)
+            measurements += _measurements(found, args.products, args.k)
+    report(measurements, args.out)
+
+
+def _measurements(found: dict[str, Any], products: int, k: int) -> list[Measurement]:
+    data, place = f"{products:,} products × {k}", found["place"]
+    if found["problems"]:
+        raise SystemExit(f"{place}: {'; '.join(found['problems'])}")
+    target = "" if place == "files" else "<= 180"
+    low, high = sorted((found["first_s"], found["second_s"]))
+    return [
+        Measurement("delivery", data, f"{place}: time", (low + high) / 2, "s", target, low, high, found),
+        Measurement("delivery", data, f"{place}: previous version put back", found["put_back_s"], "s", "<= 1"),
+        Measurement("delivery", data, f"{place}: peak memory", found["peak_mb"] / 1000, "GB"),
+    ]
 
 
 if __name__ == "__main__":

@@ -96,6 +96,8 @@ def large(peers: list[str]) -> dict[str, list[str]]:
             "duckdb",
         ],
         "skipgram-electronics": ["word2vec.py", "--nodes", "420000", "--rounds", "1"],
+        "delivery": ["delivery.py"],
+        "api": ["api.py"],
         "pipeline": ["pipeline.py", "--scale", "100000:10", "--scale", "420000:9.52"],
         "pipeline-books": ["pipeline.py", "--scale", "2000000:13.25", "--models", "skipgram"],
     }
