@@ -94,6 +94,8 @@ def build_recommendations(
         info["models"][slot] = dict(choice) | {"asked_again": searches[0].asked}
         info["by_source"][slot] = counts_by_source(lists.nodes, lists.sources)
         info["short_lists"][slot] = int(np.count_nonzero(lists.nodes[:, -1] < 0))
+    if final.folded_in is not None:
+        info["folded_in"] = dict(final.folded_in)
     info |= {"k": k, "stock": stock.info, "pins": pins.info if pins else {}}
     info["unknown_names"] = sorted({name for slot in made for name in facts.unknown_names(book.of(slot))})
     return Recommendations(

@@ -24,7 +24,7 @@ search_products(index, "lists search", "lists hit", actions.product_chosen)
 product_id, node = product_of_address(index, category)
 
 view.show_heading(index, node, category)
-slot = view.choose_slot()
+slot = view.choose_slot(category, versions)
 noted = view.show_note(category)
 view.show_summary(category, versions, slot)
 file = pins.read_pins_file(readers.installed_category(category), index)

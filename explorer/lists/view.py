@@ -40,15 +40,17 @@ _COMPARED = {
 }
 
 
-def choose_slot() -> str:
-    """The widget that chooses the kind of list."""
-    words = list(tables.SLOT_WORDS.values())
+def choose_slot(category: str, versions: Mapping[str, Manifest | None]) -> str:
+    """The widget that chooses the kind of list, among those that a version of the category has."""
+    stored = [readers.read_lists(category, name, made) for name, made in versions.items() if made is not None]
+    slots = [slot for slot in SLOTS if any(slot in lists.neighbours for lists in stored)] or [GOES_WITH]
+    words = [tables.SLOT_WORDS[slot] for slot in slots]
     with st.container(horizontal=True, vertical_alignment="center"):
         chosen = st.segmented_control(
             "Kind of list", words, default=words[0], required=True, key="list", bind="query-params",
             label_visibility="collapsed",
         )  # fmt: skip
-        slot = SLOTS[words.index(chosen)] if chosen in words else SLOTS[0]
+        slot = slots[words.index(chosen)] if chosen in words else slots[0]
         st.caption(_MEANING[slot], width="content")
     return slot
 
@@ -71,10 +73,16 @@ def show_summary(category: str, versions: Mapping[str, Manifest | None], slot: s
     if current is None:
         return
     lists = readers.read_lists(category, CURRENT, current)
-    sentences = [_vouched(lists.info.get("models", {}).get(slot))]
+    sentences = [_vouched(lists.info.get("models", {}).get(slot)), _folded_in(lists.info.get("folded_in"))]
     if published is not None and slot in lists.neighbours:
         sentences.insert(0, _changed(category, dict(versions), slot))
     st.markdown(" ".join(sentence for sentence in sentences if sentence))
+
+
+def _folded_in(counts: Mapping[str, int] | None) -> str:
+    if not counts or not (new := counts.get("products_since_training", 0)):
+        return ""
+    return f"{counted(new, 'product')} that came since the training {'is' if new == 1 else 'are'} folded in."
 
 
 def show_state(category: str, versions: Mapping[str, Manifest | None]) -> None:

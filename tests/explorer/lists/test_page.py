@@ -117,9 +117,20 @@ def test_what_is_not_there_is_said(tmp_path, start):
     assert "Nothing is published yet." in shown(at) and "Nothing was held out, so no evaluation vouches" in shown(at)
     assert "The product has no list here: the rules leave nothing to list." in shown(at) and not at.dataframe
     assert at.query_params["product"] == fixture.LONELY
+    assert at.segmented_control(key="list").options == ["goes with", "similar"]
+    ordered = fixture.recommendations()
+    for lists in (ordered.neighbours, ordered.scores, ordered.sources):
+        lists["bought_together"] = lists["goes_with"]
+    ordered.info["folded_in"] = {"products_since_training": 2}
+    store.write("published/api", fixture.CATEGORY, ordered, facts)
+    rerun(at)
+    assert at.segmented_control(key="list").options == ["goes with", "similar", "bought together"]
     at.segmented_control(key="list").set_value("bought together")
     rerun(at)
     assert "This version has no lists of this kind; only categories with orders have them." in shown(at)
+    store.write("recommendations", fixture.CATEGORY, ordered, facts)
+    rerun(at)
+    assert "2 products that came since the training are folded in." in shown(at)
 
 
 def test_lists_that_are_out_of_date_or_held_back(store, start, monkeypatch):
