@@ -6,7 +6,7 @@ from core.changes import DAMAGED, FRESH, MISSING, OUTDATED
 from core.untrusted.markdown import plain
 from explorer.freshness import readers, tables, view
 from explorer.shared import components, dagster_links
-from explorer.shared.formatting import error_text, size, when
+from explorer.shared.formatting import duration, error_text, size, when
 
 category = st.session_state["category"].name
 st.title("Freshness", anchor=False)
@@ -21,6 +21,7 @@ for state in damaged:
 if not present:
     components.show_missing("artefacts", category)
     st.stop()
+components.show_run(category)
 
 by_state = {state: [s.asset for s in states if s.state == state] for state in (FRESH, OUTDATED, MISSING, DAMAGED)}
 tiles = {
@@ -46,8 +47,10 @@ if stale:
             language="bash",
             wrap_lines=True,
         )
-    if by_state[MISSING]:
-        st.caption(f"Missing: {plain(', '.join(by_state[MISSING]))}.")
+    if sentence := tables.missing_sentence(by_state[MISSING]):
+        st.caption(sentence)
+    if took := sum(float(s.manifest.info.get("seconds") or 0) for s in states if s.manifest and s.state == OUTDATED):
+        st.caption(f"What is out of date took {duration(took)} of work when it was last made.")
 st.dataframe(
     tables.state_rows(states, category),
     column_config=tables.state_columns(),

@@ -1,6 +1,7 @@
 """The table of the freshness page and its column settings."""
 
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -8,6 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from core.changes import AssetState
+from core.stages import stages
 from explorer.shared.dagster_links import asset_page
 from explorer.shared.formatting import size
 
@@ -30,6 +32,15 @@ def state_rows(states: Iterable[AssetState], category: str) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
+
+
+def missing_sentence(missing: Iterable[str]) -> str:
+    """How many assets of each group are missing, e.g. "Missing: 3 of 18 models"; empty if none are."""
+    table = stages()
+    lacking = Counter(table[asset].group for asset in missing if asset in table)
+    of = Counter(stage.group for stage in table.values())
+    parts = [f"{number} of {of[group]} in {group}" for group, number in lacking.items()]
+    return f"Missing: {', '.join(parts)}." if parts else ""
 
 
 def _rows(fields: Mapping[str, Any]) -> int | None:

@@ -5,10 +5,12 @@ from collections.abc import Sequence
 import altair as alt
 import streamlit as st
 
+from core.untrusted.markdown import plain
 from explorer.shared import order_history, query_params, store_reader
+from explorer.shared.current_run import current_run
 from explorer.shared.dagster_links import materialize_command
 from explorer.shared.figure import Figure
-from explorer.shared.formatting import error_text
+from explorer.shared.formatting import counted, duration, error_text
 from explorer.shared.product_index import ProductIndex
 
 
@@ -44,6 +46,20 @@ def pick_category() -> store_reader.CategoryEntry | None:
     return by_name[st.session_state["category choice"]]
 
 
+@st.fragment(run_every=5)
+def show_run(category: str) -> None:
+    """How far the run of a category is, if one is in progress; the page is drawn anew once it has ended."""
+    run = current_run(category)
+    if run is None:
+        if st.session_state.pop("run in progress", None):
+            st.rerun()
+        return
+    st.session_state["run in progress"] = run.run_id
+    shown = ", ".join(run.running[:3]) + (" …" if len(run.running) > 3 else "")
+    text = f"A run is in progress: {run.ended} of {counted(run.steps, 'step')} have ended in {duration(run.seconds)}"
+    st.progress(run.ended / max(run.steps, 1), text=plain(f"{text}; now {shown}" if shown else text))
+
+
 def show_missing(what: str, category: str) -> None:
     """Say that something is not materialized and how to materialize it.
 
@@ -55,6 +71,7 @@ def show_missing(what: str, category: str) -> None:
         f"There are no {what} for this category yet. Materialize it, then come back:", icon=":material/inventory_2:"
     )
     st.code(materialize_command(category), language="bash")
+    show_run(category)
 
 
 def require_products(category: str) -> ProductIndex:

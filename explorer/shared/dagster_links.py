@@ -1,15 +1,23 @@
 """Addresses and commands that lead from an artefact to Dagster."""
 
 import os
+import shlex
 from collections.abc import Iterable
 from urllib.parse import quote
 
+from core import paths
 from core.untrusted.urls import shown
 
 
 def materialize_command(category: str, select: str | None = None) -> str:
-    """The command that materializes a category, or part of it if ``select`` is a Dagster asset selection."""
-    return f"make materialize CATEGORY={category}" + ("" if select is None else f" SELECT='{select}'")
+    """The command that materializes a category, or part of it if ``select`` is a Dagster asset selection.
+
+    It names the folder of the sources if that is not the default, because another terminal would not know it.
+    """
+    words = [f"make materialize CATEGORY={category}", *([] if select is None else [f"SELECT='{select}'"])]
+    if os.environ.get("RAW_DIR"):
+        words.append(f"RAW_DIR={shlex.quote(str(paths.raw_dir()))}")
+    return " ".join(words)
 
 
 def asset_selection(assets: Iterable[str]) -> str:

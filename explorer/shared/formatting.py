@@ -72,6 +72,15 @@ def when(created: float, now: float | None = None) -> str:
     return ago((time.time() if now is None else now) - created)
 
 
+def duration(seconds: float) -> str:
+    """A length of time as "7 s", "3 min 20 s" or "1 h 5 min"."""
+    whole = round(seconds)
+    hours, minutes, rest = whole // 3600, whole % 3600 // 60, whole % 60
+    if hours:
+        return f"{hours:,} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
 def size(count: float) -> str:
     """A number of bytes as "12.3 MB" (decimal units)."""
     for unit in ("B", "kB", "MB", "GB"):

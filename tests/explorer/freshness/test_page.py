@@ -21,6 +21,10 @@ def test_freshness_names_what_is_missing(full, start, monkeypatch):
     everything, chosen = (code.value for code in at.code)
     assert everything == "make materialize CATEGORY=alpha"
     assert 'key:"neighbours/adamic_adar"' in chosen and 'key:"neighbours/skipgram"' not in chosen
+    missing = [name for name in state.index if state.loc[name, "state"] == "missing"]
+    [caption] = [text.value for text in at.caption if text.value.startswith("Missing: ")]
+    models = sum(name.startswith("embeddings/") for name in missing)
+    assert f"{models} of {len(MODELS)} in models" in caption and "adamic_adar" not in caption
     links = [link.proto.url for link in at.get("link_button")]
     assert links[1] == "https://dagster.example/runs/0f1e2d3c-0000"
 
@@ -38,9 +42,11 @@ def test_freshness_says_which_settings_changed(tmp_path, start, monkeypatch):
 def test_embeddings_of_an_earlier_code_version_are_out_of_date(tmp_path, start):
     store = fixture.write(tmp_path)
     seen = np.ones(fixture.N, bool)
-    old = store.manifest("embeddings/skipgram", "alpha").info | {"code_version": "0"}
+    old = store.manifest("embeddings/skipgram", "alpha").info | {"code_version": "0", "seconds": 65.0}
     store.write("embeddings/skipgram", "alpha", fixture.embeddings("skipgram", seen, True), old)
-    state = start(store, FRESHNESS).dataframe[0].value.set_index("asset")["state"]
+    at = start(store, FRESHNESS)
+    assert "What is out of date took 1 min 5 s of work when it was last made." in texts(at)
+    state = at.dataframe[0].value.set_index("asset")["state"]
     now = MODELS["skipgram"].version
     assert state["embeddings/skipgram"] == f"out of date: was made by code version 0, the current one is {now}"
     assert state["metrics/skipgram"].startswith("out of date: embeddings/skipgram changed since")
