@@ -103,7 +103,7 @@ def _parser() -> argparse.ArgumentParser:
     api.set_defaults(run=_api)
 
     for name, help_text, run in (
-        ("demo", "materialize a category, then serve the Dagster UI, its daemon and the explorer", _demo),
+        ("demo", "serve the Dagster UI, its daemon and the explorer, and materialize a category meanwhile", _demo),
         ("serve", "serve the Dagster UI, its daemon and the explorer", _serve),
     ):
         server = commands.add_parser(name, help=help_text)
@@ -250,7 +250,14 @@ def _init(arguments: argparse.Namespace) -> None:
 
 
 def _demo(arguments: argparse.Namespace) -> int:
-    return materialize(arguments.category) or _serve(arguments)
+    from orchestration.command import preflight
+    from orchestration.command.servers import serve
+    from orchestration.steps import server as step_server
+
+    preflight.check_source(_categories(arguments.category)[arguments.category])
+    preflight.check_machine()
+    step_server.start(step_server.COMPLETE)  # it imports while the servers start
+    return serve(arguments.ui_port, arguments.explorer_port, lambda: materialize(arguments.category))
 
 
 def _serve(arguments: argparse.Namespace) -> int:

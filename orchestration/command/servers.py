@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
 from core import paths
@@ -18,11 +19,16 @@ _START_SECONDS = 90.0
 _STOP_SECONDS = 15.0
 
 
-def serve(ui_port: int, explorer_port: int) -> int:
+def serve(ui_port: int, explorer_port: int, work: Callable[[], int] | None = None) -> int:
     """Start webserver, daemon and explorer, print their addresses and wait for Ctrl-C or SIGTERM.
 
+    Args:
+        ui_port, explorer_port: ports; the next free one is taken if another process uses it.
+        work: what is done as soon as the servers answer, such as a run, which people can then watch. Its errors, and
+            Ctrl-C while it goes on, stop the servers and reach the caller.
+
     Returns:
-        0 after an orderly stop, 1 if a server failed to start or ended by itself.
+        After an orderly stop, the status of the work, 0 without any; 1 if a server failed to start or ended by itself.
     """
     ui_port, explorer_port = _free(ui_port), _free(explorer_port)
     logs = paths.home() / ".dagster" / "server-logs"
@@ -32,6 +38,7 @@ def serve(ui_port: int, explorer_port: int) -> int:
         signal.signal(number, _as_interrupt)
     _create_tables()
     children: dict[str, subprocess.Popen[bytes]] = {}
+    working, status = False, 0
     addresses = {
         "dagster-webserver": f"http://127.0.0.1:{ui_port}",
         "explorer": f"http://127.0.0.1:{explorer_port}",
@@ -59,10 +66,17 @@ def serve(ui_port: int, explorer_port: int) -> int:
             f"\n  Dagster UI  {addresses['dagster-webserver']}\n  Explorer    {addresses['explorer']}\n",
             flush=True,
         )
+        if work is not None:
+            print("Both fill while the run goes on. Press Ctrl-C to stop everything.\n", flush=True)
+            working = True
+            status = work()
+            working = False
         print("Press Ctrl-C to stop everything.", flush=True)
-        return _watch(children, logs)
+        return _watch(children, logs) or status
     except KeyboardInterrupt:
-        return 0
+        if working:
+            raise
+        return status
     finally:
         _stop(children)
 

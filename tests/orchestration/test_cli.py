@@ -135,11 +135,14 @@ def test_the_explorer_shows_in_a_browser_what_was_materialized(place, monkeypatc
         assert page.get_by_text("Missing:").count() == 0
 
 
-@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
-def test_both_addresses_answer_and_a_stop_leaves_no_process(place, stop):
+@pytest.mark.parametrize(
+    ("command", "stop", "status"), [(["serve"], signal.SIGINT, 0), (["demo", "alpha"], signal.SIGTERM, 130)]
+)
+def test_both_addresses_answer_and_a_stop_leaves_no_process(place, command, stop, status):
+    """The servers of ``demo`` answer while it still materializes."""
     ports = ["--ui-port", str(browser.free_port()), "--explorer-port", str(browser.free_port())]
     server = subprocess.Popen(
-        [sys.executable, "-m", "orchestration.cli", "serve", *ports],
+        [sys.executable, "-m", "orchestration.cli", *command, *ports],
         env=place,
         cwd=place["ALSOBOUGHT_HOME"],
         stdout=subprocess.PIPE,
@@ -160,7 +163,7 @@ def test_both_addresses_answer_and_a_stop_leaves_no_process(place, stop):
         family = psutil.Process(server.pid).children(recursive=True)
         assert len(family) >= 3
         server.send_signal(stop)
-        assert server.wait(40) == 0
+        assert server.wait(40) == status
         deadline = time.time() + 10
         while (alive := [p for p in family if p.is_running() and p.status() != "zombie"]) and time.time() < deadline:
             time.sleep(0.2)
