@@ -107,7 +107,6 @@ def choose_models(available: Sequence[str], first: Sequence[str]) -> list[str]:
         bind="query-params",
         placeholder="Choose models",
         help="  \n".join(descriptions),
-        width=280,
     )
 
 
@@ -121,7 +120,7 @@ def show_lists(index: ProductIndex, question: Question, shown: list[ModelList], 
                 if model_list.rows.num_rows:
                     _list(index, question, model_list, known, len(with_rows))
                 else:
-                    st.markdown(f"### {plain(model_list.model)}")
+                    st.subheader(plain(model_list.model), anchor=False)
                     _instead_of_a_list(question, model_list, known)
     if not with_rows:
         if not question.basket:
@@ -132,7 +131,7 @@ def show_lists(index: ProductIndex, question: Question, shown: list[ModelList], 
 
 def _list(index: ProductIndex, question: Question, model_list: ModelList, known: Partners | None, n_lists: int) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        st.markdown(f"### {plain(model_list.model)}", width="content")
+        st.subheader(plain(model_list.model), anchor=False, width="content")
         st.caption(plain(" · ".join(_summary(question, model_list, known, n_lists))), width="content")
 
     def address(product_id: str) -> str:
@@ -155,8 +154,6 @@ def _list(index: ProductIndex, question: Question, model_list: ModelList, known:
 
 def _summary(question: Question, model_list: ModelList, known: Partners | None, n_lists: int) -> list[str]:
     parts = []
-    if model_list.rows.num_rows < question.k:
-        parts.append(f"only {model_list.rows.num_rows} stored")
     if known is None:
         parts.append("known pairs cannot be told apart")
     else:
@@ -164,10 +161,11 @@ def _summary(question: Question, model_list: ModelList, known: Partners | None, 
         if len(known.held_out):
             of = f"of {counted(len(known.held_out), 'held-out partner')}"
             parts.append(f"{marks.count(HELD_OUT)} {of} {'is' if marks.count(HELD_OUT) == 1 else 'are'} here")
-        if model_list.left_out is not None:
-            parts.append(f"{counted(model_list.left_out, 'known pair')} left out")
-        else:
+        if not question.new_only:
             parts.append(counted(marks.count(TRAIN), "known pair"))
+        elif model_list.left_out:
+            are = "is a known pair" if model_list.left_out == 1 else "are known pairs"
+            parts.append(f"{model_list.left_out} of its {model_list.stored} neighbours {are}, left out here")
     if n_lists > 1:
         in_all = model_list.rows["lists"].to_pylist().count(n_lists)
         parts.append(f"{in_all} in {'both' if n_lists == 2 else 'all'}")
@@ -188,8 +186,8 @@ def _instead_of_a_list(question: Question, model_list: ModelList, known: Partner
 
 def _why_empty(question: Question, model_list: ModelList, known: Partners | None) -> str:
     if model_list.left_out:
-        known_pairs = counted(model_list.left_out, "product")
-        return f"All of its list, {known_pairs}, are known pairs. Choose *{actions.ALL}* to see them."
+        listed = counted(model_list.left_out, "product")
+        return f"Its list has {listed}, all of them known pairs. Choose *{actions.ALL}* to see them."
     if question.basket:
         return "This model has no list for any product of the basket."
     if known is not None and not len(known.train):
