@@ -235,16 +235,21 @@ class _Search:
 
     def _split(self, word: str) -> np.ndarray:
         """Products with the word in two: a word, followed by a word with the rest as its start."""
-        found = [np.arange(0)]
+        candidates = {}
         for first, rest in _halves(word):
             start = self._words.texts(first, Match.WHOLE)
             if start.any():
-                positions = np.flatnonzero(start & self._words.texts(rest, Match.START))[:_MAX_VERIFIED]
-                both = f"{first} {rest}"
-                for folded in self._folded(positions):
-                    beside = pc.or_(pc.starts_with(folded, both), pc.match_substring(folded, f" {both}"))
-                    found.append(positions[beside.to_numpy(zero_copy_only=False)])
-        return np.concatenate(found)
+                start &= self._words.texts(rest, Match.START)
+                candidates[f"{first} {rest}"] = np.flatnonzero(start)[:_MAX_VERIFIED]
+        positions = np.unique(np.concatenate([np.arange(0), *candidates.values()]))
+        if not len(positions):
+            return positions
+        beside = np.zeros(len(positions), bool)
+        for folded in self._folded(positions):
+            for both in candidates:
+                holding = pc.or_(pc.starts_with(folded, both), pc.match_substring(folded, f" {both}"))
+                beside |= holding.to_numpy(zero_copy_only=False)
+        return positions[beside]
 
     def _folded(self, positions: np.ndarray, columns: Sequence[str] = _TEXT) -> list[pa.Array]:
         """Columns of some products, folded."""
