@@ -27,7 +27,7 @@ export default function (component) {
     const detail = element("div", "detail");
     const text = element("span", "", entry.detail);
     text.dir = "auto";
-    detail.append(text);
+    if (entry.detail) detail.append(text);
     for (const tag of entry.tags) {
       const mark = element("span", `tag ${tag.kind}`, tag.text);
       mark.title = tag.help;

@@ -159,13 +159,11 @@ def _summary(question: Question, model_list: ModelList, known: Partners | None, 
     else:
         marks = model_list.rows["pair"].to_pylist()
         if len(known.held_out):
-            of = f"of {counted(len(known.held_out), 'held-out partner')}"
-            parts.append(f"{marks.count(HELD_OUT)} {of} {'is' if marks.count(HELD_OUT) == 1 else 'are'} here")
+            parts.append(f"{marks.count(HELD_OUT)} of {counted(len(known.held_out), 'held-out partner')}")
         if not question.new_only:
             parts.append(counted(marks.count(TRAIN), "known pair"))
         elif model_list.left_out:
-            are = "is a known pair" if model_list.left_out == 1 else "are known pairs"
-            parts.append(f"{model_list.left_out} of its {model_list.stored} neighbours {are}, left out here")
+            parts.append(f"{counted(model_list.left_out, 'known pair')} left out")
     if n_lists > 1:
         in_all = model_list.rows["lists"].to_pylist().count(n_lists)
         parts.append(f"{in_all} in {'both' if n_lists == 2 else 'all'}")

@@ -57,8 +57,7 @@ class ModelList:
         scoring: the scoring of the list.
         rows: table of ``list_table.list_rows`` with the column lists; empty if there is no list.
         nodes: int64 node of each row, -1 for a product that is not in the category.
-        stored: number of neighbours that the store has.
-        left_out: number of them that were left out because they are known pairs.
+        left_out: number of stored neighbours that were left out because they are known pairs.
         answers: the questions that the model answers; without the question that was asked, there is no list.
         missing: whether the model's neighbours are not materialized.
         problem: why the list could not be read, or None.
@@ -68,7 +67,6 @@ class ModelList:
     scoring: str
     rows: pa.Table
     nodes: np.ndarray
-    stored: int = 0
     left_out: int = 0
     answers: tuple[str, ...] = ()
     missing: bool = False
@@ -147,14 +145,14 @@ def _read_one(
     ) as error:  # ValueError includes InputError
         return ModelList(model, "", *empty, problem=str(error))
     marks = np.array(known.marks(nodes) if known else [""] * len(nodes), dtype=object)
-    stored, known_ones = len(nodes), marks == TRAIN
-    kept = np.flatnonzero(~known_ones)[: question.k] if question.new_only else np.arange(stored)[: question.k]
+    hidden = (marks == TRAIN) & question.new_only
+    kept = np.flatnonzero(~hidden)[: question.k]
     neighbours, nodes, marks = neighbours.take(pa.array(kept)), nodes[kept], marks[kept]
     ranks = pa.array(np.arange(1, len(kept) + 1), pa.int16())
     neighbours = neighbours.set_column(neighbours.column_names.index("rank"), "rank", ranks)
     unpaired = pairs.without_pair(nodes).tolist() if pairs else [False] * len(nodes)
     rows = list_table.list_rows(index, neighbours, nodes, marks.tolist(), unpaired)
-    return ModelList(model, scoring, rows, nodes, stored, int(known_ones.sum()) if question.new_only else 0)
+    return ModelList(model, scoring, rows, nodes, int(hidden.sum()))
 
 
 def read_scorings(model: str, category: str) -> list[str]:

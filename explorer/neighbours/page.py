@@ -8,10 +8,10 @@ from explorer.shared.basket import edit_basket
 from explorer.shared.product_search import product_of_address, search_products
 
 category = st.session_state["category"].name
-top = st.container(horizontal=True, vertical_alignment="center", gap="medium")
-top.title("Neighbours", anchor=False, width="content")
+left, right = st.columns([1, 4], vertical_alignment="bottom")
+left.title("Neighbours", anchor=False)
 index = components.require_products(category)
-with top:
+with right:
     search_products(index, "search", actions.open_product)
 product_id, node = product_of_address(index, category)
 

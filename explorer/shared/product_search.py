@@ -51,7 +51,7 @@ def search_products(
         key=key,
         data={
             "label": label,
-            "placeholder": "Title, brand, category or id",
+            "placeholder": f"{label} by title, brand, category or id",
             "query": query,
             "hits": [_hit(index, node) for node in hits.nodes.tolist()],
             "note": _describe(hits, query),
@@ -130,8 +130,8 @@ def product_of_address(index: ProductIndex, category: str, page: str = NEIGHBOUR
     node = index.node(product_id)
     if node is None:
         st.warning(
-            f"There is no product {plain(shorten(product_id, 60))} in this category. Search for another one above, or "
-            "open one of the most popular:",
+            f"There is no product “{plain(shorten(product_id, 60))}” in this category. Search for another one above, "
+            "or open one of the most popular:",
             icon=":material/search_off:",
         )
         for popular in index.popular(_POPULAR).tolist():
