@@ -53,8 +53,6 @@ export default function (component) {
         line.textContent = text;
         item.append(line);
       }
-      // Pressing the mouse would take the focus from the box, which closes the list before the click.
-      item.onmousedown = (event) => event.preventDefault();
       item.onclick = () => choose(index);
       list.append(item);
     });
@@ -74,6 +72,9 @@ export default function (component) {
   root.querySelector("label").textContent = data.label;
   box.placeholder = data.placeholder;
   list.setAttribute("aria-label", data.label);
+  // Pressing the mouse would take the focus from the box, which closes the list before the click. Nor may Tab go to the
+  // list, as browsers let it do where an element scrolls (tabindex in search_box.html).
+  root.querySelector(".hits").onmousedown = (event) => event.preventDefault();
   box.onfocus = box.onclick = () => {
     own.open = true;
     ask();
