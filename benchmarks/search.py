@@ -3,9 +3,9 @@
     python -P benchmarks/search.py                   # 2,000,000 products
     python -P benchmarks/search.py --products 420000
 
--P keeps Python from taking benchmarks/explorer.py for the explorer. Titles have 6 to 17 words, drawn by Zipf's law from a vocabulary that grows with the catalogue; brands come from the
+Titles have 6 to 17 words, drawn by Zipf's law from a vocabulary that grows with the catalogue; brands come from the
 same words, and ids are unlike each other. Each query is asked three times without the cache; the fastest counts. One
-JSON line is printed.
+JSON line is printed. With -P, Python does not take benchmarks/explorer.py for the explorer.
 """
 
 import argparse
