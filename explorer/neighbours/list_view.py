@@ -16,7 +16,7 @@ from explorer.shared.dagster_links import materialize_command
 from explorer.shared.formatting import counted, error_text
 from explorer.shared.known_pairs import HELD_OUT, TRAIN, Partners
 from explorer.shared.product_index import ProductIndex
-from explorer.shared.scorings import GOES_WITH, QUESTIONS, SIMILAR_TO
+from explorer.shared.scorings import GOES_WITH, QUESTIONS
 
 _MAX_NAMED = 3
 _SCORE_HELP = "Score; comparable within one list"
@@ -46,8 +46,6 @@ def choose_question(first: Mapping[str, Sequence[str]]) -> str:
         required=True,
         key="question choice",
         label_visibility="collapsed",
-        help=f"**{GOES_WITH}**: what a customer might choose as well. **{SIMILAR_TO}**: what a customer might choose "
-        "instead.",
         on_change=actions.question_chosen,
         args=(first, question),
     )
