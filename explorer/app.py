@@ -82,6 +82,7 @@ page = st.navigation(
         ),
     ]
 )
+st.set_page_config(page_title=f"{page.title} · alsobought")
 try:
     category = components.pick_category()
     if category is not None:

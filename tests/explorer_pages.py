@@ -1,5 +1,8 @@
 """Start a page of the explorer over a store with Streamlit's AppTest, and read what it shows."""
 
+import json
+
+from streamlit.proto.WidgetStates_pb2 import WidgetStates
 from streamlit.testing.v1 import AppTest
 
 from tests.conftest import ROOT
@@ -36,3 +39,47 @@ def rerun(at):
 def texts(at):
     """All text on the page, as one string."""
     return "\n".join(str(element.value) for kind in _WRITTEN.split() for element in at.get(kind))
+
+
+def component_data(at, start):
+    """What the page sends to each of its own components whose key starts like this, in the page's order."""
+    components = [c for c in at.get("bidi_component") if c.key is not None and c.key.startswith(start)]
+    return [json.loads(component.proto.json or component.proto.mixed.json) for component in components]
+
+
+def list_rows(at):
+    """The rows of each list on the page Neighbours."""
+    return [data["rows"] for data in component_data(at, "list ")]
+
+
+def trigger(at, start, event, value):
+    """Run the page after an event of a component of its own, as its JavaScript reports it."""
+    component = next(c for c in at.get("bidi_component") if c.key is not None and c.key.startswith(start))
+    states = at._tree.get_widget_states()
+    _add(states, f"$$STREAMLIT_INTERNAL_KEY_{component.proto.id}__events", [{"event": event, "value": value}])
+    return _run(at, states)
+
+
+def search(at, key, query):
+    """Type into a search box; returns what its list shows then."""
+    component = next(c for c in at.get("bidi_component") if c.key == key)
+    states = at._tree.get_widget_states()
+    states.widgets.add(id=component.proto.id, json_value=json.dumps({"query": query}))
+    _run(at, states)
+    (data,) = component_data(at, key)
+    return data
+
+
+def choose(at, key, product_id):
+    """Choose a product in the list of a search box."""
+    return trigger(at, key, "chosen", product_id)
+
+
+def _add(states: WidgetStates, widget_id, value):
+    states.widgets.add(id=widget_id, json_trigger_value=json.dumps(value))
+
+
+def _run(at, states):
+    at._run(states)
+    assert not at.exception, at.exception[0].value
+    return at

@@ -40,12 +40,9 @@ def forget_product() -> None:
     query_params.set_value("missing", None)
 
 
-def add_to_basket(key: str) -> None:
-    """A product was chosen in the select box ``key``; it joins the basket."""
-    value = st.session_state[key]
-    if value is not None:
-        query_params.set_values("basket", [*query_params.get_values("basket"), value][:MAX_IN_BASKET])
-        st.session_state[key] = None
+def add_to_basket(product_id: str) -> None:
+    """A product was chosen; it joins the basket."""
+    query_params.set_values("basket", [*query_params.get_values("basket"), product_id][:MAX_IN_BASKET])
 
 
 def remove_from_basket(product_ids: Collection[str]) -> None:

@@ -110,7 +110,7 @@ def _order_label(orders: order_history.LaterOrders, order_id: str) -> str:
 
 def fill_basket(index: ProductIndex) -> list[str] | None:
     """Widgets that put a basket together; returns its products, or None if there are fewer than two."""
-    search_products(index, "basket search", "basket hit", actions.add_to_basket)
+    search_products(index, "basket search", actions.add_to_basket, "Add products")
     basket = edit_basket(index, actions.remove_from_basket)
     if len(basket) < 2:
         st.info(

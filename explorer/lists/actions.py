@@ -15,8 +15,8 @@ from explorer.shared import query_params
 
 NOTE = "lists note"
 """Key of the session for what came of the last edit: whether it was made, and the sentence or what went wrong."""
-CANDIDATE, HIT = "lists candidate", "pin hit"
-"""Keys of the session for the product that is to be pinned or blocked, and of the select box that chooses it."""
+CANDIDATE = "lists candidate"
+"""Key of the session for the product that is to be pinned or blocked."""
 
 
 @dataclass(frozen=True)
@@ -38,14 +38,6 @@ class Target:
     ids: pa.Array
 
 
-def product_chosen(key: str) -> None:
-    """A product was chosen in the select box ``key``, which is then cleared for the next choice."""
-    value = st.session_state[key]
-    if value is not None:
-        open_product(value)
-        st.session_state[key] = None
-
-
 def open_product(product_id: str) -> None:
     """Show the lists of a product."""
     query_params.set_value("product", product_id)
@@ -59,9 +51,9 @@ def clicked_product(key: str, ids: Sequence[str]) -> None:
         open_product(ids[row])
 
 
-def candidate_chosen(key: str) -> None:
-    """A product to pin or block was chosen in the select box ``key``."""
-    st.session_state[CANDIDATE] = st.session_state[key]
+def choose_candidate(product_id: str) -> None:
+    """A product to pin or block was chosen."""
+    st.session_state[CANDIDATE] = product_id
 
 
 def clicked_edit(key: str, target: Target, ids: Sequence[str], actions: Sequence[str | None]) -> None:
@@ -98,7 +90,6 @@ def change(target: Target, neighbour: str, action: str | None, rank: int | None 
 
 def _forget_candidate() -> None:
     st.session_state.pop(CANDIDATE, None)
-    st.session_state[HIT] = None
 
 
 def _row(key: str, ids: Sequence[str]) -> int | None:

@@ -20,8 +20,8 @@ if not any(versions.values()):
     st.code(materialize_command(category, f"+{readers.ASSET}+"), language="bash")
     st.stop()
 
-search_products(index, "lists search", "lists hit", actions.product_chosen)
-product_id, node = product_of_address(index, category)
+search_products(index, "lists search", actions.open_product)
+product_id, node = product_of_address(index, category, "lists/page.py")
 
 view.show_heading(index, node, category)
 slot = view.choose_slot(category, versions)

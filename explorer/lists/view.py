@@ -272,7 +272,7 @@ def show_pins(index: ProductIndex, slot: str, node: int, target: Target | None, 
     if target is None:
         return
     with st.expander("Pin or block another product", icon=":material/keep:"):
-        search_products(index, "pin search", actions.HIT, actions.candidate_chosen)
+        search_products(index, "pin search", actions.choose_candidate, "Find a product")
         candidate = index.node(st.session_state.get(actions.CANDIDATE) or "")
         if candidate is None or candidate == node:
             st.caption("Choose a product." if candidate is None else "A product cannot be in its own list.")

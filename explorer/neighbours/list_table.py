@@ -5,23 +5,21 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import streamlit as st
 
 from explorer.shared import product_names
-from explorer.shared.formatting import for_grid, shorten
+from explorer.shared.formatting import counted, shorten, significant
 from explorer.shared.known_pairs import HELD_OUT, TRAIN
 from explorer.shared.product_index import ProductIndex
 
-MARKS = {TRAIN: "●", HELD_OUT: "★", "": ""}
-NO_PAIR = "❄"
-MARKS_NOTE = (
-    "● known pair, in the training data · ★ held-out pair, found although no model was shown it · "
-    "❄ no training pair at all: it is here because of side information alone"
-)
-
-_WHY = ":material/route:"
-_MAX_CELL = 300
-"""Maximum length of a name in a table; the whole title is on the product's own page and in the download."""
+_TAGS = {
+    TRAIN: {"kind": "known", "text": "● known pair", "help": "It is in the training data"},
+    HELD_OUT: {"kind": "held-out", "text": "★ held-out pair", "help": "It is in the data, but no model was shown it"},
+}
+_UNPAIRED = {
+    "kind": "unpaired", "text": "❄ no training pair", "help": "It is here because of side information alone"
+}  # fmt: skip
+_MAX_NAME = 300
+"""Maximum length of a name in a list; the whole title is on the product's own page and in the download."""
 
 
 def list_rows(
@@ -60,71 +58,44 @@ def in_lists(holding: int, shown: int) -> str:
     return "only here" if holding == 1 else f"{holding} of {shown}"
 
 
-def screen_columns(table: pa.Table, index: ProductIndex, nodes: np.ndarray, shown: int) -> dict[str, list[Any]]:
-    """The same list as columns for the screen, with readable marks and with names for products without a title.
+def screen_rows(
+    table: pa.Table, index: ProductIndex, nodes: np.ndarray, shown: int, address: Callable[[str], str]
+) -> list[dict[str, Any]]:
+    """The same list as rows for the screen; ``list_rows.js`` draws them.
 
     Args:
         table: table of :func:`list_rows` with the column lists, the number of ``shown`` lists that hold the neighbour.
         index: the products.
         nodes: int64 node of each neighbour, -1 for an unknown product.
         shown: number of lists on the screen.
+        address: from a product's id to the address of its page.
+
+    Returns:
+        for each row: id, rank, name, detail, href, tags, score (text with two digits) and share, between 0 and 1: the
+        length of the score's bar.
     """
-    called = [
-        product_names.product_name(index.product(node)) if node >= 0 else str(neighbour)
-        for node, neighbour in zip(nodes.tolist(), table["neighbour"].to_pylist(), strict=True)
-    ]
-    pairs = zip(table["pair"].to_pylist(), table["in_training"].to_pylist(), strict=True)
-    columns: dict[str, list[Any]] = {
-        "rank": table["rank"].to_pylist(),
-        "product": [shorten(for_grid(text), _MAX_CELL) for text in called],
-        "pair": [MARKS.get(mark, mark) + ("" if trained else NO_PAIR) for mark, trained in pairs],
-    }
-    if "basket_lists" in table.column_names:
-        columns["basket_lists"] = table["basket_lists"].to_pylist()
-    columns["why"] = [_WHY] * table.num_rows
-    if shown > 1:
-        columns["lists"] = [in_lists(holding, shown) for holding in table["lists"].to_pylist()]
-    return columns | {
-        "score": table["score"].to_pylist(),
-        "brand": _cells(table["brand"]),
-        "price": table["price"].to_pylist(),
-        "category": _cells(table["categories"]),
-        "id": _cells(table["neighbour"]),
-    }
-
-
-def _cells(column: pa.ChunkedArray) -> list[str | None]:
-    return [None if text is None else shorten(for_grid(str(text)), _MAX_CELL) for text in column.to_pylist()]
-
-
-def list_columns(
-    key: str, ids: Sequence[str], opened: Callable[..., None], asked: Callable[..., None], score_help: str
-) -> dict[str, Any]:
-    """Column settings for :func:`screen_columns`; the important columns must fit into half a page.
-
-    Args:
-        key: distinguishes the buttons of this table from those of other tables.
-        ids: product id of each row.
-        opened, asked: called with the key of the click and ``ids`` when a name or a "Why" is clicked.
-        score_help: what the scores mean.
-    """
-    column = st.column_config
-    return {
-        "rank": column.NumberColumn("#", width=28, help="Rank in the model's list"),
-        "product": column.ButtonColumn(
-            "Product", width=164, type="tertiary", alignment="left", help="Click to open it",
-            on_click=opened, args=(f"open {key}", tuple(ids)), key=f"open {key}",
-        ),
-        "pair": column.TextColumn("Pair", width=42, help=MARKS_NOTE, alignment="center"),
-        "lists": column.TextColumn("Lists", width=66, help="How many of the lists shown contain it"),
-        "basket_lists": column.NumberColumn("For", width=38, help="How many products of the basket list it"),
-        "why": column.ButtonColumn(
-            "Why", width=40, type="tertiary", help="Shared neighbours and the strongest path",
-            on_click=asked, args=(f"why {key}", tuple(ids)), key=f"why {key}",
-        ),
-        "score": column.NumberColumn("Score", format="%.3g", width=60, help=score_help),
-        "brand": column.TextColumn("Brand", width=90),
-        "price": column.NumberColumn("Price", format="%.2f", width=60),
-        "category": column.TextColumn("Category", width=200),
-        "id": column.TextColumn("Id", width=110),
-    }  # fmt: skip
+    entries = table.to_pylist()
+    scores = [entry["score"] for entry in entries]
+    low, high = min(0.0, *scores, 0.0), max(scores, default=0.0)
+    rows = []
+    for entry, node in zip(entries, nodes.tolist(), strict=True):
+        product = index.product(node) if node >= 0 else None
+        tags = [tag for tag in [_TAGS.get(entry["pair"]), None if entry["in_training"] else _UNPAIRED] if tag]
+        if shown > 1:
+            tags.append({"kind": "lists", "text": in_lists(entry["lists"], shown), "help": "Of the lists shown"})
+        if "basket_lists" in entry:
+            text = f"for {counted(entry['basket_lists'], 'product')}"
+            tags.append({"kind": "lists", "text": text, "help": "How many products of the basket list it"})
+        rows.append(
+            {
+                "id": entry["neighbour"],
+                "rank": str(entry["rank"]),
+                "name": shorten(product_names.product_name(product), _MAX_NAME) if product else entry["neighbour"],
+                "detail": " · ".join(product_names.details(product)) if product else "",
+                "href": address(entry["neighbour"]),
+                "tags": tags,
+                "score": significant(entry["score"]),
+                "share": (entry["score"] - low) / (high - low) if high > low else 0.0,
+            }
+        )
+    return rows

@@ -8,11 +8,11 @@ from explorer.shared.basket import edit_basket
 from explorer.shared.product_search import product_of_address, search_products
 
 category = st.session_state["category"].name
-st.title("Neighbours", anchor=False)
-
+left, right = st.columns([1, 4], vertical_alignment="bottom")
+left.title("Neighbours", anchor=False)
 index = components.require_products(category)
-
-search_products(index, "search", "hit", actions.product_chosen)
+with right:
+    search_products(index, "search", actions.open_product)
 product_id, node = product_of_address(index, category)
 
 product_view.show_trail(index, category, product_id)
@@ -26,7 +26,13 @@ available = store_reader.models_with("neighbours", category)
 if not available:
     components.show_missing("neighbours", category)
     st.stop()
-models, of, view, k = list_view.choose_lists(available)
+first = model_lists.read_first_models(available, category)
+with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+    asks = list_view.choose_question(first)
+    new_only = list_view.choose_newness()
+    k = list_view.choose_length()
+    of = list_view.choose_subject(basket)
+    models = list_view.choose_models(available, first[asks])
 if not models:
     st.info("Choose at least one model.", icon=":material/checklist:")
     st.stop()
@@ -37,7 +43,7 @@ if of == actions.FOR_BASKET and not basket:
 sources = basket if of == actions.FOR_BASKET else [product_id]
 nodes = index.nodes(sources).tolist()
 known = pairs.partners_of_any(nodes) if pairs else None
-question = model_lists.Question(category, tuple(sources), of == actions.FOR_BASKET, view, k)
+question = model_lists.Question(category, tuple(sources), of == actions.FOR_BASKET, asks, k, new_only)
 list_view.show_lists(index, question, model_lists.read_model_lists(models, question, index, pairs, known), known)
 
 asked_about = query_params.get_value("why")

@@ -18,7 +18,7 @@ from explorer.shared.product_index import ProductIndex
 
 _HEADING = 160
 _CRUMB = 28
-_IMAGE_PIXELS = 150
+_IMAGE_PIXELS = 72
 
 
 def show_trail(index: ProductIndex, category: str, product_id: str) -> None:
@@ -49,44 +49,44 @@ def show_trail(index: ProductIndex, category: str, product_id: str) -> None:
 def show_product(
     index: ProductIndex, category: str, product: dict[str, Any], known: Partners | None, pairs: int
 ) -> None:
-    """What is known about the product itself, and the button that adds it to the basket."""
-    title = str(product["title"] or "")
-    path = product_names.category_path(product)
+    """The product in two lines, with what one can do with it; further facts are behind a button."""
+    name = product_names.product_name(product)
     image = web_image(product["image_url"]) if _images_allowed(index) else None
-    with st.container(border=True), st.container(horizontal=True, gap="medium"):
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="product"):
         if image:
-            st.image(
-                image, width=_IMAGE_PIXELS, alt=f"Picture of {shorten(product_names.product_name(product), _HEADING)}"
-            )
-        with st.container(width="stretch"):
-            # Badges and button stand beside the name, so that lists are in sight on a small screen too.
-            with st.container(horizontal=True, vertical_alignment="center"):
-                name = plain(shorten(product_names.product_name(product), _HEADING))
-                st.subheader(name, anchor=False, width="content")
-                for text, icon, color, help_text in _badges(product, known):
-                    st.badge(text, icon=icon, color=color, help=help_text)
-                st.space("stretch")
-                components.link_to_lists(category, str(product["product_id"]))
-                _basket_button(str(product["product_id"]))
-            if path:
-                st.caption(plain(shorten(path, 200)))
-            facts = [
-                ("Id", str(product["product_id"])),
-                ("Brand", shorten(str(product["brand"] or "–"), 80)),
-                ("Price", "–" if product["price"] is None else f"{product['price']:,.2f}"),
-                ("Sales rank", "–" if product["sales_rank"] is None else f"{product['sales_rank']:,}"),
-                ("Degree", f"{pairs:,}"),
-                ("In training", "–" if known is None else f"{len(known.train):,}"),
-                ("Held out", "–" if known is None else f"{len(known.held_out):,}"),
-            ]
-            with st.container(horizontal=True, gap="medium"):
-                for fact, value in facts:
-                    with st.container(width="content", horizontal=True, vertical_alignment="center", gap="xxsmall"):
-                        st.caption(fact)
-                        st.text(value)
-            if len(title) > _HEADING:
-                with st.expander("Full title"):
-                    st.text(title)
+            st.image(image, width=_IMAGE_PIXELS, alt=f"Picture of {shorten(name, _HEADING)}")
+        with st.container(gap="xxsmall", width="stretch"):
+            st.header(plain(shorten(name, _HEADING)), anchor=False)
+            price = [] if product["price"] is None else [f"{product['price']:,.2f}"]
+            parts = [shorten(str(product["brand"] or ""), 80), shorten(product_names.category_path(product), 120)]
+            facts = [*(part for part in parts if part), *price, str(product["product_id"])]
+            st.caption(plain(" · ".join(facts)))
+        with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", width="content"):
+            with st.popover("Facts", icon=":material/info:"):
+                _facts(product, known, pairs)
+            _basket_button(str(product["product_id"]))
+            components.link_to_lists(category, str(product["product_id"]))
+
+
+def _facts(product: dict[str, Any], known: Partners | None, pairs: int) -> None:
+    for text, icon, color, help_text in _badges(product, known):
+        st.badge(text, icon=icon, color=color)
+        st.caption(help_text)
+    facts = [
+        ("Title", str(product["title"] or "–")),
+        ("Id", str(product["product_id"])),
+        ("Brand", str(product["brand"] or "–")),
+        ("Category", product_names.category_path(product) or "–"),
+        ("Price", "–" if product["price"] is None else f"{product['price']:,.2f}"),
+        ("Sales rank", "–" if product["sales_rank"] is None else f"{product['sales_rank']:,}"),
+        ("Pairs", f"{pairs:,}"),
+        ("Pairs in training", "–" if known is None else f"{len(known.train):,}"),
+        ("Pairs held out", "–" if known is None else f"{len(known.held_out):,}"),
+    ]
+    for fact, value in facts:
+        with st.container(gap="xxsmall"):
+            st.caption(fact)
+            st.text(value)
 
 
 def _images_allowed(index: ProductIndex) -> bool:

@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from core.graph.paths import GraphPath
+from core.graph.paths import GraphPath, SharedNeighbours
 from core.untrusted.markdown import plain
 from explorer.neighbours import actions
 from explorer.shared import product_names, query_params
-from explorer.shared.formatting import counted, for_grid, shorten
+from explorer.shared.formatting import counted, for_grid, percent, shorten
 from explorer.shared.known_pairs import HELD_OUT, TRAIN, KnownPairs
 from explorer.shared.product_index import ProductIndex
 
@@ -69,12 +69,16 @@ def _between(index: ProductIndex, pairs: KnownPairs | None, source: int, neighbo
     if not paths:
         st.markdown("No path of up to three steps joins them in the training graph.")
         return
+    shared = pairs.paths.shared(source, neighbour, _SHARED)
+    partners = f"They share {counted(shared.total, 'partner')}" if shared.total else "They share no partner"
+    st.markdown(f"{partners}; the strongest way, with {percent(paths[0].probability)} of all walks:")
     _path(index, paths[0])
     for path in paths[1:]:
         between = [shorten(product_names.product_name(index.product(node)), _SHORT) for node in path.nodes[1:-1]]
         route = f"over {' → '.join(between)}" if between else "directly"
-        st.caption(plain(f"In {_STEPS[len(path.steps)]}: {_percent(path.probability)}, {route}"))
-    _shared(index, pairs, source, neighbour)
+        st.caption(plain(f"In {_STEPS[len(path.steps)]}: {percent(path.probability)}, {route}"))
+    if shared.total:
+        _shared(index, shared, source, neighbour)
 
 
 def _in_common(a: dict[str, Any], b: dict[str, Any]) -> str:
@@ -95,11 +99,9 @@ def _in_common(a: dict[str, Any], b: dict[str, Any]) -> str:
 def _path(index: ProductIndex, path: GraphPath) -> None:
     """The steps of a path, one below the other; every product in between is a link."""
     with st.container(border=True, gap="xxsmall"):
-        st.caption(f"Strongest path: a random walk takes it with probability {plain(_percent(path.probability))}")
         for position, node in enumerate(path.nodes):
             if position:
-                step = f"↓ {_percent(path.steps[position - 1])} of its weight ({path.weights[position - 1]:.3g})"
-                st.caption(plain(step))
+                st.caption(plain(f"↓ {percent(path.steps[position - 1])} of its weight"))
             label = plain(shorten(product_names.product_label(index, node), _NAME))
             if position in (0, len(path.nodes) - 1):
                 st.markdown(f"**{label}**")
@@ -107,31 +109,25 @@ def _path(index: ProductIndex, path: GraphPath) -> None:
                 _open_button(label, str(index.product(node)["product_id"]), f"path {position} {path.nodes}")
 
 
-def _shared(index: ProductIndex, pairs: KnownPairs, source: int, neighbour: int) -> None:
-    shared = pairs.paths.shared(source, neighbour, _SHARED)
-    if not shared.total:
-        st.caption("They share no neighbour in the training graph.")
-        return
-    limit = f", the {_SHARED} strongest" if shared.total > _SHARED else ""
-    st.caption(f"{counted(shared.total, 'shared neighbour')}{limit}:")
+def _shared(index: ProductIndex, shared: SharedNeighbours, source: int, neighbour: int) -> None:
+    limit = f"The {_SHARED} strongest of the shared partners" if shared.total > _SHARED else "The shared partners"
+    st.caption(f"{limit}, and how many of all walks lead through them:")
     products = [index.product(node) for node in shared.nodes.tolist()]
     st.dataframe(
         pd.DataFrame(
             {
                 "product": [shorten(for_grid(product_names.product_name(product)), _CELL) for product in products],
-                "probability": shared.probability,
-                "degree": index.popularity[shared.nodes],
+                "walks": [percent(probability) for probability in shared.probability.tolist()],
+                "pairs": index.popularity[shared.nodes],
                 "id": [for_grid(str(product["product_id"])) for product in products],
             }
         ),
         column_config={
             "product": st.column_config.TextColumn("Product", width=300),
-            "probability": st.column_config.NumberColumn(
-                "Walk through it",
-                format="%.2e",
-                help="Probability of the walk product → shared neighbour → neighbour",
+            "walks": st.column_config.TextColumn(
+                "Walks", help="Share of the walks product → shared partner → neighbour", alignment="right"
             ),
-            "degree": st.column_config.NumberColumn("Degree", format="localized"),
+            "pairs": st.column_config.NumberColumn("Pairs", format="localized"),
             "id": st.column_config.TextColumn("Id"),
         },
         hide_index=True,
@@ -154,8 +150,3 @@ def _open_button(label: str, product_id: str, key: str, primary: bool = False) -
     kind: Any = "primary" if primary else "tertiary"
     if st.button(label, key=key, type=kind, on_click=actions.open_product, args=(product_id,)):
         st.rerun()
-
-
-def _percent(share: float) -> str:
-    """A probability as a percentage with two significant digits, or as "1 in 12,000" if it is small."""
-    return f"{100 * share:.2g} %" if share >= 0.0005 else f"1 in {1 / share:,.0f}"

@@ -13,9 +13,9 @@ from explorer.product_map import charts, readers, scene
 from explorer.shared import components, neighbour_file, query_params
 from explorer.shared.formatting import shorten
 from explorer.shared.product_index import ProductIndex
+from explorer.shared.product_search import search_products
 
 _NEIGHBOURS = 10
-_HITS = 50
 _LABEL = 80
 _HEIGHT = 620
 GROUP_FIELDS = ("category", "brand")
@@ -44,7 +44,7 @@ def show_map(index: ProductIndex, category: str, model: str, field: str) -> None
     if projection is None or grouping is None or not len(projection.nodes):
         st.info(f"The map of {plain(model)} holds no products.", icon=":material/scatter_plot:")
         return
-    map_search_box(index)
+    search_products(index, "map search", lambda product_id: query_params.set_value("product", product_id))
     node = index.node(query_params.get_value("product") or "")
     chosen = _index_of(projection, node)
     near, rows = _neighbours(index, projection, category, model, node)
@@ -72,36 +72,6 @@ def show_map(index: ProductIndex, category: str, model: str, field: str) -> None
         components.show_figure(
             charts.group_chart(grouping.names, grouping.sizes, [scene.hex_colour(c) for c in colour_of])
         )
-
-
-def map_search_box(index: ProductIndex) -> None:
-    """Search for a product and choose it, which also works with the keyboard."""
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        query = st.text_input("Find a product on the map", key="map search", type="search", live="300ms")
-        hits = index.find(query, _HITS)
-        labels = {str(index.product(n)["product_id"]): _label(index, n) for n in hits.nodes.tolist()}
-
-        def opened() -> None:
-            if st.session_state["map hit"] is not None:
-                query_params.set_value("product", st.session_state["map hit"])
-                st.session_state["map hit"] = None
-
-        st.selectbox(
-            f"{hits.total:,} match" if query.strip() else "The most popular",
-            list(labels),
-            index=None,
-            key="map hit",
-            format_func=lambda product_id: labels.get(product_id, product_id),
-            on_change=opened,
-            placeholder="Choose a product" if labels else "Nothing matches",
-            disabled=not labels,
-        )
-
-
-def _label(index: ProductIndex, node: int) -> str:
-    product = index.product(node)
-    parts = (shorten(str(product["title"] or ""), _LABEL), shorten(str(product["brand"] or ""), 40))
-    return " · ".join(part for part in (*parts, str(product["product_id"])) if part)
 
 
 def _names(index: ProductIndex, nodes: np.ndarray) -> list[str]:

@@ -1,5 +1,6 @@
 """Conversions from values to text for people."""
 
+import math
 import re
 import time
 from urllib.parse import urlsplit
@@ -11,6 +12,7 @@ from core.untrusted.urls import scrubbed
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 """How cells begin that spreadsheets take for formulas (OWASP, CSV injection), or that they skip before a formula."""
 _MAX_ADDRESS = 2_000
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _STRAY = re.compile(r"[\s\x00-\x1f\x7f\\]")
 
 
@@ -93,3 +95,19 @@ def size(count: float) -> str:
 def counted(number: int, thing: str) -> str:
     """A number of things, such as "1 pair" or "2 pairs"."""
     return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
+def significant(number: float, digits: int = 2) -> str:
+    """A number with this many significant digits: "0.0042", "1.2", "120,000"; a tiny one as "4.2 × 10⁻⁷"."""
+    if not number or not math.isfinite(number):
+        return "0" if number == 0 else "–"
+    mantissa, _, power = f"{number:.{digits - 1}e}".partition("e")
+    exponent = int(power)
+    if exponent < -5:
+        return f"{mantissa} × 10{str(exponent).translate(_RAISED)}"
+    return f"{float(f'{mantissa}e{exponent}'):,.{max(0, digits - 1 - exponent)}f}"
+
+
+def percent(share: float) -> str:
+    """A share as a percentage with two significant digits; one of less than a hundredth of a percent in words."""
+    return "under 0.01 %" if 0 < share < 0.0001 else f"{significant(100 * share)} %"

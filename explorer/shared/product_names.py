@@ -31,6 +31,16 @@ def category_path(product: Mapping[str, Any]) -> str:
     return PATH_SIGN.join(str(part) for part in product["categories"] or [] if part)
 
 
+def details(product: Mapping[str, Any]) -> list[str]:
+    """What distinguishes a product besides its name: brand, last category and id, as far as they are known."""
+    name = product_name(product)
+    last = next((str(part) for part in reversed(product["categories"] or []) if part), "")
+    parts = [" ".join(text.split()) for text in (str(product["brand"] or ""), last, str(product["product_id"]))]
+    # A product without a title is called by these.
+    called = name.split(" · ") if not product["title"] else []
+    return [shorten(part, 60) for part in parts if part and part not in called]
+
+
 def product_label(index: ProductIndex, node: int) -> str:
     """One line that distinguishes a product: name, brand, id and number of pairs."""
     product = index.product(node)

@@ -5,6 +5,7 @@ new materialization shows up with the next click, without a restart. All session
 not be changed.
 """
 
+import threading
 from dataclasses import dataclass
 
 import numpy as np
@@ -117,7 +118,10 @@ def load_product_index(root: str, category: str, version: str) -> ProductIndex:
     pairs = Store(root).read("product_pairs", category)
     degree = np.bincount(pairs.source, minlength=pairs.products.num_rows)
     degree += np.bincount(pairs.target, minlength=pairs.products.num_rows)
-    return ProductIndex(pairs.products, degree)
+    index = ProductIndex(pairs.products, degree)
+    # What the search needs is made while people look at the first list.
+    threading.Thread(target=index.build_search, name="search index", daemon=True).start()
+    return index
 
 
 @st.cache_resource(max_entries=128, show_spinner=False)

@@ -7,7 +7,7 @@ import pytest
 from core.orders.history import HISTORY
 from core.scoring import baskets
 from tests import explorer_fixture as fixture
-from tests.explorer_pages import BASKETS, rerun, texts
+from tests.explorer_pages import BASKETS, choose, rerun, texts
 
 O4 = [fixture.LONELY, fixture.WARM, "B000000011", "B000000012", fixture.SCRIPT]
 """The different products of the later order o4."""
@@ -121,10 +121,7 @@ def test_a_basket_of_ones_own(full, start):
     at = start(full, BASKETS, **{"from": "my own", "models": "skipgram"})
     assert "Choose at least two products" in texts(at)
     for product in (fixture.WARM, "B000000009"):
-        at.text_input(key="basket search").set_value(product)
-        rerun(at)
-        at.selectbox(key="basket hit").set_value(product)
-        rerun(at)
+        choose(at, "basket search", product)
     assert at.query_params["basket"] == [fixture.WARM, "B000000009"]
     assert at.dataframe[0].value["id"].tolist() == stored(full, "skipgram", fixture.WARM, "center_context")
     assert at.dataframe[1].value["id"].tolist() == ["B000000009"]

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tests import explorer_fixture as fixture
-from tests.explorer_pages import MAP, rerun, texts
+from tests.explorer_pages import MAP, choose, rerun, search, texts
 
 
 def test_the_map_shows_the_product_of_the_address_and_its_neighbours(full, start):
@@ -25,9 +25,7 @@ def test_the_map_shows_the_product_of_the_address_and_its_neighbours(full, start
 
 def test_the_map_is_searched_with_the_keyboard(full, start):
     at = start(full, MAP)
-    at.text_input(key="map search").set_value("gadget 007").run()
-    at.selectbox(key="map hit").select_index(0)
-    rerun(at)
+    choose(at, "map search", search(at, "map search", "gadget 007")["hits"][0]["id"])
     assert at.query_params["product"] == fixture.WARM
     at.segmented_control(key="colour").set_value("brand")
     rerun(at)

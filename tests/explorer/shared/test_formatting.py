@@ -43,3 +43,20 @@ def test_shorten_and_size():
     assert formatting.shorten("a  b\nc", 10) == "a b c"
     assert formatting.shorten("x" * 50, 10) == "x" * 9 + "…"
     assert [formatting.size(n) for n in (0, 999, 1500, 2.5e9)] == ["0 B", "999 B", "1.5 kB", "2.5 GB"]
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (0, "0"), (2.5, "2.5"), (0.994, "0.99"), (0.996, "1.0"), (9.96, "10"), (123_456, "120,000"),
+        (-0.0421, "-0.042"), (0.0000123, "0.000012"), (4.21e-7, "4.2 × 10⁻⁷"), (float("nan"), "–"),
+    ],
+)  # fmt: skip
+def test_numbers_have_two_significant_digits(number, text):
+    assert formatting.significant(number) == text
+
+
+def test_shares_as_percentages():
+    assert [formatting.percent(share) for share in (0, 1, 0.0421, 0.00021, 0.00009)] == [
+        "0 %", "100 %", "4.2 %", "0.021 %", "under 0.01 %",
+    ]  # fmt: skip
