@@ -14,7 +14,7 @@ Python tuples take too much memory and time.
 import datetime
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -22,10 +22,11 @@ from core.arrays import distinct
 from core.errors import InputError
 from core.pairs import ProductPairs, product_hashes
 from core.pairs.held_out_orders import HeldOutOrders
+from core.pairs.listings import Listings, as_pair_weights
 from core.settings import setting
 from core.store.manifest import ADDED_LATER
 
-VERSION = "2"
+VERSION = "3"
 """Raised whenever the same pairs and settings are split differently."""
 
 _ROUNDS = 100
@@ -143,7 +144,9 @@ class PairSplit:
 def split_product_pairs(pairs: ProductPairs, config: SplitConfig, seed: int = 42) -> PairSplit:
     """Split a category's pairs; see :func:`split_pairs`. The hashes are those of the product ids.
 
-    Pairs that were counted from orders split in time are split by :func:`split_in_time` instead.
+    Pairs that were counted from orders split in time are split by :func:`split_in_time` instead. Where listings have
+    places, the training weights are those of the training listings alone (:func:`training_listings`): they are what
+    they would be if the source had never had the pairs that are held out.
     """
     has_metadata = pairs.products["has_metadata"].to_numpy()
     hashes = product_hashes(pairs.products)
@@ -151,10 +154,35 @@ def split_product_pairs(pairs: ProductPairs, config: SplitConfig, seed: int = 42
     if pairs.later_source is None or pairs.later_target is None:
         if config.by in (TIME, LAST_ORDER):
             raise InputError(f"settings split.by: `{config.by}` needs a source of order lines; choose `random`")
-        return split_pairs(n_nodes, pairs.source, pairs.target, pairs.weight, has_metadata, config, seed, hashes)
+        split = split_pairs(n_nodes, pairs.source, pairs.target, pairs.weight, has_metadata, config, seed, hashes)
+        return _with_training_weights(split, pairs)
     known = WeightedPairs(pairs.source, pairs.target, pairs.weight)
     later = Pairs(pairs.later_source, pairs.later_target)
-    return split_in_time(n_nodes, known, later, has_metadata, config, seed, hashes)
+    return _with_training_weights(split_in_time(n_nodes, known, later, has_metadata, config, seed, hashes), pairs)
+
+
+def training_listings(pairs: ProductPairs, train: Pairs) -> Listings | None:
+    """The listings of the training pairs, with places and lengths of lists that count only these.
+
+    Args:
+        pairs: the category's pairs.
+        train: some of them, sorted in the same way.
+
+    Returns:
+        Listings whose ``pair`` is a row of ``train``; None if no listing of the category has a place.
+    """
+    if pairs.listings is None:
+        return None
+    n_nodes = pairs.products.num_rows
+    chosen = in_sorted(pair_keys(n_nodes, train.source, train.target), pair_keys(n_nodes, pairs.source, pairs.target))
+    return pairs.listings.of_pairs(pairs.source, pairs.target, chosen)
+
+
+def _with_training_weights(split: PairSplit, pairs: ProductPairs) -> PairSplit:
+    listings = training_listings(pairs, split.train)
+    if listings is None or not listings.place_halving:
+        return split
+    return replace(split, train=replace(split.train, weight=as_pair_weights(listings.pair_weights())))
 
 
 def split_pairs(
