@@ -24,9 +24,9 @@ from core.graph import ProductGraph, build_graph
 from core.interfaces import Inputs
 from core.models import MODELS
 from core.models.rp3beta import RP3BetaConfig
-from core.pairs import PairsConfig, ProductPairs, build_pairs
+from core.pairs import PairsConfig, build_pairs
 from core.pairs.listings import Listings, as_pair_weights
-from core.pairs.split import PairSplit, SplitConfig, split_product_pairs, training_listings
+from core.pairs.split import PairSplit, SplitConfig, split_product_pairs, training_pairs
 from core.relationships import known_name
 
 SEED = 42
@@ -69,20 +69,12 @@ def case(path: Path, judge: bool) -> Case:
     pairs = build_pairs(catalog.products, catalog.relationships)
     split = split_product_pairs(pairs, SplitConfig(), SEED)
     if not judge:
-        pairs = known(pairs, split)
+        pairs = training_pairs(pairs, split.train)
         split = split_product_pairs(pairs, SplitConfig(), SEED + 1)
-    listings = training_listings(pairs, split.train)
+    listings = training_pairs(pairs, split.train).listings
     if listings is None:
         raise SystemExit(f"{path}: no listing has a place")
     return Case(path.name, split, listings)
-
-
-def known(pairs: ProductPairs, split: PairSplit) -> ProductPairs:
-    """The category as it would be if the source had its training pairs only."""
-    train = split.train
-    return replace(
-        pairs, source=train.source, target=train.target, weight=train.weight, listings=training_listings(pairs, train)
-    )
 
 
 def table(cases: list[Case], args: argparse.Namespace) -> Iterator[list[str]]:

@@ -1,7 +1,7 @@
 """Undirected weighted product pairs from listed relationships, and the numbering of products."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
@@ -77,7 +77,7 @@ class ProductPairs:
             ``paired_products`` is the number of products in pairs, ``paired_with_metadata`` of those with metadata.
         listings: which product lists which, under which relationship and at which place; None if no listing has a
             place. Their places and lengths count all listings, so they know what a split holds out. What learns from a
-            split uses :func:`core.pairs.split.training_listings` instead.
+            split uses those of :func:`core.pairs.split.training_pairs` instead.
         later_source, later_target: int32, sorted likewise: the pairs of what is held out in time, with those among them
             that are pairs already. None if nothing is.
     """
@@ -90,6 +90,22 @@ class ProductPairs:
     listings: Listings | None = field(default=None, metadata=ADDED_LATER)
     later_source: np.ndarray | None = field(default=None, metadata=ADDED_LATER)
     later_target: np.ndarray | None = field(default=None, metadata=ADDED_LATER)
+
+    def only(self, chosen: np.ndarray) -> "ProductPairs":
+        """The pairs that there would be if the source had no listings of the others: places are counted again.
+
+        Products keep their numbers, and ``info`` is empty.
+
+        Args:
+            chosen: bool ``[m]``: which pairs stay; at least one.
+        """
+        listings, weight = self.listings, self.weight[chosen]
+        if listings is not None:
+            listings = listings.of_pairs(self.source, self.target, chosen)
+            weight = as_pair_weights(listings.pair_weights())
+        return replace(
+            self, source=self.source[chosen], target=self.target[chosen], weight=weight, listings=listings, info={}
+        )
 
 
 def build_pairs(

@@ -22,7 +22,6 @@ from core.arrays import distinct
 from core.errors import InputError
 from core.pairs import ProductPairs, product_hashes
 from core.pairs.held_out_orders import HeldOutOrders
-from core.pairs.listings import Listings, as_pair_weights
 from core.settings import setting
 from core.store.manifest import ADDED_LATER
 
@@ -145,8 +144,8 @@ def split_product_pairs(pairs: ProductPairs, config: SplitConfig, seed: int = 42
     """Split a category's pairs; see :func:`split_pairs`. The hashes are those of the product ids.
 
     Pairs that were counted from orders split in time are split by :func:`split_in_time` instead. Where listings have
-    places, the training weights are those of the training listings alone (:func:`training_listings`): they are what
-    they would be if the source had never had the pairs that are held out.
+    places, the training weights are those of the training listings alone (:func:`training_pairs`): they are what they
+    would be if the source had never had the pairs that are held out.
     """
     has_metadata = pairs.products["has_metadata"].to_numpy()
     hashes = product_hashes(pairs.products)
@@ -161,28 +160,22 @@ def split_product_pairs(pairs: ProductPairs, config: SplitConfig, seed: int = 42
     return _with_training_weights(split_in_time(n_nodes, known, later, has_metadata, config, seed, hashes), pairs)
 
 
-def training_listings(pairs: ProductPairs, train: Pairs) -> Listings | None:
-    """The listings of the training pairs, with places and lengths of lists that count only these.
+def training_pairs(pairs: ProductPairs, train: Pairs) -> ProductPairs:
+    """The category's pairs without what a split holds out; places and lengths of lists count only what is left.
 
     Args:
-        pairs: the category's pairs.
-        train: some of them, sorted in the same way.
-
-    Returns:
-        Listings whose ``pair`` is a row of ``train``; None if no listing of the category has a place.
+        pairs: the pairs that were split.
+        train: the training pairs of the split.
     """
-    if pairs.listings is None:
-        return None
     n_nodes = pairs.products.num_rows
-    chosen = in_sorted(pair_keys(n_nodes, train.source, train.target), pair_keys(n_nodes, pairs.source, pairs.target))
-    return pairs.listings.of_pairs(pairs.source, pairs.target, chosen)
+    keys = pair_keys(n_nodes, train.source, train.target)
+    return pairs.only(in_sorted(keys, pair_keys(n_nodes, pairs.source, pairs.target)))
 
 
 def _with_training_weights(split: PairSplit, pairs: ProductPairs) -> PairSplit:
-    listings = training_listings(pairs, split.train)
-    if listings is None or not listings.place_halving:
+    if pairs.listings is None:
         return split
-    return replace(split, train=replace(split.train, weight=as_pair_weights(listings.pair_weights())))
+    return replace(split, train=replace(split.train, weight=training_pairs(pairs, split.train).weight))
 
 
 def split_pairs(

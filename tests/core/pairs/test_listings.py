@@ -14,7 +14,7 @@ from core.catalog import Source, read_catalog
 from core.catalog.tables import PRODUCTS, relationships_table
 from core.pairs import PairsConfig, build_pairs
 from core.pairs.listings import counted_places
-from core.pairs.split import SplitConfig, split_product_pairs, training_listings
+from core.pairs.split import SplitConfig, split_product_pairs, training_pairs
 from core.relationships import ADD, KINDS, ONCE
 from core.store import Store
 
@@ -187,8 +187,9 @@ def test_training_weights_are_those_of_a_file_without_what_is_held_out(tmp_path,
     other = read(tmp_path, "train.json", records(left))
     known = build_pairs(other.products, other.relationships)
     assert weights(known) == train
-    listings = training_listings(pairs, split.train)
-    assert described(listings, split.train.source, split.train.target, pairs.products) == described(
+    again = training_pairs(pairs, split.train)
+    assert weights(again) == train
+    assert described(again.listings, again.source, again.target, again.products) == described(
         known.listings, known.source, known.target, known.products
     )
     # Weights that know the held-out listings differ, or this test would prove nothing.
