@@ -38,6 +38,12 @@ class ProductGraph:
         """int64 ``[n_nodes]``: number of neighbours of each node."""
         return np.diff(self.indptr)
 
+    def edges(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Every edge once, ``[n_edges]``: int32 source and target, source < target, sorted by both; float32 weight."""
+        source = np.repeat(np.arange(self.n_nodes, dtype=np.int32), self.degree)
+        once = source < self.indices
+        return source[once], self.indices[once], self.weights[once]
+
     def adjacency(self) -> sp.csr_matrix:
         """The float32 adjacency matrix ``[n_nodes, n_nodes]`` over the same memory."""
         n = self.n_nodes

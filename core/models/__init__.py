@@ -218,6 +218,7 @@ _ENTRIES = (
         scorer="core.models.blend.scorer:scorer",
         gpu=True,
         fallback="own",
+        version="2",
         kinds=("pytorch",),
     ),
 )

@@ -154,10 +154,10 @@ def split_product_pairs(pairs: ProductPairs, config: SplitConfig, seed: int = 42
         if config.by in (TIME, LAST_ORDER):
             raise InputError(f"settings split.by: `{config.by}` needs a source of order lines; choose `random`")
         split = split_pairs(n_nodes, pairs.source, pairs.target, pairs.weight, has_metadata, config, seed, hashes)
-        return _with_training_weights(split, pairs)
+        return with_training_weights(split, pairs)
     known = WeightedPairs(pairs.source, pairs.target, pairs.weight)
     later = Pairs(pairs.later_source, pairs.later_target)
-    return _with_training_weights(split_in_time(n_nodes, known, later, has_metadata, config, seed, hashes), pairs)
+    return with_training_weights(split_in_time(n_nodes, known, later, has_metadata, config, seed, hashes), pairs)
 
 
 def training_pairs(pairs: ProductPairs, train: Pairs) -> ProductPairs:
@@ -165,14 +165,29 @@ def training_pairs(pairs: ProductPairs, train: Pairs) -> ProductPairs:
 
     Args:
         pairs: the pairs that were split.
-        train: the training pairs of the split.
+        train: the training pairs of the split, sorted by (source, target).
+
+    Raises:
+        InputError: the category does not have all of these pairs.
     """
     n_nodes = pairs.products.num_rows
     keys = pair_keys(n_nodes, train.source, train.target)
-    return pairs.only(in_sorted(keys, pair_keys(n_nodes, pairs.source, pairs.target)))
+    chosen = in_sorted(keys, pair_keys(n_nodes, pairs.source, pairs.target))
+    if np.count_nonzero(chosen) != len(train):
+        raise InputError(
+            "product_pairs does not have all training pairs of the split, because it has been made again since; "
+            "make pair_split and what follows from it again"
+        )
+    return pairs.only(chosen)
 
 
-def _with_training_weights(split: PairSplit, pairs: ProductPairs) -> PairSplit:
+def with_training_weights(split: PairSplit, pairs: ProductPairs) -> PairSplit:
+    """A split whose training weights follow from the training listings alone, if listings have places.
+
+    Args:
+        split: a split of ``pairs``.
+        pairs: the pairs that were split.
+    """
     if pairs.listings is None:
         return split
     return replace(split, train=replace(split.train, weight=training_pairs(pairs, split.train).weight))

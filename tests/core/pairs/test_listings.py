@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from core.catalog import Source, read_catalog
 from core.catalog.tables import PRODUCTS, relationships_table
+from core.errors import InputError
 from core.pairs import PairsConfig, build_pairs
 from core.pairs.listings import counted_places
 from core.pairs.split import SplitConfig, split_product_pairs, training_pairs
@@ -194,6 +195,14 @@ def test_training_weights_are_those_of_a_file_without_what_is_held_out(tmp_path,
     )
     # Weights that know the held-out listings differ, or this test would prove nothing.
     assert any(weights(pairs)[pair] != weight for pair, weight in train.items())
+
+
+def test_pairs_that_were_made_again_since_the_split_are_refused(tmp_path):
+    catalog = read(tmp_path, "all.json", records(random_lists(1)))
+    pairs = build_pairs(catalog.products, catalog.relationships)
+    train = split_product_pairs(pairs, SplitConfig()).train
+    with pytest.raises(InputError, match="product_pairs does not have all training pairs.*make pair_split"):
+        training_pairs(pairs.only(np.arange(len(pairs.source)) % 2 == 0), train)
 
 
 @pytest.mark.parametrize("seed", range(3))
