@@ -201,7 +201,7 @@ def test_pairs_that_were_made_again_since_the_split_are_refused(tmp_path):
     catalog = read(tmp_path, "all.json", records(random_lists(1)))
     pairs = build_pairs(catalog.products, catalog.relationships)
     train = split_product_pairs(pairs, SplitConfig()).train
-    with pytest.raises(InputError, match="product_pairs does not have all training pairs.*make pair_split"):
+    with pytest.raises(InputError, match=r"product_pairs does not have all training pairs.*make pair_split"):
         training_pairs(pairs.only(np.arange(len(pairs.source)) % 2 == 0), train)
 
 
