@@ -23,7 +23,7 @@ from core.evaluation import EvaluationConfig, evaluate
 from core.graph import ProductGraph, build_graph
 from core.interfaces import Inputs
 from core.models import MODELS
-from core.models.rp3beta import RP3BetaConfig
+from core.models.rp3beta import DEGREE, WEIGHT, RP3BetaConfig
 from core.pairs import PairsConfig, build_pairs
 from core.pairs.listings import Listings, as_pair_weights
 from core.pairs.split import PairSplit, SplitConfig, split_product_pairs, training_pairs
@@ -53,10 +53,10 @@ class Case:
         kept, train = sums > 0, self.split.train
         return build_graph(self.split.n_nodes, train.source[kept], train.target[kept], as_pair_weights(sums[kept]))
 
-    def measure(self, graph: ProductGraph, beta: float, threads: int) -> list[float]:
+    def measure(self, graph: ProductGraph, beta: float, popularity: str, threads: int) -> list[float]:
         """recall@10 and ROC-AUC against degree-matched negatives."""
         model, config = MODELS["rp3beta"], EvaluationConfig(bootstrap=0, ranking_sources=2000)
-        trained = model.fit(Inputs(n_nodes=graph.n_nodes, graph=graph), RP3BetaConfig(beta=beta))
+        trained = model.fit(Inputs(n_nodes=graph.n_nodes, graph=graph), RP3BetaConfig(beta, popularity))
         rows = evaluate(model, trained, self.split, graph, config, SEED, threads).metrics.to_pylist()
         value = {(row["protocol"], row["subset"], row["metric"]): row["value"] for row in rows}
         return [value["ranking", "all", "recall@10"], value["degree_matched", "all", "roc_auc"]]
@@ -78,11 +78,11 @@ def case(path: Path, judge: bool) -> Case:
 
 
 def table(cases: list[Case], args: argparse.Namespace) -> Iterator[list[str]]:
-    for halving, viewed, beta in itertools.product(args.place_halving, args.also_viewed, args.beta):
-        cells = [
-            f"{value:.4f}" for one in cases for value in one.measure(one.graph(halving, viewed), beta, args.threads)
-        ]
-        yield ["none" if halving == NO_PLACES else f"{halving:g}", f"{viewed:g}", f"{beta:g}", *cells]
+    grid = itertools.product(args.place_halving, args.also_viewed, args.beta, args.popularity)
+    for halving, viewed, beta, popularity in grid:
+        measured = (c.measure(c.graph(halving, viewed), beta, popularity, args.threads) for c in cases)
+        cells = [f"{value:.4f}" for values in measured for value in values]
+        yield ["none" if halving == NO_PLACES else f"{halving:g}", f"{viewed:g}", f"{beta:g}", popularity, *cells]
 
 
 def main() -> None:
@@ -92,6 +92,7 @@ def main() -> None:
     parser.add_argument("--place-halving", nargs="*", type=float, default=[NO_PLACES, 10, 20, 50])
     parser.add_argument("--also-viewed", nargs="*", type=float, default=[0.5, 0.2, 0.0])
     parser.add_argument("--beta", nargs="*", type=float, default=[RP3BetaConfig().beta])
+    parser.add_argument("--popularity", nargs="*", default=[RP3BetaConfig().popularity], choices=(WEIGHT, DEGREE))
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
     cases = [case(path, args.judge) for path in args.files]
@@ -99,6 +100,7 @@ def main() -> None:
         "place_halving",
         "also_viewed",
         "beta",
+        "popularity",
         *(f"{c.name.split('.')[0]}: {name}" for c in cases for name in COLUMNS),
     ]
     print(markdown(head, table(cases, args)))

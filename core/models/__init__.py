@@ -37,6 +37,7 @@ _ENTRIES = (
         inputs=("graph",),
         scorings=(NATIVE,),
         scorer="core.scoring.chains:chain",
+        version="2",
         kinds=("scipy",),
     ),
     Model(
