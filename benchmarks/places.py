@@ -53,11 +53,11 @@ class Case:
         kept, train = sums > 0, self.split.train
         return build_graph(self.split.n_nodes, train.source[kept], train.target[kept], as_pair_weights(sums[kept]))
 
-    def measure(self, graph: ProductGraph, beta: float, popularity: str, threads: int) -> list[float]:
+    def measure(self, graph: ProductGraph, config: RP3BetaConfig, args: argparse.Namespace) -> list[float]:
         """recall@10 and ROC-AUC against degree-matched negatives."""
-        model, config = MODELS["rp3beta"], EvaluationConfig(bootstrap=0, ranking_sources=2000)
-        trained = model.fit(Inputs(n_nodes=graph.n_nodes, graph=graph), RP3BetaConfig(beta, popularity))
-        rows = evaluate(model, trained, self.split, graph, config, SEED, threads).metrics.to_pylist()
+        model, measured = MODELS["rp3beta"], EvaluationConfig(bootstrap=0, ranking_sources=args.sources)
+        trained = model.fit(Inputs(n_nodes=graph.n_nodes, graph=graph), config)
+        rows = evaluate(model, trained, self.split, graph, measured, SEED, args.threads).metrics.to_pylist()
         value = {(row["protocol"], row["subset"], row["metric"]): row["value"] for row in rows}
         return [value["ranking", "all", "recall@10"], value["degree_matched", "all", "roc_auc"]]
 
@@ -80,7 +80,7 @@ def case(path: Path, judge: bool) -> Case:
 def table(cases: list[Case], args: argparse.Namespace) -> Iterator[list[str]]:
     grid = itertools.product(args.place_halving, args.also_viewed, args.beta, args.popularity)
     for halving, viewed, beta, popularity in grid:
-        measured = (c.measure(c.graph(halving, viewed), beta, popularity, args.threads) for c in cases)
+        measured = (c.measure(c.graph(halving, viewed), RP3BetaConfig(beta, popularity), args) for c in cases)
         cells = [f"{value:.4f}" for values in measured for value in values]
         yield ["none" if halving == NO_PLACES else f"{halving:g}", f"{viewed:g}", f"{beta:g}", popularity, *cells]
 
@@ -93,6 +93,7 @@ def main() -> None:
     parser.add_argument("--also-viewed", nargs="*", type=float, default=[0.5, 0.2, 0.0])
     parser.add_argument("--beta", nargs="*", type=float, default=[RP3BetaConfig().beta])
     parser.add_argument("--popularity", nargs="*", default=[RP3BetaConfig().popularity], choices=(WEIGHT, DEGREE))
+    parser.add_argument("--sources", type=int, default=2000, help="number of products whose lists are evaluated")
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
     cases = [case(path, args.judge) for path in args.files]
