@@ -53,7 +53,7 @@ class Listings:
         weights = listing_weights(
             self.relationship_weights[self.relationship], self.own_weight, self.place, self.place_halving
         )
-        if self.any_order:
+        if self.any_order:  # float addition is not associative
             weights = sorted_within(weights, self.pair.astype(np.int64) * len(self.names) + self.relationship)
         return np.add.reduceat(weights, np.flatnonzero(run_starts(self.pair)))
 
@@ -97,7 +97,7 @@ def listing_weights(
     weights = relationship_weight
     if own_weight is not None:
         weights = weights * own_weight.astype(np.float64)
-    if halving:
+    if halving and place.any():
         weights = weights / (1 + place / halving)
     return weights
 
@@ -134,7 +134,7 @@ def counted_places(lists: np.ndarray, place: np.ndarray) -> tuple[np.ndarray, np
 
 
 def sorted_within(values: np.ndarray, key: np.ndarray) -> np.ndarray:
-    """``values`` sorted within each run of equal keys, because float addition is not associative; ``key`` is sorted."""
+    """``values`` sorted within each run of equal keys; ``key`` is sorted."""
     same = key[1:] == key[:-1]
     in_runs = np.flatnonzero(np.r_[False, same] | np.r_[same, False])
     if len(in_runs):

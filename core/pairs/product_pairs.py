@@ -117,8 +117,8 @@ def build_pairs(
 ) -> ProductPairs:
     """Number all products and add up the weights of the rows of each pair.
 
-    A row counts its own weight (1 if it has none) times the weight of its relationship, the less the further behind it
-    is in its list (:func:`core.pairs.listings.listing_weights`). The table knows what repeated rows mean
+    A row counts its own weight (1 if it has none) times the weight of its relationship, and less the further down its
+    list it is (:func:`core.pairs.listings.listing_weights`). The table knows what repeated rows mean
     (``core.relationships.repeats_add``): all rows of a pairs table count, in either direction; of a listing that the
     same product repeats, the first counts. A product that lists itself is ignored. Only rows that count have a place:
     what is left out makes no gap. The sums do not depend on the order of the rows, to the last bit.
