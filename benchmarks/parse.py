@@ -103,19 +103,25 @@ def read_file(path: Path, rounds: int) -> list[Measurement]:
 
 
 def listings(path: Path, products: int, pairs: int) -> None:
-    """Write a relationships table between string ids."""
+    """Write a relationships table between string ids, with places."""
     import numpy as np
     import pyarrow as pa
     import pyarrow.parquet as pq
     from walks import synthetic_graph
 
+    from core.arrays import run_starts
     from core.catalog.tables import relationships_table
     from core.relationships import KINDS
 
     source, target, _ = synthetic_graph(products, pairs)
     kind = np.random.default_rng(1).integers(0, len(KINDS), len(source)).astype(np.int8)
+    lists = source.astype(np.int64) * len(KINDS) + kind
+    order = np.argsort(lists, kind="stable")  # as a source has them: list by list
+    starts = np.flatnonzero(run_starts(lists[order]))
+    place = np.arange(len(lists)) - np.repeat(starts, np.diff(np.r_[starts, len(lists)])) + 1
     ids = pa.array([f"B{i:09d}" for i in range(products)])
-    pq.write_table(relationships_table(ids, source, target, kind, KINDS, None), path)
+    columns = (part[order] for part in (source, target, kind))
+    pq.write_table(relationships_table(ids, *columns, KINDS, None, place=place.astype(np.int32)), path)
 
 
 def to_graph(path: Path) -> Run:

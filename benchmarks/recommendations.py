@@ -27,7 +27,7 @@ from core.models import MODELS
 from core.orders.history import HISTORY
 from core.pairs import ProductPairs, build_pairs
 from core.pairs.ranking_task import ranking_task
-from core.pairs.split import Pairs, SplitConfig, WeightedPairs, pair_keys, split_product_pairs
+from core.pairs.split import Pairs, SplitConfig, pair_keys, split_product_pairs
 from core.recommendations.build import build_recommendations
 from core.recommendations.choice import Choice
 from core.recommendations.config import FinalModelsConfig, RecommendationsConfig
@@ -76,12 +76,7 @@ def _compare(pairs: ProductPairs, name: str, threads: int, seed: int) -> None:
     judged = split.train
     keys = pair_keys(n_nodes, pairs.source, pairs.target)
     wanted = pair_keys(n_nodes, split.validation.source[given], split.validation.target[given])
-    more = np.isin(keys, wanted)
-    again = WeightedPairs(
-        np.concatenate([judged.source, pairs.source[more]]),
-        np.concatenate([judged.target, pairs.target[more]]),
-        np.concatenate([judged.weight, pairs.weight[more]]),
-    )
+    again = pairs.only(np.isin(keys, np.r_[wanted, pair_keys(n_nodes, judged.source, judged.target)]))
     graph = build_graph(n_nodes, judged.source, judged.target, judged.weight)
     larger = build_graph(n_nodes, again.source, again.target, again.weight)
     # Both are asked the same: pairs that either of them was given are left out of the lists of both.

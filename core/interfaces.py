@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,6 +13,7 @@ import scipy.sparse as sp
 
 from core.clock import Clock
 from core.graph import ProductGraph
+from core.pairs import ProductPairs
 from core.progress import Progress, silent
 
 CENTER_CENTER = "center_center"
@@ -75,6 +77,8 @@ class Inputs:
             ``[0, 2]`` where there are no orders.
         orders: the history of orders (schema ``core.orders.history.HISTORY``) without the lines that are held out.
         models: registry name → what that model learned from the same training part.
+        training_pairs: returns the training pairs with their listings, whose places count each other only; for models
+            that need the products and the graph. None if no listing has a place.
     """
 
     n_nodes: int
@@ -86,6 +90,7 @@ class Inputs:
     sessions: np.ndarray | None = None
     orders: pa.Table | None = None
     models: dict[str, "TrainedModel"] = field(default_factory=dict)
+    training_pairs: Callable[[], ProductPairs] | None = None
 
 
 @dataclass(frozen=True)

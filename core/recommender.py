@@ -121,7 +121,8 @@ class Recommender:
         the model again.
 
         Args:
-            pairs: a table with the columns ``product1``, ``product2`` and optionally ``relationship`` and ``weight``;
+            pairs: a table with the columns ``product1``, ``product2`` and optionally ``relationship``, ``weight`` and
+                ``place`` (of product2 in the list of product1);
                 or the path or URL of a file in any format that a category's source may have (CSV, Parquet, Amazon
                 metadata of McAuley's collection); or a :class:`core.catalog.Catalog`. A table is a pandas or polars
                 DataFrame, a pyarrow Table, or any other object that exports an Arrow stream.

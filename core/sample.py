@@ -4,9 +4,10 @@ What is modelled. A product belongs to a sub-category of a department and to a s
 "Alpine" camping gear); sub-category and series together are its cluster. Its popularity follows a power law. A
 product's lists name complements (the neighbouring sub-categories, same series; mostly also_bought, some
 bought_together), substitutes (its own cluster; mostly also_viewed), cousins (same sub-category, any series) and a
-share of plain best sellers; within each of these groups popular products are named more often. A series has few
-brands, so brand and category say something about a product that no list has named yet. As in the article only part
-of the products have metadata and lists of their own; the others are known from being listed.
+share of plain best sellers; within each of these groups popular products are named more often. The order of a list
+says nothing, so its listings have no place. A series has few brands, so brand and category say something about a
+product that no list has named yet. As in the article only part of the products have metadata and lists of their own;
+the others are known from being listed.
 """
 
 import hashlib

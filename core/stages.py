@@ -135,8 +135,8 @@ def _pairs() -> Iterator[Stage]:
     yield Stage(
         "product_pairs",
         "pairs",
-        "Undirected pairs of products. By default bought_together weighs 1.2, also_bought 1.0 and also_viewed 0.5, and "
-        "both directions are added up.",
+        "Undirected pairs of products. By default bought_together weighs 1.2, also_bought 1.0 and also_viewed 0.5, a "
+        "listing further down its list weighs less, and both directions are added up.",
         PAIRS_VERSION,
         {
             "raw_products": "raw_products",

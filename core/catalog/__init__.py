@@ -5,7 +5,7 @@ from core.catalog.sources.source import Source, UnreachableError, fetch, state
 from core.catalog.tables import PRODUCTS, QUARANTINE, RELATIONSHIPS, Catalog
 from core.relationships import KINDS
 
-VERSION = "2"
+VERSION = "3"
 """Of what is made from a source: raised whenever the same source gives other tables."""
 
 __all__ = [

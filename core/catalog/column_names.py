@@ -36,6 +36,7 @@ _PAIR_EXTRAS = {
         "weight", "count", "counts", "cnt", "count(*)", "paircount", "cooccurrence", "cooccurrences",
         "cooccurrencecount", "frequency", "freq", "n", "times", "orders", "numorders",
     ),
+    "place": ("place", "position", "rank", "pos", "listposition", "listrank"),
 }  # fmt: skip
 _PRODUCT_ROLES = {
     "product_id": (

@@ -1,4 +1,4 @@
-"""What was wrong with single values of a products table, counted by column.
+"""What was wrong with single values of a table, counted by column.
 
 A line whose values are noted here is read all the same; lines that are not are the quarantine's.
 """
@@ -15,6 +15,7 @@ _COLUMNS = {
     "categories": "categories",
     "sales_rank": "sales ranks",
     "image_url": "image addresses",
+    "place": "places in a list",
 }
 _SENTENCES = {
     UNREAD: "{column} present but unread: {count:,}, e.g. {example!r}",
@@ -31,13 +32,13 @@ class FieldNotes:
     def __init__(self) -> None:
         self._found: dict[str, dict[str, dict[str, Any]]] = {}
 
-    def add(self, column: str, fault: str, value: Any) -> None:
-        """Count one value of ``column``."""
+    def add(self, column: str, fault: str, value: Any, count: int = 1) -> None:
+        """Count ``count`` values of ``column``, of which ``value`` is the first."""
         faults = self._found.setdefault(column, {})
         if fault in faults:
-            faults[fault]["count"] += 1
+            faults[fault]["count"] += count
         else:
-            faults[fault] = {"count": 1, "example": excerpt(_short(value))[:80]}
+            faults[fault] = {"count": count, "example": excerpt(_short(value))[:80]}
 
     def facts(self) -> dict[str, dict[str, dict[str, Any]]]:
         """Column → fault → ``count`` and ``example``; JSON-able."""

@@ -12,7 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from core.catalog import column_names
+from core.catalog.clean import UNREAD
 from core.catalog.containers import UnreadableError
+from core.catalog.field_notes import FieldNotes
 from core.catalog.file_kind import SourceFile
 from core.catalog.formats import Contents
 from core.catalog.numbers import TextNumbers
@@ -30,9 +32,11 @@ from core.catalog.tabular import (
     mask_of,
 )
 from core.relationships import ADD, UNNAMED, unify_names
-from core.typing import BoolArray, Float32Array, Int8Array
+from core.typing import BoolArray, Float32Array, Int8Array, Int32Array
 
 MAX_RELATIONSHIPS = 60
+_LARGEST_PLACE = 1_000_000_000
+_PLACE = r"^[0-9]{1,10}(\.0*)?$"
 
 _BATCH_ROWS = 1 << 18
 
@@ -54,6 +58,8 @@ class PairsReader(TableReader):
         self._doubts: list[Int8Array] = []
         self._numbers = TextNumbers()
         self._weighted = False
+        self._places: list[Int32Array] = []
+        self._notes = FieldNotes()
 
     def contents(self) -> Contents:
         """The relationships, and how many rows pair a product with itself."""
@@ -61,7 +67,7 @@ class PairsReader(TableReader):
         for column in ("product1", "product2"):
             ids = table[column].combine_chunks()
             refuse_float_ids(ids.dictionary.take(pc.unique(ids.indices)), f"column {column}: ids")
-        return Contents(relationships=table, facts={"self_pairs": self._self_pairs})
+        return Contents(relationships=table, fields=self._notes.facts(), facts={"self_pairs": self._self_pairs})
 
     def _table(self) -> pa.Table:
         """The rows read so far as a table of schema ``RELATIONSHIPS``."""
@@ -80,7 +86,10 @@ class PairsReader(TableReader):
         weight = None
         if self._weighted:
             weight = self._numbers.decided(np.concatenate(self._weights), np.concatenate(self._doubts))
-        return relationships_table(dictionary, product1, product2, kinds.astype(np.int8), names, weight, ADD)
+        place = np.concatenate(self._places) + 1 if self._places else None
+        if place is not None and not (place == 1).any():  # the places of the source count from 1 and not from 0
+            place = np.maximum(place - 1, 0)
+        return relationships_table(dictionary, product1, product2, kinds.astype(np.int8), names, weight, ADD, place)
 
     def _add(self, batch: Batch, report: FileReport) -> None:
         labels = ("product1", "product2")
@@ -95,6 +104,7 @@ class PairsReader(TableReader):
             if not is_textual(column.type) and not is_number(column.type):
                 raise UnreadableError(f"column weight holds {column.type}; write numbers")
             weight, doubts = _numbers(column, self._numbers, reasons)
+        place = _places_in(batch.columns["place"], self._notes) if "place" in batch.columns else None
         if "relationship" in batch.columns:
             column = batch.columns["relationship"]
             if not is_textual(column.type):
@@ -120,6 +130,8 @@ class PairsReader(TableReader):
             self._weighted = True
             self._weights.append(weight[good])
             self._doubts.append(doubts[good])
+        if place is not None:
+            self._places.append(place[good])
 
 
 _Reasons = list[tuple[BoolArray, str]]
@@ -170,3 +182,22 @@ def _numbers(column: pa.Array, numbers: TextNumbers, reasons: _Reasons) -> tuple
     reasons.append((~np.isfinite(weight), "weight is not finite"))
     reasons.append((weight <= 0, "weight is not positive"))
     return weight, doubts
+
+
+def _places_in(column: pa.Array, notes: FieldNotes) -> Int32Array:
+    """int32 places as written, -1 where there is none; a value that is not a place is noted and counts as none."""
+    if is_textual(column.type):
+        text = pc.utf8_trim_whitespace(as_utf8(column)[0])
+        usable = mask_of(pc.match_substring_regex(text, _PLACE))
+        column = pc.if_else(pa.array(usable), pc.replace_substring_regex(text, r"\.0*$", ""), None).cast(pa.float64())
+        empty = mask_of(pc.equal(text, ""))
+    else:
+        text = column
+        empty = mask_of(column.is_null(nan_is_null=True))
+        column = column.cast(pa.float64()) if is_number(column.type) else pa.nulls(len(column), pa.float64())
+    values = column.fill_null(-1.0).to_numpy(zero_copy_only=False)
+    with np.errstate(invalid="ignore"):
+        usable = (values >= 0) & (values <= _LARGEST_PLACE) & (values == np.floor(values))
+    if (faulty := np.flatnonzero(~usable & ~empty)).size:
+        notes.add("place", UNREAD, text[int(faulty[0])].as_py(), len(faulty))
+    return np.where(usable, values, -1).astype(np.int32)

@@ -73,7 +73,7 @@ def read_catalog(
         reports.append(FileReport(shown(source.products), quarantine, max_bad_share))
         products_path = fetch_file(source.products, None, raw_dir, cache_dir, progress, limits)
         metadata, fingerprint_of_products = _products(products_path, source.options, reports[-1], progress)
-        contents = replace(contents, products=metadata.products, fields=metadata.fields)
+        contents = replace(contents, products=metadata.products, fields={**contents.fields, **metadata.fields})
         fingerprint = hashlib.sha256(f"{fingerprint} {fingerprint_of_products}".encode()).hexdigest()
     products = PRODUCTS.empty_table() if contents.products is None else contents.products
     relationships = RELATIONSHIPS.empty_table() if contents.relationships is None else contents.relationships

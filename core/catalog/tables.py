@@ -10,12 +10,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from core.arrays import run_starts
 from core.catalog import clean
 from core.catalog.containers import UnreadableError
 from core.catalog.field_notes import FieldNotes
 from core.catalog.numbers import NumberColumn
 from core.relationships import KINDS, ONCE, REPEATS
-from core.typing import BoolArray, Float32Array, Int8Array, Int32Array, Int64Array
+from core.typing import AnyArray, BoolArray, Float32Array, Int8Array, Int32Array, Int64Array
 
 PRODUCTS = pa.schema(
     [
@@ -34,6 +35,7 @@ RELATIONSHIPS = pa.schema(
         ("product2", pa.dictionary(pa.int32(), pa.string())),  # the product in it
         ("relationship", pa.dictionary(pa.int8(), pa.string())),
         ("weight", pa.float32()),  # null unless a pairs table gives one
+        ("place", pa.int32()),  # of product2 in the list of product1, from 1; null where the source has no lists
     ]
 )
 """The schema of a table of relationships; its metadata also says what repeated rows mean (``core.relationships``)."""
@@ -315,19 +317,36 @@ class ListedPairs:
         """The relationships of ``owners``, string: the ids of all products that have lists.
 
         A product that owns several lists of a kind, because it came several times, has them united: what an earlier
-        one names already is left out.
+        one names already is left out, and the places of what a later one adds follow those of the earlier one. A list
+        that names a product twice is left as it is, and each of its entries has its own place.
         """
         self._flush()
         lengths = np.asarray(self._lengths, np.int32)
-        rows = np.repeat(np.asarray(self._owners, np.int32), lengths)
+        owners_of_lists, kinds_of_lists = np.asarray(self._owners, np.int32), np.asarray(self._kinds, np.int8)
+        rows = np.repeat(owners_of_lists, lengths)
         codes, dictionary = shared_codes([*owners.dictionary_encode().chunks, *self._listed])
         owner_codes, product2 = codes[: len(owners)], codes[len(owners) :]
-        kinds = np.repeat(np.asarray(self._kinds, np.int8), lengths)
+        kinds = np.repeat(kinds_of_lists, lengths)
         product1 = owner_codes[rows]
         if len(dictionary) and np.bincount(owner_codes, minlength=1).max() > 1:
             keep = _first_listings(owner_codes, rows, product1, product2, kinds, len(dictionary))
             product1, product2, kinds = product1[keep], product2[keep], kinds[keep]
-        return relationships_table(dictionary, product1, product2, kinds, KINDS, None)
+            kept, ends = np.r_[0, np.cumsum(keep)], np.cumsum(lengths)
+            lengths = kept[ends] - kept[ends - lengths]
+        place = _places(owner_codes[owners_of_lists].astype(np.int64) * len(KINDS) + kinds_of_lists, lengths)
+        return relationships_table(dictionary, product1, product2, kinds, KINDS, None, place=place)
+
+
+def _places(lists: Int64Array, lengths: AnyArray) -> Int32Array:
+    """int32 ``[sum of lengths]``: the place of each listing, from 1; lists with the same number continue each other."""
+    order = np.argsort(lists, kind="stable")
+    before = np.cumsum(lengths[order]) - lengths[order]
+    starts = np.flatnonzero(run_starts(lists[order]))
+    offset = np.empty(len(lists), np.int64)
+    offset[order] = before - np.repeat(before[starts], np.diff(np.r_[starts, len(lists)]))
+    within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    places: Int32Array = (within + np.repeat(offset, lengths) + 1).astype(np.int32)
+    return places
 
 
 def _first_listings(
@@ -361,6 +380,7 @@ def relationships_table(
     names: Iterable[str],
     weight: Float32Array | None,
     repeats: bytes = ONCE,
+    place: Int32Array | None = None,
 ) -> pa.Table:
     """A table of schema ``RELATIONSHIPS`` over one shared dictionary of ids.
 
@@ -371,6 +391,7 @@ def relationships_table(
         names: names of the relationships.
         weight: float32 ``[m]`` or None (all null).
         repeats: what repeated rows mean, ``ADD`` or ``ONCE`` of ``core.relationships``.
+        place: int32 ``[m]``, from 1, 0 where there is none; or None (all null).
     """
     kinds = pa.array(list(names), pa.string())
     return pa.table(
@@ -379,6 +400,7 @@ def relationships_table(
             pa.DictionaryArray.from_arrays(pa.array(product2, pa.int32()), dictionary),
             pa.DictionaryArray.from_arrays(pa.array(relationship, pa.int8()), kinds),
             pa.nulls(len(product1), pa.float32()) if weight is None else pa.array(weight, pa.float32()),
+            pa.nulls(len(product1), pa.int32()) if place is None else pa.array(place, pa.int32(), mask=place == 0),
         ],
         schema=RELATIONSHIPS.with_metadata({REPEATS: repeats}),
     )

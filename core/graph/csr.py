@@ -38,6 +38,18 @@ class ProductGraph:
         """int64 ``[n_nodes]``: number of neighbours of each node."""
         return np.diff(self.indptr)
 
+    @property
+    def strength(self) -> np.ndarray:
+        """float64 ``[n_nodes]``: sum of the weights of the edges of each node."""
+        rows = np.repeat(np.arange(self.n_nodes), self.degree)
+        return np.bincount(rows, self.weights, minlength=self.n_nodes)
+
+    def edges(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Every edge once, ``[n_edges]``: int32 source and target, source < target, sorted by both; float32 weight."""
+        source = np.repeat(np.arange(self.n_nodes, dtype=np.int32), self.degree)
+        once = source < self.indices
+        return source[once], self.indices[once], self.weights[once]
+
     def adjacency(self) -> sp.csr_matrix:
         """The float32 adjacency matrix ``[n_nodes, n_nodes]`` over the same memory."""
         n = self.n_nodes
@@ -80,7 +92,6 @@ def transition_matrix(graph: ProductGraph) -> sp.csr_matrix:
         rounding 1e5 float32 probabilities of a hub shifts the row by more than a chi-square test tolerates.
     """
     weights = graph.weights.astype(np.float64)
-    sums = np.bincount(np.repeat(np.arange(graph.n_nodes), graph.degree), weights, minlength=graph.n_nodes)
-    data = weights / np.repeat(sums, graph.degree)
+    data = weights / np.repeat(graph.strength, graph.degree)
     n = graph.n_nodes
     return sp.csr_matrix((data, graph.indices, graph.indptr), shape=(n, n))

@@ -37,6 +37,7 @@ _ENTRIES = (
         inputs=("graph",),
         scorings=(NATIVE,),
         scorer="core.scoring.chains:chain",
+        version="2",
         kinds=("scipy",),
     ),
     Model(
@@ -219,6 +220,7 @@ _ENTRIES = (
         gpu=True,
         fallback="own",
         fold_in="core.models.blend.fold_in:fold_in",
+        version="2",
         kinds=("pytorch",),
     ),
 )

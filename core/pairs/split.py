@@ -14,7 +14,7 @@ Python tuples take too much memory and time.
 import datetime
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -25,7 +25,7 @@ from core.pairs.held_out_orders import HeldOutOrders
 from core.settings import setting
 from core.store.manifest import ADDED_LATER
 
-VERSION = "2"
+VERSION = "3"
 """Raised whenever the same pairs and settings are split differently."""
 
 _ROUNDS = 100
@@ -143,7 +143,9 @@ class PairSplit:
 def split_product_pairs(pairs: ProductPairs, config: SplitConfig, seed: int = 42) -> PairSplit:
     """Split a category's pairs; see :func:`split_pairs`. The hashes are those of the product ids.
 
-    Pairs that were counted from orders split in time are split by :func:`split_in_time` instead.
+    Pairs that were counted from orders split in time are split by :func:`split_in_time` instead. Where listings have
+    places, the training weights are those of the training listings alone (:func:`training_pairs`): they are what they
+    would be if the source had never had the pairs that are held out.
     """
     has_metadata = pairs.products["has_metadata"].to_numpy()
     hashes = product_hashes(pairs.products)
@@ -151,10 +153,44 @@ def split_product_pairs(pairs: ProductPairs, config: SplitConfig, seed: int = 42
     if pairs.later_source is None or pairs.later_target is None:
         if config.by in (TIME, LAST_ORDER):
             raise InputError(f"settings split.by: `{config.by}` needs a source of order lines; choose `random`")
-        return split_pairs(n_nodes, pairs.source, pairs.target, pairs.weight, has_metadata, config, seed, hashes)
+        split = split_pairs(n_nodes, pairs.source, pairs.target, pairs.weight, has_metadata, config, seed, hashes)
+        return with_training_weights(split, pairs)
     known = WeightedPairs(pairs.source, pairs.target, pairs.weight)
     later = Pairs(pairs.later_source, pairs.later_target)
-    return split_in_time(n_nodes, known, later, has_metadata, config, seed, hashes)
+    return with_training_weights(split_in_time(n_nodes, known, later, has_metadata, config, seed, hashes), pairs)
+
+
+def training_pairs(pairs: ProductPairs, train: Pairs) -> ProductPairs:
+    """The category's pairs without what a split holds out; places and lengths of lists count only what is left.
+
+    Args:
+        pairs: the pairs that were split.
+        train: the training pairs of the split, sorted by (source, target).
+
+    Raises:
+        InputError: the category does not have all of these pairs.
+    """
+    n_nodes = pairs.products.num_rows
+    keys = pair_keys(n_nodes, train.source, train.target)
+    chosen = in_sorted(keys, pair_keys(n_nodes, pairs.source, pairs.target))
+    if np.count_nonzero(chosen) != len(train):
+        raise InputError(
+            "product_pairs does not have all training pairs of the split, because it has been made again since; "
+            "make pair_split and what follows from it again"
+        )
+    return pairs.only(chosen)
+
+
+def with_training_weights(split: PairSplit, pairs: ProductPairs) -> PairSplit:
+    """A split whose training weights follow from the training listings alone, if listings have places.
+
+    Args:
+        split: a split of ``pairs``.
+        pairs: the pairs that were split.
+    """
+    if pairs.listings is None:
+        return split
+    return replace(split, train=replace(split.train, weight=training_pairs(pairs, split.train).weight))
 
 
 def split_pairs(

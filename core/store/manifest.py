@@ -18,6 +18,7 @@ from core.store.earlier import RENAMED
 MANIFEST = "manifest.json"
 ARTEFACTS = {
     "ProductPairs": "core.pairs",
+    "Listings": "core.pairs.listings",
     "PairSplit": "core.pairs.split",
     "Pairs": "core.pairs.split",
     "HeldOutOrders": "core.pairs.held_out_orders",

@@ -18,7 +18,7 @@ from core.interfaces import Inputs, Model, TrainContext, TrainedModel, import_ta
 from core.models import MODELS
 from core.orders.history import known_lines
 from core.pairs import ProductPairs
-from core.pairs.split import nothing_held_out
+from core.pairs.split import WeightedPairs, nothing_held_out, training_pairs
 from core.progress import Progress
 from core.training.device_choice import choose_device
 
@@ -35,8 +35,10 @@ def model_inputs(model: Model, n_nodes: int, given: Mapping[str, Any]) -> Inputs
             product pairs, whose products are used. Lines of ``orders`` that are held out are left out.
     """
     fields = {name: given[name] for name in model.inputs}
-    if isinstance(fields.get("products"), ProductPairs):
-        fields["products"] = fields["products"].products
+    if isinstance(pairs := fields.get("products"), ProductPairs):
+        fields["products"] = pairs.products
+        if pairs.listings is not None and (graph := fields.get("graph")) is not None:
+            fields["training_pairs"] = lambda: training_pairs(pairs, WeightedPairs(*graph.edges()))
     if fields.get("orders") is not None:
         fields["orders"] = known_lines(fields["orders"])
     return Inputs(n_nodes=n_nodes, **fields, models={name: given[name] for name in model.models})

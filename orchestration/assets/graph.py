@@ -74,7 +74,7 @@ def product_pairs(
     raw_relationships: pa.Table,
     order_relationships: OrderRelationships,
 ):
-    """Undirected weighted pairs: bought_together 1.2, also_bought 1.0, also_viewed 0.5, both directions summed."""
+    """Undirected weighted pairs: what a listing weighs follows from its relationship and its place in the list."""
     settings = resolve_config(context, "pairs", config)
     report = StepReport(context, settings)
     counted = order_relationships
@@ -90,6 +90,7 @@ def product_pairs(
         products=pairs.products.num_rows,
         products_with_metadata=int(np.sum(pairs.products["has_metadata"].to_numpy())),
         pairs=len(pairs.source),
+        listings_with_place=0 if pairs.listings is None else int(np.count_nonzero(pairs.listings.place)),
         **pairs.info,
         degrees=log_histogram(degree, "products by number of pairs"),
         head=table(pairs.products.select(["product_id", "title", "brand", "price", "has_metadata"])),

@@ -104,6 +104,14 @@ def test_a_fit_knows_all_pairs_and_agrees_with_networkx(pairs):
     np.testing.assert_array_equal(popular.score(every), [degree[a] * degree[b] for a, b in every])
 
 
+def test_a_column_of_places_counts(pairs):
+    fitted = Recommender.fit(pairs.assign(place=[1, 2, 3, 1, 1, 1]), model="popularity").pairs
+    ids = fitted.products["product_id"].to_pylist()
+    weight = {ids[t]: w for s, t, w in zip(fitted.source, fitted.target, fitted.weight, strict=True) if ids[s] == "c"}
+    assert weight == pytest.approx({"e": 1 / (1 + 1 / 20), "hub": 1 / (1 + 3 / 20)})
+    assert Recommender.fit(pairs, model="popularity").pairs.listings is None
+
+
 def test_one_id_or_several_in_the_order_asked(pairs):
     recommender = Recommender.fit(pairs, model="rp3beta")
     one = recommender.goes_with("hub", k=2)

@@ -23,7 +23,7 @@ from core.models.blend.features import PairFeatures, described
 from core.models.blend.ranker import Examples, train_ranker
 from core.orders.row_cuts import without_held_out
 from core.pairs.ranking_task import cold_task, ranking_task
-from core.pairs.split import PairSplit, SplitConfig, split_pairs
+from core.pairs.split import PairSplit, SplitConfig, split_pairs, with_training_weights
 from core.walks import WalksConfig, random_walks, walk_starts
 
 
@@ -42,7 +42,7 @@ def train(inputs: Inputs, config: BlendConfig, context: TrainContext) -> Trained
         raise ValueError("blend needs products, the training graph, walks and trained models")
     started = time.perf_counter()
     content, facts = described(inputs.products)
-    inner = _inner_split(inputs.graph, inputs.products["has_metadata"].to_numpy(), config, context.seed)
+    inner = inner_split(inputs, config, context.seed)
     graph = build_graph(inner.n_nodes, inner.train.source, inner.train.target, inner.train.weight)
     transition = transition_matrix(graph)
     walks = _walks_like(inputs.walks, inputs.graph, transition, context)
@@ -74,14 +74,14 @@ def train(inputs: Inputs, config: BlendConfig, context: TrainContext) -> Trained
     )
 
 
-def _inner_split(graph: ProductGraph, has_metadata: np.ndarray, config: BlendConfig, seed: int) -> PairSplit:
+def inner_split(inputs: Inputs, config: BlendConfig, seed: int) -> PairSplit:
     """The training pairs, split like the category's pairs but with another seed."""
-    source = np.repeat(np.arange(graph.n_nodes, dtype=np.int32), graph.degree)
-    once = source < graph.indices
+    if inputs.products is None or inputs.graph is None:
+        raise ValueError("blend needs products and the training graph")
+    has_metadata = inputs.products["has_metadata"].to_numpy()
     shares = SplitConfig(validation_share=config.held_back_share, cold_share=config.cold_share)
-    return split_pairs(
-        graph.n_nodes, source[once], graph.indices[once], graph.weights[once], has_metadata, shares, seed + 1
-    )
+    split = split_pairs(inputs.n_nodes, *inputs.graph.edges(), has_metadata, shares, seed + 1)
+    return split if inputs.training_pairs is None else with_training_weights(split, inputs.training_pairs())
 
 
 def _walks_like(walks: np.ndarray, graph: ProductGraph, inner: sp.csr_matrix, context: TrainContext) -> np.ndarray:

@@ -215,6 +215,34 @@ def test_odd_optional_fields_become_null_and_the_product_stays(tmp_path):
         assert set(row.values()) == {row["product_id"], None}
 
 
+def places(catalog):
+    rows = catalog.relationships.to_pylist()
+    return [(r["product1"], r["relationship"], r["product2"], r["place"]) for r in rows]
+
+
+@pytest.mark.parametrize("write", [repr, json.dumps])
+def test_places_are_those_of_the_lists_as_written(tmp_path, write):
+    """Repeats in a list keep their places; what a product's later record adds to a list comes behind it."""
+    records = [
+        {"asin": "A", "related": {"also_bought": ["C", "B", "C", "A"], "also_viewed": ["B"]}},
+        {"asin": "B", "also_view": ["A", "C"], "also_buy": str(["D", "A"])},
+        {"asin": "A", "related": {"also_bought": ["E", "B", "F"], "bought_together": ["B"]}},
+        {"asin": "B", "also_buy": ["A"]},
+    ]
+    catalog = read(tmp_path, "".join(write(record) + "\n" for record in records).encode())
+    bought, viewed, together = "also_bought", "also_viewed", "bought_together"
+    assert sorted(places(catalog), key=lambda row: (row[:2], row[3])) == [
+        ("A", bought, "C", 1), ("A", bought, "B", 2), ("A", bought, "C", 3), ("A", bought, "A", 4),
+        ("A", bought, "E", 5), ("A", bought, "F", 6), ("A", viewed, "B", 1), ("A", together, "B", 1),
+        ("B", bought, "D", 1), ("B", bought, "A", 2), ("B", viewed, "A", 1), ("B", viewed, "C", 2),
+    ]  # fmt: skip
+
+
+def test_two_lists_of_one_kind_in_a_record_continue_each_other(tmp_path):
+    catalog = read(tmp_path, [{"asin": "A", "also_buy": ["B", "C"], "related": {"also_bought": ["D", "B"]}}])
+    assert [(listed, place) for _, _, listed, place in places(catalog)] == [("B", 1), ("C", 2), ("D", 3), ("B", 4)]
+
+
 def test_repeated_products_are_one_and_repeats_are_not_bad(tmp_path):
     records = [
         {"asin": "A", "title": "first", "also_buy": ["X"]},

@@ -28,7 +28,7 @@ def read(tmp_path, content, products=None, name="pairs.csv", **options):
 
 
 def rows(catalog):
-    return [tuple(row.values()) for row in catalog.relationships.to_pylist()]
+    return [tuple(row.values())[:4] for row in catalog.relationships.to_pylist()]
 
 
 def bad(catalog):
@@ -306,3 +306,41 @@ def test_products_count_in_the_fingerprint(tmp_path):
 def test_products_beside_amazon_metadata_are_refused(tmp_path):
     with pytest.raises(InputError, match="takes no table of products beside it"):
         read(tmp_path, "{'asin': 'A'}\n", "product_id\nA\n")
+
+
+def places(catalog):
+    return catalog.relationships["place"].to_pylist()
+
+
+@pytest.mark.parametrize("name", ["place", "Position", "rank", "list_position"])
+def test_a_column_of_places_is_read(tmp_path, name):
+    catalog = read(tmp_path, f"product1,product2,{name}\nA,B,2\nA,C,1.0\nA,D,\nB,A,100\n")
+    assert places(catalog) == [2, 1, None, 100]
+    assert places(read(tmp_path, "product1,product2\nA,B\n")) == [None]
+
+
+def test_places_that_count_from_zero_are_raised_by_one(tmp_path):
+    assert places(read(tmp_path, "product1,product2,place\nA,B,0\nA,C,1\nA,D,\n")) == [1, 2, None]
+
+
+def test_a_value_that_is_no_place_costs_only_the_place(tmp_path):
+    body = "A,B,1\nA,C,first\nA,D,-3\nA,E,1.5\nA,F,99999999999\nA,G,3\n"
+    catalog = read(tmp_path, f"product1,product2,place\n{body}")
+    assert places(catalog) == [1, None, None, None, None, 3]
+    assert catalog.info["fields"] == {"place": {"unread": {"count": 4, "example": "first"}}} and not bad(catalog)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (pa.array([3, None, 0, 1], pa.int8()), [4, None, 1, 2]),
+        (pa.array([3.0, float("nan"), -1.0, 1.0]), [3, None, None, 1]),
+        (pa.array(["3", None, "x", " 1 "], pa.large_string()), [3, None, None, 1]),
+        (pa.nulls(4), [None] * 4),
+        (pa.array([True, False, True, None]), [None] * 4),
+    ],
+)
+def test_places_of_a_parquet_file_may_be_of_any_type(tmp_path, values, expected):
+    table = pa.table({"product1": ["A"] * 4, "product2": ["B", "C", "D", "E"], "place": values})
+    pq.write_table(table, tmp_path / "pairs.parquet")
+    assert places(read_catalog(Source("pairs.parquet"), tmp_path, tmp_path / "cache")) == expected

@@ -36,6 +36,9 @@ def test_adjacency_is_networkx(case):
     expected = nx.to_numpy_array(reference, nodelist=range(n))
     np.testing.assert_allclose(graph.adjacency().toarray(), expected, rtol=1e-5)
     assert graph.n_edges == reference.number_of_edges()
+    source, target, weight = graph.edges()
+    assert list(zip(source.tolist(), target.tolist(), strict=True)) == sorted(tuple(sorted(e)) for e in reference.edges)
+    np.testing.assert_array_equal(weight, graph.adjacency().toarray()[source, target])
     np.testing.assert_array_equal(graph.degree, [reference.degree(i) for i in range(n)])
     for row in range(n):  # sorted rows: the common-neighbour test of node2vec searches them
         assert np.all(np.diff(graph.indices[graph.indptr[row] : graph.indptr[row + 1]]) > 0)

@@ -3,21 +3,26 @@
 import dataclasses
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import scipy.special
 import torch
 from sklearn.metrics import roc_auc_score
 
+from core.catalog.tables import PRODUCTS, relationships_table
 from core.graph import build_graph, transition_matrix
 from core.interfaces import NATIVE, Inputs, TrainContext
 from core.models import MODELS
 from core.models.blend.config import BlendConfig
 from core.models.blend.ranker import Examples, _list_loss, predict, train_ranker
+from core.models.blend.train import inner_split
 from core.pairs import build_pairs
-from core.pairs.split import SplitConfig, split_pairs
+from core.pairs.split import SplitConfig, pair_keys, split_pairs, split_product_pairs
+from core.relationships import ONCE
 from core.sample import sample_catalog
 from core.scoring.factory import scorer
 from core.store import Store
+from core.training.inputs import model_inputs
 from core.walks import WalksConfig, random_walks
 
 SMALL = {
@@ -67,6 +72,29 @@ def inputs(pairs, split):
 @pytest.fixture(scope="module")
 def blend(inputs):
     return MODELS["blend"].fit(inputs, CONFIG, TrainContext(threads=1))
+
+
+def test_the_inner_split_counts_places_among_its_own_training_listings():
+    rng = np.random.default_rng(0)
+    owner, listed = np.repeat(np.arange(40, dtype=np.int32), 8), rng.integers(0, 60, 320).astype(np.int32)
+    ids = pa.array([f"p{i:02d}" for i in range(60)])
+    kinds, place = np.zeros(320, np.int8), np.tile(np.arange(1, 9, dtype=np.int32), 40)
+
+    def pairs_of(rows):
+        columns = owner[rows], listed[rows], kinds[rows], ["also_bought"], None, ONCE, place[rows]
+        return build_pairs(PRODUCTS.empty_table(), relationships_table(ids, *columns), more_ids=ids)
+
+    pairs = pairs_of(np.ones(320, bool))
+    split = split_product_pairs(pairs, SplitConfig())
+    graph = build_graph(split.n_nodes, split.train.source, split.train.target, split.train.weight)
+    given = {"products": pairs, "graph": graph, "walks": None, "sessions": None} | dict.fromkeys(MODELS["blend"].models)
+    inner = inner_split(model_inputs(MODELS["blend"], split.n_nodes, given), BlendConfig(), 42)
+    assert 0 < len(inner.train) < len(split.train)
+    kept = pair_keys(60, inner.train.source, inner.train.target)
+    known = pairs_of(np.isin(pair_keys(60, owner, listed), kept))
+    assert known.weight.tobytes() == inner.train.weight.tobytes()
+    outer = np.isin(pair_keys(60, split.train.source, split.train.target), kept)
+    assert known.weight.tobytes() != split.train.weight[outer].tobytes()
 
 
 def auc(model_scorer, positive, negative) -> float:

@@ -20,19 +20,20 @@ def random_graph(n: int = 40, m: int = 120, seed: int = 0) -> ProductGraph:
     return build_graph(n, pairs[:, 0], pairs[:, 1], rng.uniform(0.5, 3, len(pairs)).astype(np.float32))
 
 
-def dense(graph: ProductGraph, beta: float) -> np.ndarray:
-    """(P³)[i, j] / degree(j) ** beta by dense NumPy."""
+def dense(graph: ProductGraph, beta: float, popularity: str) -> np.ndarray:
+    """(P³)[i, j] / popularity(j) ** beta by dense NumPy."""
     weights = graph.adjacency().toarray().astype(np.float64)
-    degree = (weights > 0).sum(axis=1)
+    popular = weights.sum(axis=1) if popularity == "weight" else (weights > 0).sum(axis=1)
     step = weights / np.maximum(weights.sum(axis=1, keepdims=True), 1e-300)
-    return np.linalg.matrix_power(step, 3) / np.maximum(degree, 1) ** beta
+    return np.linalg.matrix_power(step, 3) / np.where(popular > 0, popular, 1) ** beta
 
 
+@pytest.mark.parametrize("popularity", ["weight", "degree"])
 @pytest.mark.parametrize("beta", [0.0, 0.25, 1.0])
-def test_pairs_and_lists_are_those_of_the_dense_matrix(beta):
+def test_pairs_and_lists_are_those_of_the_dense_matrix(beta, popularity):
     graph = random_graph()
-    trained = MODEL.fit(Inputs(n_nodes=graph.n_nodes, graph=graph), RP3BetaConfig(beta=beta))
-    reference = dense(graph, beta)
+    trained = MODEL.fit(Inputs(n_nodes=graph.n_nodes, graph=graph), RP3BetaConfig(beta, popularity))
+    reference = dense(graph, beta, popularity)
     n = graph.n_nodes
     model_scorer = scorer(MODEL, trained, NATIVE)
     source, target = (a.ravel().astype(np.int32) for a in np.meshgrid(np.arange(n), np.arange(n)))
@@ -72,6 +73,14 @@ def test_a_larger_beta_lists_less_popular_products():
         return float((degree[ids[0, kept]] * scores[0, kept]).sum() / scores[0, kept].sum())
 
     assert listed(1.0) < listed(0.25) < listed(0.0)
+
+
+@pytest.mark.parametrize("weight", [1e-40, 1e35])
+def test_no_weight_makes_a_score_zero_or_infinite(weight):
+    graph = build_graph(3, np.array([0, 1]), np.array([1, 2]), np.float32([1.0, weight]))
+    trained = MODEL.fit(Inputs(n_nodes=3, graph=graph), RP3BetaConfig(beta=2.0))
+    _, scores = scorer(MODEL, trained, NATIVE).top_k(np.arange(3, dtype=np.int32), 1)
+    assert np.isfinite(scores).all() and (trained.matrices["chain_2"].data > 0).all()
 
 
 def test_it_needs_the_graph():
