@@ -25,7 +25,7 @@ from core.models import MODELS
 from core.orders.history import HISTORY
 from core.pairs import ProductPairs, build_pairs
 from core.pairs.ranking_task import ranking_task
-from core.pairs.split import SplitConfig, split_product_pairs
+from core.pairs.split import SplitConfig, split_product_pairs, training_pairs
 from core.recommendations.choice import Choice
 from core.recommendations.config import FinalModelsConfig
 from core.recommendations.final import train_final, with_candidates
@@ -53,7 +53,7 @@ def main() -> None:
     pairs = _pairs(given.source, given.products)
     split = split_product_pairs(pairs, SplitConfig(), given.seed)
     graph = build_graph(split.n_nodes, split.train.source, split.train.target, split.train.weight)
-    today = dataclasses.replace(pairs, **vars(split.train))
+    today = training_pairs(pairs, split.train)
     rng = np.random.default_rng(given.seed)
     new = rng.random(split.n_nodes) < given.products_share
     earlier = _without(today, new, rng.random(len(today.source)) >= given.pairs_share)
@@ -111,13 +111,12 @@ def _pairs(source: str, products: int) -> ProductPairs:
 def _without(pairs: ProductPairs, new: np.ndarray, kept: np.ndarray) -> ProductPairs:
     """The catalogue before the new products came: they have no row, so that the others have other numbers."""
     number = np.cumsum(~new) - 1
-    kept = kept & ~new[pairs.source] & ~new[pairs.target]
+    known = pairs.only(kept & ~new[pairs.source] & ~new[pairs.target])
     return dataclasses.replace(
-        pairs,
+        known,
         products=pairs.products.filter(~new),
-        source=number[pairs.source[kept]].astype(np.int32),
-        target=number[pairs.target[kept]].astype(np.int32),
-        weight=pairs.weight[kept],
+        source=number[known.source].astype(np.int32),
+        target=number[known.target].astype(np.int32),
     )
 
 
