@@ -18,6 +18,7 @@ from core.evaluation.metrics import (
     PUBLISHED,
     RANKING,
     REST_OF_BASKET,
+    of_protocol,
 )
 from core.evaluation.standings import Standing, deciding_protocol, main_metric, standings
 
@@ -103,6 +104,21 @@ class Verdict:
         if self.floor is not None and self.floor.model not in shown:
             clauses.append(f"{model_title(self.floor.model)} {self._value(self.floor)}")
         return "; ".join(clauses) + "."
+
+    def facts(self) -> dict[str, str | float]:
+        """The same as facts by name: the names of the best models, their number, the lead and the degree-matched AUC.
+
+        What is not known is left out.
+        """
+        if not self.best or self.protocol is None:
+            return {}
+        numbers = {
+            of_protocol(self.protocol)[0].heading: self.best[0].value,
+            "lead": self.lead,
+            "degree-matched AUC": self.matched_auc,
+        }
+        names = ", ".join(standing.model for standing in self.best)
+        return {"best model": names} | {name: value for name, value in numbers.items() if value is not None}
 
     def auc_sentence(self) -> str:
         """The degree-matched AUC beside the verdict; empty if it was not measured or is what decided."""

@@ -45,10 +45,13 @@ def test_materialize_shows_progress_and_no_noise(place, pipeline):
     assert not (pipeline.elsewhere / ".dagster").exists()
 
 
-def test_leaderboard_as_markdown_and_as_json(place):
-    shown = call(place, "leaderboard", "alpha")
+def test_leaderboard_for_the_terminal_for_a_document_and_for_a_program(place):
     trained = {name for name, model in MODELS.items() if model.needs is None}  # alpha has no orders
-    assert shown.returncode == 0 and all(name in shown.stdout for name in trained)
+    shown = call(place | {"COLUMNS": "80"}, "leaderboard", "alpha")
+    assert shown.returncode == 0 and all(MODELS[name].title in shown.stdout for name in trained)
+    assert max(map(len, shown.stdout.splitlines())) <= 80 and "is best" in shown.stdout
+    markdown = call(place, "leaderboard", "alpha", "--format", "markdown").stdout
+    assert all(f"| `{name}` |" in markdown for name in trained)
     rows = json.loads(call(place, "leaderboard", "alpha", "--format", "json").stdout)
     columns = {"category", "model", "protocol", "subset", "scoring", "metric", "value", "low", "high"}
     assert all(set(row) == columns for row in rows)
