@@ -62,5 +62,12 @@ def seconds(value: float | None) -> str:
     return f"{number(value)} s" if value >= 0.1 else "<0.1 s"
 
 
+def megabytes(value: float | None) -> str:
+    """A size in megabytes as "812 MB" or "2.4 GB"."""
+    if value is None or value != value:
+        return MISSING
+    return f"{number(value)} MB" if value < 1000 else f"{number(value / 1000)} GB"
+
+
 def _signed(text: str) -> str:
     return text.lstrip("+-") if float(text) == 0 else text.replace("-", MINUS)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from core.evaluation.metrics import ALL, PROTOCOLS, of_protocol
+from core.evaluation.metrics import ALL, PROTOCOLS, definition, of_protocol
 from core.models import MODELS
 
 
@@ -41,31 +41,39 @@ def registry_place(model: str, scoring: str) -> tuple[int, int]:
     return names.index(model), scorings.index(scoring) if scoring in scorings else len(scorings)
 
 
-def ranked(rows: Iterable[Mapping[str, Any]], protocol: str) -> list[dict[str, Any]]:
-    """The rows with the main metric of a protocol, best first; rows without a number are left out.
+def ranked(
+    rows: Iterable[Mapping[str, Any]], protocol: str, metric: str | None = None, subset: str = ALL
+) -> list[dict[str, Any]]:
+    """The rows with a metric of a protocol, best first; rows without a number are left out.
 
     Args:
         rows: rows of a table with the columns of ``core.evaluation.METRICS``.
         protocol: the protocol.
+        metric: the metric, by default the main one.
+        subset: the subset of the pairs.
     """
-    metric = main_metric(protocol)
+    wanted = (protocol, metric or main_metric(protocol), subset)
+    known = definition(wanted[1], protocol)
+    sign = 1 if known is not None and known.better == "lower" else -1
     measured = [
         dict(row)
         for row in rows
-        if (row["protocol"], row["metric"], row["subset"]) == (protocol, metric, ALL) and _is_number(row["value"])
+        if (row["protocol"], row["metric"], row["subset"]) == wanted and _is_number(row["value"])
     ]
-    return sorted(measured, key=lambda row: (-row["value"], registry_place(row["model"], row["scoring"])))
+    return sorted(measured, key=lambda row: (sign * row["value"], registry_place(row["model"], row["scoring"])))
 
 
-def standings(board: pa.Table, protocol: str) -> list[Standing]:
-    """Every measured model by the main metric of a protocol with its better scoring, best first.
+def standings(board: pa.Table, protocol: str, metric: str | None = None, subset: str = ALL) -> list[Standing]:
+    """Every measured model by a metric of a protocol with its better scoring, best first.
 
     Args:
         board: a table with the columns of ``core.evaluation.METRICS``, of any number of models.
         protocol: the protocol.
+        metric: the metric, by default the main one.
+        subset: the subset of the pairs.
     """
     best: dict[str, Standing] = {}
-    for row in ranked(board.to_pylist(), protocol):
+    for row in ranked(board.to_pylist(), protocol, metric, subset):
         low, high = (row[end] if _is_number(row[end]) else None for end in ("low", "high"))
         best.setdefault(row["model"], Standing(row["model"], row["scoring"], row["value"], low, high))
     return list(best.values())
