@@ -445,7 +445,8 @@ def category_chart(rows: pd.DataFrame, protocol: str, metric: str) -> Figure | N
     leaders = frame.sort_values("value", ascending=False).drop_duplicates("category")
     best = [f"{row.series} in {row.category}" for row in leaders.itertuples()]
     categories = list(dict.fromkeys(frame["category"]))
-    text = f"{title} of {len(order)} models in {len(categories)} categories. Best: {', '.join(best)}."
+    where = "1 category" if len(categories) == 1 else f"{len(categories)} categories"
+    text = f"{title} of {len(order)} models in {where}. Best: {', '.join(best)}."
     color = alt.Color(
         "category:N", sort=categories, legend=alt.Legend(title=None, orient="top", labelLimit=0, columns=2)
     )

@@ -97,12 +97,11 @@ def with_differences(frame: pd.DataFrame, baseline: str | None) -> pd.DataFrame:
     base = frame.loc[frame["model"] == baseline]
     if frame.empty or base.empty:
         return frame
-    first = frame.columns[2]
-    after = next(i for i, name in enumerate(frame.columns) if i > 2 and name not in ("±", "article"))
+    first, *others = frame.columns[2:]
+    before = next((name for name in others if name not in ("±", "article")), None)
     frame = frame.copy()
-    frame.insert(
-        after if len(frame.columns) > after else len(frame.columns), DIFFERENCE, frame[first] - base[first].iloc[0]
-    )
+    place = len(frame.columns) if before is None else frame.columns.get_loc(before)
+    frame.insert(place, DIFFERENCE, frame[first] - base[first].iloc[0])
     return frame
 
 
@@ -179,7 +178,8 @@ def training_rows(facts: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
     rows = [
         {
             "model": model,
-            "training": _number(info.get("seconds")),
+            # Older programs wrote no phases; the seconds of some models hold other phases too.
+            "training": _number((info.get("timing") or info).get("training", info.get("seconds"))),
             **{phase: _number((info.get("timing") or {}).get(phase)) for phase in _OTHER_PHASES},
             "evaluation": _number(info.get("evaluation_seconds")),
             "neighbours": _number(info.get("neighbours_seconds")),
