@@ -100,7 +100,7 @@ def with_differences(frame: pd.DataFrame, baseline: str | None) -> pd.DataFrame:
     first, *others = frame.columns[2:]
     before = next((name for name in others if name not in ("±", "article")), None)
     frame = frame.copy()
-    place = len(frame.columns) if before is None else frame.columns.get_loc(before)
+    place = len(frame.columns) if before is None else list(frame.columns).index(before)
     frame.insert(place, DIFFERENCE, frame[first] - base[first].iloc[0])
     return frame
 

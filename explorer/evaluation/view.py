@@ -33,7 +33,7 @@ def show_verdict(verdict: Verdict) -> None:
         st.markdown(f":material/trophy: {verdict.sentence('**')}", width="stretch")
         return
     with st.container(horizontal=True, vertical_alignment="center", gap="large", border=True):
-        st.markdown(f"##### {verdict.sentence('**')}", width="stretch")
+        st.markdown(verdict.sentence("**"), width="stretch")
         st.metric(
             "Degree-matched AUC",
             number_text.score(verdict.matched_auc),

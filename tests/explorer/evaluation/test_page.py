@@ -38,7 +38,7 @@ def test_the_page_opens_with_the_verdict_and_the_auc_beside_it(full, start):
     """In the fixture, the later orders decide: skip-gram has 0.91 / 5, word2vec 0.83 / 5, popularity 0.75 / 5."""
     at = start(full, EVALUATION)
     assert at.markdown[0].value == (
-        "##### **skip-gram** is best: 18 % of what else was in later orders is in its first ten; next word2vec "
+        "**skip-gram** is best: 18 % of what else was in later orders is in its first ten; next word2vec "
         "(gensim) 17 % (intervals overlap, so the lead may be chance); popularity 15 %."
     )
     assert (at.metric[0].label, at.metric[0].value) == ("Degree-matched AUC", "0.710")
