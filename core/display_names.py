@@ -4,6 +4,8 @@ The explorer, the printed leaderboard and Dagster's descriptions take their name
 belongs in a tooltip or where people have to type it.
 """
 
+import re
+
 from core.evaluation import metrics
 from core.evaluation.metrics import (
     ALL,
@@ -92,7 +94,7 @@ def model_title(name: str) -> str:
 
 def model_note(name: str) -> str:
     """What a model does, and its name in settings and commands."""
-    return f"{MODELS[name].description} ({name})" if name in MODELS else f"No longer part of this program ({name})"
+    return f"{MODELS[name].description} ({name})" if name in MODELS else "It is no longer part of this program"
 
 
 def scoring_title(name: str) -> str:
@@ -102,7 +104,7 @@ def scoring_title(name: str) -> str:
 
 def scoring_note(name: str) -> str:
     """What a scoring's lists answer, and the scoring's name in tables."""
-    return f"{_SCORINGS[name][1]} ({name})" if name in _SCORINGS else name
+    return f"{_SCORINGS[name][1]} ({name})" if name in _SCORINGS else _words(name)
 
 
 def protocol_title(name: str) -> str:
@@ -134,7 +136,7 @@ def metric_title(name: str, protocol: str | None = None) -> str:
 def metric_note(name: str, protocol: str | None = None) -> str:
     """What a metric means, and its name in tables."""
     known = metrics.definition(name, protocol) or metrics.definition(name)
-    return f"{known.meaning} ({name})" if known and known.meaning else name
+    return f"{known.meaning} ({name})" if known and known.meaning else _words(name)
 
 
 def phase_title(name: str) -> str:
@@ -153,4 +155,9 @@ def group_title(name: str) -> str:
 
 
 def _words(name: str) -> str:
-    return name.replace("_", " ")
+    """A name that this program does not know, which may be any text, without signs that Markdown acts upon."""
+    return _ACTIVE.sub("", name.replace("_", " "))[:_LONGEST]
+
+
+_ACTIVE = re.compile(r"[^\w @-]")
+_LONGEST = 60

@@ -19,7 +19,6 @@ from orchestration import machine
 from orchestration.observations import record_inputs
 from orchestration.steps.process import end_with_run
 
-
 _WITH_PREVIOUS = {PUBLISHED_LISTS, "leaderboard"}
 """Assets whose previous version is kept: to put it back, or to show what has changed since."""
 

@@ -79,10 +79,6 @@ class Row:
     cells: tuple[Cell, ...]
 
 
-_COLUMNS = tuple(Column(metric, subset) for metric in DEFINITIONS if metric.heading for subset in metric.subsets)
-"""The columns of the printed table."""
-
-
 def leaderboard(
     evaluations: Mapping[str, pa.Table],
     category: str,
@@ -127,7 +123,10 @@ def ranking_table(long: pa.Table, every_scoring: bool = False) -> tuple[list[Col
     measured = {key[2] for key in cells}
     optional = (*IN_TIME, *((PUBLISHED, DEGREE_MATCHED, RANKING, COLD_START) if measured & set(IN_TIME) else ()))
     columns = [
-        column for column in _COLUMNS if column.metric.protocol not in optional or column.metric.protocol in measured
+        Column(metric, subset)
+        for metric in DEFINITIONS
+        if metric.heading and (metric.protocol not in optional or metric.protocol in measured)
+        for subset in metric.subsets
     ]
     protocol = deciding_protocol(long)
     deciding = (protocol, ALL, main_metric(protocol)) if protocol else None

@@ -145,7 +145,7 @@ def _writer(metric: str, protocol: str, best: float | None) -> Callable[[Any], s
 def leaderboard_columns(frame: pd.DataFrame, protocol: str, baseline: str | None) -> dict[str, Any]:
     """Column settings for :func:`styled`; the names that stand in settings and tables are in the tooltips."""
     column = st.column_config
-    models = [name for name in frame["model"] if model_title(name) != name]
+    models = [name for name in frame["model"] if name in MODELS and model_title(name) != name]
     names = "; ".join(f"{model_title(name)}: {name}" for name in models)
     settings: dict[str, Any] = {
         "model": column.TextColumn(

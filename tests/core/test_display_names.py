@@ -40,6 +40,7 @@ def test_a_model_answers_a_question_by_one_scoring_only():
 
 
 def test_what_an_older_or_newer_program_stored_keeps_its_name():
-    assert names.model_title("gone_model") == "gone model" and "gone_model" in names.model_note("gone_model")
+    assert names.model_title("gone_model") == "gone model" and names.model_note("gone_model")
     assert names.metric_title("new@7") == names.metric_note("new@7") == "new@7"
+    assert names.model_title("![x](http://a.example/_)<b>") == "xhttpaexample b"
     assert names.protocol_title("other_protocol") == "Other protocol" and names.scoring_title("odd_one") == "odd one"
