@@ -22,12 +22,14 @@ from explorer.shared.figure import Figure
 
 HEIGHT = 360
 """Height in pixels of every chart that stands beside another one."""
+_NAMES = alt.Axis(labelLimit=220, labelFlush=False, labelBound=False, labelOverlap=False)
+"""An axis with the name of every model."""
 _ROW = 26
 """Height in pixels of a model in charts with a row per model."""
 _LARGEST_COSINES = 2.0  # scores by two vectors per product are the sum of two cosines
+_SKEWED = 8
+"""How many times the median the largest score is at least where the axis is logarithmic."""
 _PADDED = alt.Scale(zero=False, padding=20)
-_LETTER = 6.2
-"""Width in pixels of a letter of a label, on average."""
 _LEFTMOST = 0.001
 """The smallest false positive rate on a logarithmic axis."""
 _NEUTRAL = "#808080"
@@ -44,8 +46,13 @@ def interval_chart(standings: Sequence[Standing], protocol: str, metric: str) ->
     frame["end"] = frame["high"].astype(float).fillna(frame["value"])
     frame["is_best"] = frame["value"] == frame["value"].max()
     title = metric_title(metric, protocol)
-    y = alt.Y("title:N", sort=frame["title"].tolist(), title=None, axis=alt.Axis(labelLimit=220))
-    x_title, x_axis, scale = title, _axis(metric, protocol), alt.Scale(zero=bool(is_share(metric, protocol)), padding=8)
+    y = alt.Y("title:N", sort=frame["title"].tolist(), title=None, axis=_NAMES)
+    x_title, x_axis = title, _axis(metric, protocol)
+    smallest, largest = float(np.nanmin(frame[["low", "value"]].to_numpy(np.float64))), float(frame["end"].max())
+    margin = 0.04 * (largest - smallest) or 0.01
+    # Shares start at nothing; scores near 1 would all stand at one end if they started there.
+    domain = (0 if is_share(metric, protocol) else smallest - margin, largest + margin)
+    scale = alt.Scale(domain=domain, nice=False)
     tooltip = [
         alt.Tooltip("title:N", title="Model"), alt.Tooltip("model:N", title="Name in settings"),
         *(alt.Tooltip(f"{name}:Q", format=".3g") for name in ("value", "low", "high")),
@@ -70,7 +77,7 @@ def interval_chart(standings: Sequence[Standing], protocol: str, metric: str) ->
         else f"{title} of {best['title']}, the only model that was measured: {best['text']}."
     )
     layers = [*_floor_line(standings, "x", x_title, x_axis, scale), bar, dot, text]
-    return Figure(_layered(layers, _ROW * len(frame), 48), description)
+    return Figure(_layered(layers, _ROW * len(frame)), description)
 
 
 def _floor_line(standings: Sequence[Standing], axis: str, title: str, of_axis: alt.Axis, scale: alt.Scale) -> list[Any]:
@@ -177,15 +184,13 @@ def _labelled(
         .mark_text(align="left", dx=6, fontSize=12)
         .encode(x=alt.value("width"), y=f"{y}:Q", text="series:N", color=_color(models))
     )
-    return _layered([*layers, labels], HEIGHT, _gutter(order))
+    return _layered([*layers, labels], HEIGHT)
 
 
-def _layered(layers: Sequence[alt.Chart], height: int, right: int = 5) -> alt.LayerChart:
-    """Charts on top of each other, with room of ``right`` pixels for labels at their right."""
+def _layered(layers: Sequence[alt.Chart], height: int) -> alt.LayerChart:
+    """Charts on top of each other. What stands outside of the plot, such as a line's name, makes the plot narrower."""
     chart: Any = alt.layer(*layers)
-    layered: alt.LayerChart = chart.properties(
-        height=height, padding={"left": 5, "top": 5, "bottom": 5, "right": right}
-    )
+    layered: alt.LayerChart = chart.properties(height=height)
     return layered
 
 
@@ -201,10 +206,6 @@ def _spread(values: Sequence[float], step: float, domain: tuple[float, ...]) -> 
     return places
 
 
-def _gutter(labels: Sequence[str]) -> int:
-    return int(12 + _LETTER * max(map(len, labels), default=0))
-
-
 def threshold_chart(curve: pd.DataFrame) -> Figure:
     """Precision, recall and F1 of one model by threshold; the best F1 and the cliff, if there is one, are marked."""
     frame = curve.dropna(subset=["threshold"])
@@ -213,10 +214,11 @@ def threshold_chart(curve: pd.DataFrame) -> Figure:
         f"Precision, recall and F1 by threshold: F1 is largest, {best['f1']:.3f}, at {best['threshold']:.3g}, where "
         f"precision is {best['precision']:.3f} and recall {best['recall']:.3f}."
     )
-    marks = [{"threshold": best["threshold"], "what": "best F1"}]
+    low, high = float(frame["threshold"].min()), float(frame["threshold"].max())
+    marks = [{"threshold": best["threshold"], "what": "best F1", "row": 0.14}]
     cliff = find_cliff(curve)
     if cliff is not None:
-        marks.append({"threshold": cliff.threshold, "what": "cliff"})
+        marks.append({"threshold": cliff.threshold, "what": "cliff", "row": 0.07})
         text += (
             f" The cliff is at {cliff.threshold:.3g}: {number_text.percent(cliff.positives)} of the held-out and "
             f"{number_text.percent(cliff.negatives)} of the unrelated pairs have this same score, so precision falls "
@@ -251,12 +253,11 @@ def threshold_chart(curve: pd.DataFrame) -> Figure:
     rules = marked.mark_rule(color=_NEUTRAL, strokeDash=[4, 4]).encode(
         x="threshold:Q", tooltip=[alt.Tooltip("what:N", title="Mark"), alt.Tooltip("threshold:Q", format=".3g")]
     )
-    names_of_rules = marked.mark_text(align="right", baseline="top", dx=-4, color=_NEUTRAL).encode(
-        x="threshold:Q",
-        y=alt.Y("row:Q", title=None),
-        text="what:N",
-    ).transform_calculate(row="datum.what === 'cliff' ? 0.07 : 0.14")  # fmt: skip
-    return Figure(_layered([lines, rules, names_of_rules, labels], HEIGHT, _gutter(list(names.values()))), text)
+    leftward = float(best["threshold"]) > (low + high) / 2
+    names_of_rules = marked.mark_text(
+        align="right" if leftward else "left", baseline="top", dx=-4 if leftward else 4, color=_NEUTRAL
+    ).encode(x="threshold:Q", y=alt.Y("row:Q", title=None), text="what:N")
+    return Figure(_layered([lines, rules, names_of_rules, labels], HEIGHT), text)
 
 
 def score_chart(scores: pd.DataFrame) -> Figure:
@@ -271,6 +272,7 @@ def score_chart(scores: pd.DataFrame) -> Figure:
         share=scores["count"] / scores["label"].map(total).clip(lower=1), pairs=scores["label"].map(_LABELS)
     )
     color = alt.Color("pairs:N", sort=list(_LABELS.values()), legend=None)
+    spread = np.repeat(frame["high"].to_numpy(), np.ceil(500 * frame["share"]).astype(int))  # as the pairs are
     lopsided = float(frame["share"].max()) > 0.5
     scale = alt.Scale(type="symlog", constant=0.001) if lopsided else alt.Scale()
     text += " The shares are logarithmic, because most pairs have one score." if lopsided else ""
@@ -280,7 +282,7 @@ def score_chart(scores: pd.DataFrame) -> Figure:
         alt.Chart(frame)
         .mark_bar(opacity=0.6, binSpacing=0)
         .encode(
-            x=_score_axis("low:Q", "Score", scores["high"].to_numpy(), bin="binned"),
+            x=_score_axis("low:Q", "Score", spread, bin="binned"),
             x2="high:Q",
             y=y,
             color=color,
@@ -292,12 +294,11 @@ def score_chart(scores: pd.DataFrame) -> Figure:
             ],
         )
     )
-    peaks = frame.loc[frame.groupby("label")["share"].idxmax()] if len(frame) else frame
-    peaks = peaks.assign(middle=(peaks["low"] + peaks["high"]) / 2)
+    names = pd.DataFrame({"pairs": list(_LABELS.values()), "row": [8, 26]})
     labels = (
-        alt.Chart(peaks)
-        .mark_text(baseline="bottom", dy=-4, fontSize=12)
-        .encode(x="middle:Q", y=alt.Y("share:Q", stack=None, scale=scale), text="pairs:N", color=color)
+        alt.Chart(names)
+        .mark_text(align="left", dx=6, fontSize=12)
+        .encode(x=alt.value("width"), y=alt.Y("row:Q", scale=None, title=None), text="pairs:N", color=color)
     )
     return Figure(_layered([bars, labels], HEIGHT), text)
 
@@ -313,9 +314,11 @@ def learning_chart(
     Diamonds mark the points at which the learning rate was raised again, a dashed line the ROC-AUC ``floor`` of
     popularity. None if ``measure`` was not measured.
     """
-    frame = with_titles(curves.dropna(subset=[measure])) if len(curves) else curves
+    steep = _is_steep(curves, x)
+    frame = curves[curves[measure].notna() & ((curves[x] > 0) | (not steep))]
     if frame.empty:
         return None
+    frame = with_titles(frame)
     title = {"roc_auc": "ROC-AUC on a sample", "loss": "Training loss", "learning_rate": "Learning rate"}[measure]
     last = {name: float(part[measure].iloc[-1]) for name, part in _by_series(frame)}
     ends = [
@@ -334,10 +337,11 @@ def learning_chart(
         text += f" {model_title(FLOOR).capitalize()} reaches {number_text.score(floor)} on all such pairs."
     margin = 0.05 * (largest - smallest) or 0.01
     domain = (smallest - margin, largest + margin)
-    steep = x in ("examples", "batch") and measure != "learning_rate" and _is_steep(frame, x)
     scale = alt.Scale(type="log", nice=False) if steep else alt.Scale()
+    tens = [10.0**i for i in range(-2, 13) if 10.0**i <= frame[x].max()]
+    x_axis = alt.Axis(format="~s", values=tens) if steep else alt.Axis(format="~s", tickMinStep=1, tickCount=5)
     axes = {
-        "x": alt.X(f"{x}:Q", title=OVER[x], scale=scale, axis=alt.Axis(format="~s", tickMinStep=1, tickCount=5)),
+        "x": alt.X(f"{x}:Q", title=OVER[x], scale=scale, axis=x_axis),
         "y": alt.Y(
             f"{measure}:Q", title=title, scale=alt.Scale(domain=domain, zero=False), axis=alt.Axis(format=".3~g")
         ),
@@ -368,10 +372,12 @@ def learning_chart(
 OVER = {"examples": "Examples", "batch": "Batches", "epoch": "Epochs", "seconds": "Seconds"}
 
 
-def _is_steep(frame: pd.DataFrame, x: str) -> bool:
+def _is_steep(curves: pd.DataFrame, x: str) -> bool:
     """Whether some curves are over before the others have really begun, so that a linear axis would crush them."""
-    lengths = frame.groupby("series")[x].max()
-    return bool(frame[x].min() > 0 and lengths.min() < 0.1 * lengths.max())
+    if curves.empty or x == "epoch":
+        return False
+    lengths = curves.groupby("model")[x].max()
+    return bool(lengths.min() < 0.2 * lengths.max())
 
 
 def cost_chart(rows: pd.DataFrame, models: Sequence[str], metric: str, protocol: str) -> Figure | None:
@@ -396,7 +402,7 @@ def cost_chart(rows: pd.DataFrame, models: Sequence[str], metric: str, protocol:
             x=alt.X(
                 "seconds:Q",
                 title="Training time in seconds",
-                scale=alt.Scale(type="log", domain=[tens[0], tens[-1] if len(tens) > 1 else tens[0] * 10]),
+                scale=alt.Scale(type="log", domain=[tens[0] / 1.5, tens[-1] if len(tens) > 1 else tens[0] * 10]),
                 axis=alt.Axis(values=tens, format="~g"),
             ),
             y=alt.Y("value:Q", title=title, scale=_PADDED, axis=axis),
@@ -407,12 +413,12 @@ def cost_chart(rows: pd.DataFrame, models: Sequence[str], metric: str, protocol:
             ],
         )
     )  # fmt: skip
-    names = chart.mark_text(align="left", dx=9, limit=200).transform_filter(
+    names = chart.mark_text(align="left", baseline="bottom", dx=7, dy=-2, limit=200).transform_filter(
         alt.FieldOneOfPredicate("model", _apart(frame))
     )
     standings = [Standing(model, "", float(value)) for model, value in zip(frame["model"], frame["value"], strict=True)]
     layers = [*_floor_line(standings, "y", title, axis, _PADDED), chart, names.encode(text="series:N")]
-    return Figure(_layered(layers, HEIGHT, 120), text)
+    return Figure(_layered(layers, HEIGHT), text)
 
 
 def _apart(frame: pd.DataFrame) -> list[str]:
@@ -450,13 +456,14 @@ def category_chart(rows: pd.DataFrame, protocol: str, metric: str) -> Figure | N
     color = alt.Color(
         "category:N", sort=categories, legend=alt.Legend(title=None, orient="top", labelLimit=0, columns=2)
     )
-    x = alt.X("value:Q", title=title, scale=_PADDED, axis=_axis(metric, protocol))
+    axis = alt.Axis(format=_axis(metric, protocol).format, tickCount=8)
+    x = alt.X("value:Q", title=title, scale=_PADDED, axis=axis)
     points = (
         alt.Chart(frame)
         .mark_point(filled=True, size=80, opacity=0.9)
         .encode(
             x=x,
-            y=alt.Y("series:N", sort=order, title=None, axis=alt.Axis(labelLimit=220)),
+            y=alt.Y("series:N", sort=order, title=None, axis=_NAMES),
             color=color,
             shape=alt.Shape("category:N", sort=categories, legend=None),
             tooltip=[
@@ -498,7 +505,7 @@ def _axis(metric: str, protocol: str) -> alt.Axis:
 def _score_axis(name: str, title: str, scores: np.ndarray, **more: Any) -> alt.X:
     """A linear axis for cosines; for unbounded scores (products of degrees) one that is logarithmic away from 0."""
     positive = scores[scores > 0]
-    if not len(positive) or positive.max() <= _LARGEST_COSINES or positive.max() <= 20 * np.median(positive):
+    if not len(positive) or positive.max() <= _LARGEST_COSINES or positive.max() <= _SKEWED * np.median(positive):
         return alt.X(name, title=title, scale=alt.Scale(zero=False, nice=False), **more)
     low = float(np.percentile(positive, 10))
     tens = [10.0**i for i in range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(positive.max()))))]
@@ -506,9 +513,10 @@ def _score_axis(name: str, title: str, scores: np.ndarray, **more: Any) -> alt.X
     return alt.X(name, title=title, scale=scale, axis=alt.Axis(values=[0, *tens], format=",.2~r"), **more)
 
 
-def _color(models: Sequence[str]) -> alt.Color:
-    """Colours by model: every model keeps its colour, whichever models are shown."""
-    return alt.Color("model:N", scale=alt.Scale(domain=list(models)), legend=None)
+def _color(models: Sequence[str]) -> Any:
+    """Colours by model: every model keeps its colour, whichever models are shown; popularity is grey."""
+    color = alt.Color("model:N", scale=alt.Scale(domain=list(models)), legend=None)
+    return alt.condition(f"datum.model === '{FLOOR}'", alt.value(_NEUTRAL), color)
 
 
 def _by_series(named: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:

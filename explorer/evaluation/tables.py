@@ -44,6 +44,8 @@ ARTICLE_NOTE = (
 )
 DIFFERENCE = "difference"
 """Column with the difference to the baseline."""
+NAME = 200
+"""Width in pixels of a column of model names."""
 _HIGHLIGHT = "background-color: rgba(35, 148, 148, 0.22)"
 
 
@@ -149,7 +151,7 @@ def leaderboard_columns(frame: pd.DataFrame, protocol: str, baseline: str | None
     names = "; ".join(f"{model_title(name)}: {name}" for name in models)
     settings: dict[str, Any] = {
         "model": column.TextColumn(
-            "Model", pinned=True, help=f"Names in settings and commands: {names}" if names else None
+            "Model", pinned=True, width=NAME, help=f"Names in settings and commands: {names}" if names else None
         ),
         "scoring": column.TextColumn("List", help=f"{scoring_note(CENTER_CONTEXT)}, or: {scoring_note(CENTER_CENTER)}"),
     }
@@ -217,7 +219,7 @@ def training_columns() -> dict[str, Any]:
         phase: column.NumberColumn(phase_title(phase), help=phase_note(phase)) for phase in ("training", *_OTHER_PHASES)
     }
     return {
-        "model": column.TextColumn("Model", pinned=True),
+        "model": column.TextColumn("Model", pinned=True, width=NAME),
         **phases,
         "evaluation": column.NumberColumn("Evaluation", help="Time for measuring the model"),
         "neighbours": column.NumberColumn("Lists", help="Time for making its lists"),
@@ -287,7 +289,7 @@ def change_columns() -> dict[str, Any]:
     """Column settings for :func:`change_rows`."""
     column = st.column_config
     return {
-        "model": column.TextColumn("Model", pinned=True),
+        "model": column.TextColumn("Model", pinned=True, width=NAME),
         "metric": column.TextColumn("Metric"),
         "then": column.TextColumn("Before", alignment="right"),
         "now": column.TextColumn("Now", alignment="right"),

@@ -13,6 +13,7 @@ from core.display_names import (
     model_title,
     protocol_note,
     protocol_title,
+    scoring_title,
     subset_note,
     subset_title,
 )
@@ -30,15 +31,15 @@ from explorer.shared.leaderboard import read_previous_leaderboard
 def show_verdict(verdict: Verdict) -> None:
     """Which model is best, and the degree-matched AUC beside it."""
     if verdict.matched_auc is None or verdict.protocol == DEGREE_MATCHED:
-        st.markdown(f":material/trophy: {verdict.sentence('**')}", width="stretch")
+        st.container(border=True).markdown(verdict.sentence("**"))
         return
-    with st.container(horizontal=True, vertical_alignment="center", gap="large", border=True):
-        st.markdown(verdict.sentence("**"), width="stretch")
-        st.metric(
+    with st.container(border=True):
+        left, right = st.columns([4, 1], vertical_alignment="center")
+        left.markdown(verdict.sentence("**"))
+        right.metric(
             "Degree-matched AUC",
             number_text.score(verdict.matched_auc),
             help=f"{protocol_note(DEGREE_MATCHED)} {metric_note('roc_auc', DEGREE_MATCHED)}",
-            width="content",
         )
 
 
@@ -105,13 +106,20 @@ def _choose_baseline(models: list[str]) -> str | None:
     first = FLOOR if FLOOR in models else models[-1]
     if st.session_state.get("baseline") not in models:
         st.session_state["baseline"] = first
-    return st.selectbox("Compare with", models, key="baseline", format_func=model_title, width=320)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown("Compare with", width="content")
+        return st.selectbox(
+            "Compare with", models, key="baseline", format_func=model_title, width=280, label_visibility="collapsed"
+        )
 
 
 def _show_rows(rows: pd.DataFrame, protocol: str, subset: str, baseline: str | None) -> None:
     shown = tables.with_differences(rows, baseline)
+    # A column that says the same of every model only takes room.
+    questions = set(map(scoring_title, shown["scoring"]))
     st.dataframe(
         tables.styled(shown, protocol),
+        column_order=[name for name in shown.columns if name != "scoring" or len(questions) > 1],
         column_config=tables.leaderboard_columns(shown, protocol, baseline),
         hide_index=True,
         placeholder=number_text.MISSING,
@@ -221,7 +229,7 @@ def show_categories(protocol: str, subset: str) -> None:
         style = table.style.format(charts.writer(metric, protocol), subset=[*table.columns[1:]])
         st.dataframe(
             style,
-            column_config={"model": st.column_config.TextColumn("Model", pinned=True)},
+            column_config={"model": st.column_config.TextColumn("Model", pinned=True, width=tables.NAME)},
             hide_index=True,
             placeholder=number_text.MISSING,
             alt=f"{metric_title(metric, protocol)} by model and category",
