@@ -246,6 +246,17 @@ def test_the_leaderboard_names_the_best_model_and_its_lead(built):
     assert "held-out partners" in facts["verdict"].value
 
 
+def test_the_leaderboard_of_before_is_kept_to_show_what_has_changed(built):
+    store, instance, _ = built
+    before, board = store.manifest("leaderboard", "beta"), store.read("leaderboard", "beta")
+    selection = [dg.AssetKey(["metrics", "popularity"]), dg.AssetKey("leaderboard")]
+    config = {"ops": {"metrics__popularity": {"config": {"bootstrap": 7}}}}
+    assert run(store.root, "beta", instance, run_config=config, asset_selection=selection).success
+    assert store.previous("leaderboard", "beta").version == before.version
+    assert store.read_previous("leaderboard", "beta").equals(board)
+    assert not store.read("leaderboard", "beta").equals(board)
+
+
 def test_device_and_precision_are_in_the_metadata(built):
     _, instance, _ = built
     record = instance.get_latest_materialization_event(dg.AssetKey(["embeddings", "skipgram"]))
