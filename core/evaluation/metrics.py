@@ -148,9 +148,9 @@ def popularity_bias(lists: np.ndarray, degree: np.ndarray) -> np.ndarray:
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
-def _recall(protocol: str, k: int, heading: str = "") -> Metric:
+def _recall(protocol: str, k: int, heading: str = "", main: bool = True) -> Metric:
     return Metric(
-        f"recall@{k}", protocol, f"Recall@{k}", heading=heading, share=True,
+        f"recall@{k}", protocol, f"Recall@{k}", heading=heading, main=main, share=True,
         meaning=f"Share of what was held out that stands in the first {k} places of a list",
         per_list=lambda lists: recall(lists.hits, lists.n_targets, k),
     )  # fmt: skip
@@ -198,7 +198,7 @@ def _about_orders(protocol: str, heading: str) -> tuple[Metric, ...]:
     """The metrics of lists under one of the protocols in time."""
     return (
         _recall(protocol, 10, heading),
-        _recall(protocol, 20),
+        _recall(protocol, 20, main=False),
         _ndcg(protocol, 10),
         _ndcg(protocol, 20, main=False),
         _mrr(protocol, 10),
@@ -217,7 +217,7 @@ DEFINITIONS: tuple[Metric, ...] = (
     *_about_orders(REST_OF_BASKET, "rest of basket recall@10"),
     *_about_orders(NEXT_ORDER, "next order recall@10"),
     _recall(RANKING, 10, "recall@10"),
-    _recall(RANKING, 20),
+    _recall(RANKING, 20, main=False),
     _ndcg(RANKING, 10, "NDCG@10"),
     _ndcg(RANKING, 20, main=False),
     _mrr(RANKING, 10),

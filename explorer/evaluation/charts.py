@@ -24,6 +24,8 @@ HEIGHT = 360
 """Height in pixels of every chart that stands beside another one."""
 _NAMES = alt.Axis(labelLimit=220, labelFlush=False, labelBound=False, labelOverlap=False)
 """An axis with the name of every model."""
+_LABEL = 0.056
+"""How far the names of two lines are apart at least, as a share of the plot's height."""
 _ROW = 26
 """Height in pixels of a model in charts with a row per model."""
 _LARGEST_COSINES = 2.0  # scores by two vectors per product are the sum of two cosines
@@ -175,7 +177,7 @@ def _labelled(
         y: field of the y axis, which the labels share.
     """
     order = sorted(ends, key=lambda name: ends[name])
-    step = (domain[-1] - domain[0]) * 17 / HEIGHT
+    step = (domain[-1] - domain[0]) * _LABEL
     places = _spread([float(np.clip(ends[name], domain[0], domain[-1])) for name in order], step, domain)
     model_of = dict(zip(named["series"], named["model"], strict=True))
     frame = pd.DataFrame({"series": order, y: places, "model": [model_of[name] for name in order]})
@@ -243,7 +245,7 @@ def threshold_chart(curve: pd.DataFrame) -> Figure:
     )  # fmt: skip
     last = frame.iloc[int(np.argmax(frame["threshold"].to_numpy()))]
     order = sorted(names, key=lambda name: last[name])
-    places = _spread([float(last[name]) for name in order], 17 / HEIGHT, (0.0, 1.0))
+    places = _spread([float(last[name]) for name in order], _LABEL, (0.0, 1.0))
     labels = (
         alt.Chart(pd.DataFrame({"measure": [names[name] for name in order], "value": places}))
         .mark_text(align="left", dx=6, fontSize=12)
@@ -325,12 +327,12 @@ def learning_chart(
         f"{name} from {number_text.number(part[measure].iloc[0])} to {number_text.number(last[name])}"
         for name, part in _by_series(frame)
     ]
-    text = f"{title} during training: {'; '.join(ends)}."
+    text = f"{title} during training: {_some(ends, '; ')}."
     restarts = find_restarts(frame)
     if len(restarts):
         counts = restarts.groupby("series", sort=False).size()
         text += " Restarts of the learning rate, marked by diamonds: "
-        text += ", ".join(f"{name} {count}" for name, count in counts.items()) + "."
+        text += _some([f"{name} {count}" for name, count in counts.items()]) + "."
     smallest, largest = float(frame[measure].min()), float(frame[measure].max())
     if floor is not None and measure == "roc_auc":
         smallest, largest = min(smallest, floor), max(largest, floor)
@@ -521,6 +523,12 @@ def _color(models: Sequence[str]) -> Any:
 
 def _by_series(named: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     return [(str(name), part) for name, part in named.groupby("series", sort=False)]
+
+
+def _some(parts: list[str], between: str = ", ") -> str:
+    """The first three parts, and how many more there are."""
+    more = [f"{len(parts) - 3} more"] if len(parts) > 3 else []
+    return between.join([*parts[:3], *more])
 
 
 def _counted(named: pd.DataFrame) -> str:

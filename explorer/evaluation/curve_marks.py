@@ -72,14 +72,14 @@ def foremost_series(points: pd.DataFrame, count: int = 5) -> list[str]:
     return [str(name) for name in chosen["series"]]
 
 
-def first_series_with_cliff(points: pd.DataFrame, series: list[str]) -> int:
-    """Index of the series whose thresholds are shown first: a model that learns and has a cliff, otherwise the first.
+def first_series_with_cliff(points: pd.DataFrame, series: list[str]) -> str:
+    """The series whose thresholds are shown first: a model that learns and has a cliff, otherwise the largest F1.
 
     A cliff is something that no average shows.
     """
-    for index, label in enumerate(series):
+    for label in series:
         curve = points[points["series"] == label]
         model = curve["model"].iloc[0]
         if model in MODELS and MODELS[model].learns and find_cliff(curve) is not None:
-            return index
-    return 0
+            return label
+    return foremost_series(points)[0]

@@ -162,7 +162,7 @@ def show_curves(category: str, models: Sequence[str], protocol: str, subset: str
         show_figure(charts.precision_recall_chart(chosen, models))
 
     first = curve_marks.first_series_with_cliff(part, series)
-    detailed = str(st.selectbox("Thresholds and scores of", series, index=first, key="threshold series"))
+    detailed = st.selectbox("Thresholds and scores of", series, index=series.index(first), key="threshold series")
     one = part[part["series"] == detailed]
     model, scoring = one["model"].iloc[0], one["scoring"].iloc[0]
     left, right = st.columns(2)
