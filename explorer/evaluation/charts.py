@@ -10,6 +10,7 @@ from typing import Any
 import altair as alt
 import numpy as np
 import pandas as pd
+import streamlit as st
 
 from core import number_text
 from core.display_names import metric_title, model_title
@@ -34,8 +35,8 @@ _SKEWED = 8
 _PADDED = alt.Scale(zero=False, padding=20)
 _LEFTMOST = 0.001
 """The smallest false positive rate on a logarithmic axis."""
-_NEUTRAL = "#808080"
-"""A grey that can be told from the light and from the dark background."""
+_GREYS = {"light": "#6b7280", "dark": "#a3adb8"}
+"""Appearance → a grey that can be read as text on its background."""
 
 
 def interval_chart(standings: Sequence[Standing], protocol: str, metric: str) -> Figure | None:
@@ -61,14 +62,14 @@ def interval_chart(standings: Sequence[Standing], protocol: str, metric: str) ->
     ]  # fmt: skip
     base = alt.Chart(frame)
     x = alt.X("value:Q", title=x_title, axis=x_axis, scale=scale)
-    bar = base.mark_rule(strokeWidth=3, color=_NEUTRAL, opacity=0.6).encode(
+    bar = base.mark_rule(strokeWidth=3, color=_grey(), opacity=0.6).encode(
         x=alt.X("low:Q", title=x_title, axis=x_axis, scale=scale), x2="high:Q", y=y, tooltip=tooltip
     )
     dot = base.mark_point(filled=True, opacity=1).encode(
         x=x, y=y, tooltip=tooltip,
         size=alt.condition("datum.is_best", alt.value(150), alt.value(80)),
     )  # fmt: skip
-    text = base.mark_text(align="left", dx=10, color=_NEUTRAL).encode(
+    text = base.mark_text(align="left", dx=10, color=_grey()).encode(
         x=alt.X("end:Q", title=x_title, axis=x_axis, scale=scale), y=y, text="text:N"
     )
     best, last = frame.iloc[0], frame.iloc[-1]
@@ -90,7 +91,7 @@ def _floor_line(standings: Sequence[Standing], axis: str, title: str, of_axis: a
     base = alt.Chart(pd.DataFrame({"floor": floor[:1], "label": [model_title(FLOOR)]}))
     encoding = alt.X if axis == "x" else alt.Y
     position: dict[str, Any] = {axis: encoding("floor:Q", title=title, axis=of_axis, scale=scale)}
-    line = base.mark_rule(strokeDash=[4, 4], color=_NEUTRAL).encode(
+    line = base.mark_rule(strokeDash=[4, 4], color=_grey()).encode(
         **position, tooltip=[alt.Tooltip("floor:Q", title=model_title(FLOOR), format=".3g")]
     )
     return [line]
@@ -114,7 +115,7 @@ def roc_chart(curves: pd.DataFrame, models: Sequence[str]) -> Figure:
     chance = np.geomspace(_LEFTMOST, 1, 60) if steep else np.array([0.0, 1.0])
     diagonal = (
         alt.Chart(pd.DataFrame({"false_positive_rate": chance, "recall": chance}))
-        .mark_line(strokeDash=[2, 4], color=_NEUTRAL, opacity=0.7)
+        .mark_line(strokeDash=[2, 4], color=_grey(), opacity=0.7)
         .encode(x=x, y="recall:Q")
     )
     place = 0.01 if steep else 0.1
@@ -252,12 +253,12 @@ def threshold_chart(curve: pd.DataFrame) -> Figure:
         .encode(x=alt.value("width"), y="value:Q", text="measure:N", color=color)
     )
     marked = alt.Chart(pd.DataFrame(marks))
-    rules = marked.mark_rule(color=_NEUTRAL, strokeDash=[4, 4]).encode(
+    rules = marked.mark_rule(color=_grey(), strokeDash=[4, 4]).encode(
         x="threshold:Q", tooltip=[alt.Tooltip("what:N", title="Mark"), alt.Tooltip("threshold:Q", format=".3g")]
     )
     leftward = float(best["threshold"]) > (low + high) / 2
     names_of_rules = marked.mark_text(
-        align="right" if leftward else "left", baseline="top", dx=-4 if leftward else 4, color=_NEUTRAL
+        align="right" if leftward else "left", baseline="top", dx=-4 if leftward else 4, color=_grey()
     ).encode(x="threshold:Q", y=alt.Y("row:Q", title=None), text="what:N")
     return Figure(_layered([lines, rules, names_of_rules, labels], HEIGHT), text)
 
@@ -364,7 +365,7 @@ def learning_chart(
     layers = [lines, diamonds]
     named = frame[["model", "series"]]
     if floor is not None and measure == "roc_auc":
-        rule = alt.Chart(pd.DataFrame({measure: [floor]})).mark_rule(strokeDash=[5, 4], color=_NEUTRAL)
+        rule = alt.Chart(pd.DataFrame({measure: [floor]})).mark_rule(strokeDash=[5, 4], color=_grey())
         layers.insert(0, rule.encode(y=axes["y"]))
         last[model_title(FLOOR)] = floor
         named = pd.concat([named, pd.DataFrame({"model": [FLOOR], "series": [model_title(FLOOR)]})])
@@ -518,11 +519,15 @@ def _score_axis(name: str, title: str, scores: np.ndarray, **more: Any) -> alt.X
 def _color(models: Sequence[str]) -> Any:
     """Colours by model: every model keeps its colour, whichever models are shown; popularity is grey."""
     color = alt.Color("model:N", scale=alt.Scale(domain=list(models)), legend=None)
-    return alt.condition(f"datum.model === '{FLOOR}'", alt.value(_NEUTRAL), color)
+    return alt.condition(f"datum.model === '{FLOOR}'", alt.value(_grey()), color)
 
 
 def _by_series(named: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     return [(str(name), part) for name, part in named.groupby("series", sort=False)]
+
+
+def _grey() -> str:
+    return _GREYS["dark" if st.context.theme.type == "dark" else "light"]
 
 
 def _some(parts: list[str], between: str = ", ") -> str:
