@@ -152,8 +152,19 @@ def materialize(category: str, select: str = "*") -> int:
     seconds = time.monotonic() - started
     outcome = "materialized in" if success else "FAILED after"
     reason = "" if success else "; see the lines above"
+    if success and any(key.path == ["leaderboard"] for key in assets):
+        print(f"{category}: {_verdict(category)}", file=sys.stderr)
     print(f"{category}: {outcome} {seconds:.0f} s{reason}. Artefacts: {shown(paths.store_root())}", file=sys.stderr)
     return 0 if success else 1
+
+
+def _verdict(category: str) -> str:
+    """Which model is best, in one sentence."""
+    from core.evaluation.verdict import judge
+    from core.store import Store
+
+    verdict = judge(Store(paths.store_root()).read("leaderboard", category))
+    return " ".join(filter(None, [verdict.sentence(), verdict.auc_sentence()]))
 
 
 def _categories(asked: str = "") -> "Categories":

@@ -246,7 +246,7 @@ def show_changes(category: str, board: pa.Table, protocol: str, subset: str) -> 
         )
         return
     before, created = previous
-    st.markdown(f"Before, {when(created)}: {judge(before).sentence()}  \nNow: {judge(board).sentence()}")
+    st.markdown(f"Before (made {when(created)}): {judge(before).sentence()}  \nNow: {judge(board).sentence()}")
     rows = tables.change_rows(board, before, protocol, subset)
     if rows.empty or (rows["then"] == rows["now"]).all():
         st.caption(f"No number of “{protocol_title(protocol)}” has changed.")
