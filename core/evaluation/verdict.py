@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from core import number_text
-from core.display_names import model_title
+# As modules: the names are made from the metrics, whose package this module belongs to.
+from core import display_names, number_text
 from core.evaluation.metrics import (
     ALL,
     COLD_START,
@@ -90,7 +90,7 @@ class Verdict:
             return "No model was measured yet."
         if self.protocol in _SHARES and self.best[0].value == 0:
             return "No model is ahead: nothing that was held out is in the first ten of any list."
-        names = _joined([f"{emphasis}{model_title(standing.model)}{emphasis}" for standing in self.best])
+        names = _joined([f"{emphasis}{display_names.model_title(standing.model)}{emphasis}" for standing in self.best])
         if len(self.best) == 1 and self.following is None:
             clauses = [f"{names} is the only model that was measured: {self._number()}"]
         elif len(self.best) == 1:
@@ -99,10 +99,10 @@ class Verdict:
             clauses = [f"{names} are equally good: {self._number()}"]
         shown = {standing.model for standing in self.best}
         if self.following is not None:
-            clauses.append(f"next {model_title(self.following.model)} {self._value(self.following)}{self._doubt()}")
+            clauses.append(f"next {display_names.model_title(self.following.model)} {self._value(self.following)}{self._doubt()}")
             shown.add(self.following.model)
         if self.floor is not None and self.floor.model not in shown:
-            clauses.append(f"{model_title(self.floor.model)} {self._value(self.floor)}")
+            clauses.append(f"{display_names.model_title(self.floor.model)} {self._value(self.floor)}")
         return "; ".join(clauses) + "."
 
     def facts(self) -> dict[str, str | float]:

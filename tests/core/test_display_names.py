@@ -1,6 +1,8 @@
 """Every identifier that a page could show has a name for people."""
 
 import re
+import subprocess
+import sys
 
 from core import display_names as names
 from core.clock import PHASES
@@ -24,6 +26,11 @@ def test_no_title_is_an_identifier_and_no_two_models_share_one():
         *(names.group_title(stage.group) for stage in stages().values()),
     ]
     assert all(shown) and not [text for text in shown if _IDENTIFIER.search(text)]
+
+
+def test_the_names_can_be_imported_before_anything_else():
+    """The module and the evaluation, which it takes the metrics from and which shows its names, need each other."""
+    subprocess.run([sys.executable, "-c", "import core.display_names"], check=True, timeout=300)
 
 
 def test_notes_explain_and_name_what_people_have_to_type():
