@@ -99,7 +99,8 @@ class Verdict:
             clauses = [f"{names} are equally good: {self._number()}"]
         shown = {standing.model for standing in self.best}
         if self.following is not None:
-            clauses.append(f"next {display_names.model_title(self.following.model)} {self._value(self.following)}{self._doubt()}")
+            name = display_names.model_title(self.following.model)
+            clauses.append(f"next {name} {self._value(self.following)}{self._doubt()}")
             shown.add(self.following.model)
         if self.floor is not None and self.floor.model not in shown:
             clauses.append(f"{display_names.model_title(self.floor.model)} {self._value(self.floor)}")
