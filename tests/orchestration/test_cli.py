@@ -62,8 +62,7 @@ def test_a_part_of_the_graph_can_be_materialized(place):
     done = call(place, "materialize", "alpha", "--select", "leaderboard")
     assert done.returncode == 0, done.stderr[-3000:]
     assert "walks:" not in done.stderr
-    verdict, outcome = done.stderr.splitlines()[-2:]
-    assert re.match("alpha: .* (is best|are equally good): ", verdict) and "materialized in" in outcome
+    assert re.search("^alpha: .* (is best|are equally good): ", done.stderr, re.MULTILINE)
 
 
 @pytest.mark.parametrize(
