@@ -2,7 +2,7 @@
 PYTHON ?= python3
 CATEGORY ?= sample
 DATA ?= sample
-FORMAT ?= markdown
+FORMAT ?= table
 SELECT ?= *
 BENCH ?=
 LOCK ?=
@@ -77,7 +77,7 @@ format: $(TESTS)  ## format the code
 materialize: $(STAMP)  ## CATEGORY=beauty RAW_DIR=... [SELECT='*neighbours/skipgram']: materialize a category, or a part
 	@$(BIN)/alsobought materialize $(CATEGORY) --select '$(SELECT)'
 
-leaderboard: $(STAMP)  ## CATEGORY=beauty [FORMAT=json]: print its leaderboard
+leaderboard: $(STAMP)  ## CATEGORY=beauty [FORMAT=markdown, json or csv]: print its leaderboard
 	@$(BIN)/alsobought leaderboard $(CATEGORY) --format $(FORMAT)
 
 ui: $(STAMP)  ## the Dagster UI and its daemon and the explorer, without materializing anything first

@@ -195,6 +195,7 @@ class Model:
 
     Attributes:
         name: asset-safe name.
+        title: what people call it, in lower case unless it is a proper name; by default the name with spaces.
         description: one sentence that users read in the UI.
         train: ``module:function`` with signature ``(Inputs, config, TrainContext) -> TrainedModel``; a string, so
             that listing the models imports no heavy library.
@@ -234,6 +235,10 @@ class Model:
     article: bool = False
     version: str = "1"
     kinds: tuple[str, ...] = ()
+    title: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "title", self.title or self.name.replace("_", " "))
 
     @property
     def config_class(self) -> type:

@@ -210,7 +210,7 @@ def _embeddings(model: Model) -> Stage:
     return Stage(
         f"embeddings/{model.name}",
         "models",
-        model.description,
+        f"{model.title[:1].upper()}{model.title[1:]}. {model.description}",
         model.version,
         {"split": "pair_split"} | {name: _MODEL_INPUTS[name] for name in model.inputs} | parts,
         model.name,
@@ -222,7 +222,7 @@ def _metrics(model: Model) -> Stage:
     return Stage(
         f"metrics/{model.name}",
         "metrics",
-        f"Link-prediction, ranking and cold-start metrics of {model.name}, with intervals and curves.",
+        f"Link-prediction, ranking and cold-start metrics of {model.title}, with intervals and curves.",
         EVALUATION_VERSION,
         {"trained": f"embeddings/{model.name}", "split": "pair_split", "graph": "product_graph"},
         "evaluation",
@@ -234,7 +234,7 @@ def _neighbours(model: Model) -> Stage:
     return Stage(
         f"neighbours/{model.name}",
         "neighbours",
-        f"The nearest products of every product according to {model.name}, in a file that a shop can load.",
+        f"The nearest products of every product according to {model.title}, in a file that a shop can load.",
         NEIGHBOURS_VERSION,
         {"trained": f"embeddings/{model.name}", "pairs": "product_pairs"},
         "neighbours",
@@ -246,7 +246,7 @@ def _projection(model: Model) -> Stage:
     return Stage(
         f"projection/{model.name}",
         "projection",
-        f"A two-dimensional map of the products by the vectors of {model.name}. "
+        f"A two-dimensional map of the products by the vectors of {model.title}. "
         "It is made only for the models that the setting projection.models names.",
         PROJECTION_VERSION,
         {"trained": f"embeddings/{model.name}"},
@@ -270,8 +270,8 @@ def _customers() -> Iterator[Stage]:
     yield Stage(
         "customer_vectors",
         "customers",
-        "A vector for every customer among those of skipgram's products: the mean of what the customer bought last, or "
-        "that of the customer's type; empty if the source names no customers.",
+        "A vector for every customer among those of skip-gram's products: the mean of what the customer bought last, "
+        "or that of the customer's type; empty if the source names no customers.",
         VECTORS_VERSION,
         {"history": "order_history", "pairs": "product_pairs", "trained": "embeddings/skipgram"},
         "customers",
@@ -280,7 +280,7 @@ def _customers() -> Iterator[Stage]:
     yield Stage(
         "customer_lists",
         "customers",
-        "What each customer may buy next according to next_purchase, and because of which product; empty if the source "
+        "What each customer may buy next according to next purchase, and because of which product; empty if the source "
         "names no customers.",
         LISTS_VERSION,
         {

@@ -77,8 +77,8 @@ def _parser() -> argparse.ArgumentParser:
     board = commands.add_parser("leaderboard", help="print the leaderboard of a category")
     board.add_argument("category", help=_CATEGORY)
     board.add_argument(
-        "--format", choices=("markdown", "json"), default="markdown",
-        help="markdown prints a table, json prints every metric (default: markdown)",
+        "--format", choices=("table", "markdown", "json", "csv"), default="table",
+        help="table fits the terminal, markdown and csv print every list, json prints every number (default: table)",
     )  # fmt: skip
     board.set_defaults(run=_leaderboard)
 
@@ -153,6 +153,8 @@ def materialize(category: str, select: str = "*") -> int:
         preflight.check_source(entry)
     with foreground.instance() as instance:
         success = foreground.run(instance, category, assets)
+    if success and any(key.path == ["leaderboard"] for key in assets):
+        print(f"{category}: {_verdict(category)}", file=sys.stderr)
     return _outcome(category, "materialized in", success, started)
 
 
@@ -184,6 +186,15 @@ def _fold_in(arguments: argparse.Namespace) -> int:
     return _outcome(entry.name, "folded in within", success, started)
 
 
+def _verdict(category: str) -> str:
+    """Which model is best, in one sentence."""
+    from core.evaluation.verdict import judge
+    from core.store import Store
+
+    verdict = judge(Store(paths.store_root()).read("leaderboard", category))
+    return " ".join(filter(None, [verdict.sentence(), verdict.auc_sentence()]))
+
+
 def _categories(asked: str = "") -> "Categories":
     """Load the categories, with a warning for each entry that cannot be used, except for the one that is asked for.
 
@@ -200,11 +211,9 @@ def _categories(asked: str = "") -> "Categories":
 
 
 def _leaderboard(arguments: argparse.Namespace) -> None:
-    import orjson
-
     from core.categories import NAME, NAME_RULE
-    from core.evaluation.leaderboard import to_markdown
     from core.store import Store
+    from orchestration.command.leaderboard import written
 
     if not NAME.fullmatch(arguments.category):
         raise InputError(f"there is no category {arguments.category!r}: {NAME_RULE}")
@@ -216,10 +225,7 @@ def _leaderboard(arguments: argparse.Namespace) -> None:
             f"there is no leaderboard for {arguments.category!r} in {paths.store_root()}; "
             f"run `make materialize CATEGORY={arguments.category}` first"
         ) from error
-    if arguments.format == "json":
-        print(orjson.dumps(long.to_pylist(), option=orjson.OPT_INDENT_2).decode())
-    else:
-        print(to_markdown(long))
+    print(written(long, arguments.format), end="")
 
 
 def _verify(arguments: argparse.Namespace) -> int:

@@ -4,7 +4,7 @@ import base64
 import dataclasses
 import resource
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -94,6 +94,11 @@ def check_results(context: dg.AssetExecutionContext, findings: Sequence[Finding]
         "The value that was stored before stays current",
         allow_retries=False,
     )
+
+
+def floats(numbers: Mapping[str, float | None]) -> dict[str, dg.FloatMetadataValue]:
+    """Numbers that the UI draws over time: whole ones count as such too, and those that are not known are left out."""
+    return {name: dg.MetadataValue.float(float(value)) for name, value in numbers.items() if value is not None}
 
 
 def table(rows: pa.Table, limit: int = 8) -> dg.MarkdownMetadataValue:

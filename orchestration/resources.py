@@ -19,6 +19,9 @@ from orchestration import machine
 from orchestration.observations import record_inputs
 from orchestration.steps.process import end_with_run
 
+_WITH_PREVIOUS = {PUBLISHED_LISTS, "leaderboard"}
+"""Assets whose previous version is kept: to put it back, or to show what has changed since."""
+
 
 class StoreIOManager(dg.UPathIOManager):
     """Artefacts in ``core.store``'s layout: ``<root>/<asset key>/<category>/``, atomic, with a manifest each.
@@ -56,7 +59,7 @@ class StoreIOManager(dg.UPathIOManager):
             run = instance.get_run_by_id(run_id)
             return run is not None and not run.is_finished
 
-        way_back = asset == PUBLISHED_LISTS
+        way_back = asset in _WITH_PREVIOUS
         manifest = write_artefact(path, asset, context.asset_partition_key, obj, info, still_wanted, way_back)
         record_inputs(context, config, source, lists)
         # Equal content has an equal version, so an artefact that is made again with the same content leaves everything

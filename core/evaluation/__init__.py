@@ -3,7 +3,7 @@
 Importing this package is cheap, because the scorers and Numba are imported when something is evaluated.
 """
 
-from core.evaluation.leaderboard import LEADERBOARD, leaderboard, summary_line, to_markdown
+from core.evaluation.leaderboard import LEADERBOARD, headline, leaderboard, summary_line, to_markdown
 from core.evaluation.probe import auc_probe
 from core.evaluation.result import CURVES, METRICS, SCORES, Evaluation, EvaluationConfig
 from core.evaluation.run import evaluate
@@ -17,6 +17,7 @@ __all__ = [
     "EvaluationConfig",
     "auc_probe",
     "evaluate",
+    "headline",
     "leaderboard",
     "summary_line",
     "to_markdown",

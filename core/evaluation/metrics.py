@@ -64,6 +64,8 @@ class Metric:
         name: its name in tables.
         protocol: the protocol under which it is measured.
         title: its name for people.
+        meaning: what it measures, in words that everybody understands.
+        share: whether it is a share, which is shown in percent.
         better: which values are better: ``higher``, ``lower`` or ``neither``.
         digits: number of decimal places that are shown.
         heading: its heading in the printed leaderboard; empty if the leaderboard leaves it out.
@@ -76,6 +78,8 @@ class Metric:
     name: str
     protocol: str
     title: str
+    meaning: str = ""
+    share: bool = False
     better: str = "higher"
     digits: int = 3
     heading: str = ""
@@ -144,69 +148,107 @@ def popularity_bias(lists: np.ndarray, degree: np.ndarray) -> np.ndarray:
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
+def _recall(protocol: str, k: int, heading: str = "", main: bool = True) -> Metric:
+    return Metric(
+        f"recall@{k}", protocol, f"Recall@{k}", heading=heading, main=main, share=True,
+        meaning=f"Share of what was held out that stands in the first {k} places of a list",
+        per_list=lambda lists: recall(lists.hits, lists.n_targets, k),
+    )  # fmt: skip
+
+
+def _ndcg(protocol: str, k: int, heading: str = "", main: bool = True) -> Metric:
+    return Metric(
+        f"ndcg@{k}", protocol, f"NDCG@{k}", heading=heading, main=main,
+        meaning=f"How high in the first {k} places what was held out stands; 1 is the best order possible",
+        per_list=lambda lists: ndcg(lists.hits, lists.n_targets, k),
+    )  # fmt: skip
+
+
+def _mrr(protocol: str, k: int) -> Metric:
+    return Metric(
+        f"mrr@{k}", protocol, f"MRR@{k}", main=False,
+        meaning=f"1 / place of the first hit, or 0 if there is none in the first {k} places",
+        per_list=lambda lists: reciprocal_rank(lists.hits, k),
+    )  # fmt: skip
+
+
+def _coverage(protocol: str, heading: str = "", main: bool = True) -> Metric:
+    return Metric(
+        "coverage@10", protocol, "Coverage@10", heading=heading, main=main, share=True,
+        meaning="Number of different products in the first 10 places of all lists, as a share of the largest possible",
+        of_lists=lambda lists: coverage(lists.nodes[:, :10], lists.n_candidates),
+    )  # fmt: skip
+
+
+def _roc_auc(protocol: str, heading: str) -> Metric:
+    return Metric(
+        "roc_auc", protocol, "ROC-AUC", heading=heading, of_counts=roc_auc,
+        meaning="Probability that a held-out pair scores higher than a pair that is not related; 0.5 is chance",
+    )  # fmt: skip
+
+
+def _average_precision(protocol: str) -> Metric:
+    return Metric(
+        "average_precision", protocol, "Average precision", of_counts=average_precision,
+        meaning="Mean precision over all thresholds at which a held-out pair is found",
+    )  # fmt: skip
+
+
 def _about_orders(protocol: str, heading: str) -> tuple[Metric, ...]:
     """The metrics of lists under one of the protocols in time."""
     return (
+        _recall(protocol, 10, heading),
+        _recall(protocol, 20, main=False),
+        _ndcg(protocol, 10),
+        _ndcg(protocol, 20, main=False),
+        _mrr(protocol, 10),
+        _mrr(protocol, 20),
         Metric(
-            "recall@10", protocol, "Recall@10", heading=heading,
-            per_list=lambda lists: recall(lists.hits, lists.n_targets, 10),
-        ),
-        Metric("recall@20", protocol, "Recall@20", per_list=lambda lists: recall(lists.hits, lists.n_targets, 20)),
-        Metric("ndcg@10", protocol, "NDCG@10", per_list=lambda lists: ndcg(lists.hits, lists.n_targets, 10)),
-        Metric(
-            "ndcg@20", protocol, "NDCG@20", main=False,
-            per_list=lambda lists: ndcg(lists.hits, lists.n_targets, 20),
-        ),
-        Metric("mrr@10", protocol, "MRR@10", main=False, per_list=lambda lists: reciprocal_rank(lists.hits, 10)),
-        Metric("mrr@20", protocol, "MRR@20", main=False, per_list=lambda lists: reciprocal_rank(lists.hits, 20)),
-        Metric(
-            "hit_rate@10", protocol, "Hit rate@10",
+            "hit_rate@10", protocol, "Hit rate@10", share=True,
+            meaning="Share of the lists with at least one hit in the first 10 places",
             per_list=lambda lists: hit_rate(lists.hits, 10),
         ),
-        Metric(
-            "coverage@10", protocol, "Coverage@10", main=False,
-            of_lists=lambda lists: coverage(lists.nodes[:, :10], lists.n_candidates),
-        ),
+        _coverage(protocol, main=False),
     )  # fmt: skip
 
 
 DEFINITIONS: tuple[Metric, ...] = (
-    Metric("roc_auc", PUBLISHED, "ROC-AUC", heading="published AUC", of_counts=roc_auc),
-    Metric("average_precision", PUBLISHED, "Average precision", of_counts=average_precision),
-    Metric("roc_auc", DEGREE_MATCHED, "ROC-AUC", heading="degree-matched AUC", of_counts=roc_auc),
-    Metric("average_precision", DEGREE_MATCHED, "Average precision", of_counts=average_precision),
-    Metric(
-        "recall@10", RANKING, "Recall@10", heading="recall@10",
-        per_list=lambda lists: recall(lists.hits, lists.n_targets, 10),
-    ),
-    Metric("recall@20", RANKING, "Recall@20", per_list=lambda lists: recall(lists.hits, lists.n_targets, 20)),
-    Metric(
-        "ndcg@10", RANKING, "NDCG@10", heading="NDCG@10",
-        per_list=lambda lists: ndcg(lists.hits, lists.n_targets, 10),
-    ),
-    Metric("ndcg@20", RANKING, "NDCG@20", main=False, per_list=lambda lists: ndcg(lists.hits, lists.n_targets, 20)),
-    Metric("mrr@10", RANKING, "MRR@10", main=False, per_list=lambda lists: reciprocal_rank(lists.hits, 10)),
-    Metric("mrr@20", RANKING, "MRR@20", main=False, per_list=lambda lists: reciprocal_rank(lists.hits, 20)),
-    Metric(
-        "mrr", RANKING, "MRR", heading="MRR",
-        per_list=lambda lists: reciprocal_rank(lists.hits, lists.hits.shape[1]),
-    ),
-    Metric(
-        "coverage@10", RANKING, "Coverage@10", heading="coverage@10",
-        of_lists=lambda lists: coverage(lists.nodes[:, :10], lists.n_candidates),
-    ),
-    Metric(
-        "popularity_bias@10", RANKING, "Popularity bias@10", better="neither",
-        per_list=lambda lists: popularity_bias(lists.nodes[:, :10], lists.degree),
-    ),
-    Metric("roc_auc", COLD_START, "ROC-AUC", heading="cold-start AUC", of_counts=roc_auc),
-    Metric("roc_auc_uniform", COLD_START, "ROC-AUC, uniform negatives", of_counts=roc_auc),
-    Metric("recall@10", COLD_START, "Recall@10", per_list=lambda lists: recall(lists.hits, lists.n_targets, 10)),
     *_about_orders(NEXT_PRODUCT, "next product recall@10"),
     *_about_orders(REST_OF_BASKET, "rest of basket recall@10"),
     *_about_orders(NEXT_ORDER, "next order recall@10"),
+    _recall(RANKING, 10, "recall@10"),
+    _recall(RANKING, 20, main=False),
+    _ndcg(RANKING, 10, "NDCG@10"),
+    _ndcg(RANKING, 20, main=False),
+    _mrr(RANKING, 10),
+    _mrr(RANKING, 20),
+    Metric(
+        "mrr", RANKING, "MRR", heading="MRR",
+        meaning="1 / place of the first hit, or 0 if the list has none",
+        per_list=lambda lists: reciprocal_rank(lists.hits, lists.hits.shape[1]),
+    ),
+    _coverage(RANKING, "coverage@10"),
+    Metric(
+        "popularity_bias@10", RANKING, "Popularity@10", better="neither",
+        meaning="How popular the listed products are: share of all products that are less popular; random lists have "
+        "0.5",
+        per_list=lambda lists: popularity_bias(lists.nodes[:, :10], lists.degree),
+    ),
+    _roc_auc(DEGREE_MATCHED, "degree-matched AUC"),
+    _average_precision(DEGREE_MATCHED),
+    _roc_auc(COLD_START, "cold-start AUC"),
+    Metric(
+        "roc_auc_uniform", COLD_START, "ROC-AUC, easy negatives", of_counts=roc_auc,
+        meaning="The same against pairs that are drawn uniformly, which are easier to tell apart",
+    ),
+    _recall(COLD_START, 10),
+    _roc_auc(PUBLISHED, "article's AUC (easy)"),
+    _average_precision(PUBLISHED),
 )  # fmt: skip
 """All metrics in the order in which they are shown; the first metric of a protocol ranks the models."""
+
+PROTOCOLS: tuple[str, ...] = tuple(dict.fromkeys(metric.protocol for metric in DEFINITIONS))
+"""All protocols, the most telling one first; the first one that was measured decides which model is best."""
 
 
 def of_protocol(protocol: str) -> list[Metric]:
@@ -219,6 +261,10 @@ def of_counts(protocol: str) -> dict[str, CountFormula]:
     return {metric.name: metric.of_counts for metric in of_protocol(protocol) if metric.of_counts is not None}
 
 
-def title(name: str) -> str:
-    """The title of the metric with this name, or the name itself if there is no such metric."""
-    return next((metric.title for metric in DEFINITIONS if metric.name == name), name)
+def definition(name: str, protocol: str | None = None) -> Metric | None:
+    """The metric with this name, under a protocol or under the first one that has it; None if there is no such metric.
+
+    A stored leaderboard may have metrics that this version of the program does not know.
+    """
+    fitting = (metric for metric in DEFINITIONS if metric.name == name and protocol in (None, metric.protocol))
+    return next(fitting, None)

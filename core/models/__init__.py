@@ -20,6 +20,7 @@ _ENTRIES = (
     ),
     Model(
         name="adamic_adar",
+        title="Adamic-Adar",
         description="Number of common neighbours, each counted as 1 / log(degree) (Adamic and Adar, 2003).",
         train="core.models.baselines:train_adamic_adar",
         config="core.models.baselines:AdamicAdarConfig",
@@ -42,6 +43,7 @@ _ENTRIES = (
     ),
     Model(
         name="personalized_pagerank",
+        title="personalized PageRank",
         description="Time that a walk with restarts at a product spends at each of the others (personalized PageRank).",
         train="core.models.pagerank:train",
         config="core.models.pagerank:PageRankConfig",
@@ -52,6 +54,7 @@ _ENTRIES = (
     ),
     Model(
         name="cooccurrence",
+        title="co-occurrence on walks",
         description="Cosine of how often two products are near each other on the walks, without any learning.",
         train="core.models.cooccurrence.train:train",
         config="core.models.cooccurrence.config:CooccurrenceConfig",
@@ -62,6 +65,7 @@ _ENTRIES = (
     ),
     Model(
         name="content_knn",
+        title="same brand and category",
         description="Partners of products with the same brand and categories; also scores products without pairs.",
         train="core.models.content_knn.train:train",
         config="core.models.content_knn.config:ContentConfig",
@@ -84,6 +88,7 @@ _ENTRIES = (
     ),
     Model(
         name="gensim_word2vec",
+        title="word2vec (gensim)",
         description="Word2vec on the walks with gensim; CBOW as in the article.",
         train="core.models.gensim_word2vec.train:train",
         config="core.models.gensim_word2vec.config:GensimConfig",
@@ -96,6 +101,7 @@ _ENTRIES = (
     ),
     Model(
         name="skipgram",
+        title="skip-gram",
         description="Skip-gram with negative sampling on the walks, in PyTorch.",
         train="core.models.skipgram.train:train",
         config="core.models.skipgram.config:SkipGramConfig",
@@ -108,6 +114,7 @@ _ENTRIES = (
     ),
     Model(
         name="skipgram_sessions",
+        title="skip-gram on orders",
         description="Skip-gram on real orders, sessions or customers' histories; only in categories with orders.",
         train="core.models.skipgram.train:train_sessions",
         config="core.models.skipgram.config:SessionsSkipGramConfig",
@@ -121,6 +128,7 @@ _ENTRIES = (
     ),
     Model(
         name="skipgram_both",
+        title="skip-gram on walks and orders",
         description="Skip-gram on walks and real sessions together; only in categories with orders.",
         train="core.models.skipgram.train:train_both",
         config="core.models.skipgram.config:WalksAndSessionsSkipGramConfig",
@@ -134,6 +142,7 @@ _ENTRIES = (
     ),
     Model(
         name="skipgram_side_info_mean",
+        title="skip-gram with metadata",
         description="Skip-gram in which a product is the mean of its own, brand, category and price band vectors.",
         train="core.models.side_info.train:train_mean",
         config="core.models.side_info.config:SideInfoConfig",
@@ -147,6 +156,7 @@ _ENTRIES = (
     ),
     Model(
         name="skipgram_side_info_weighted",
+        title="skip-gram, weighted metadata",
         description="Skip-gram with side information and learned weights for every product (EGES; Wang et al., 2018).",
         train="core.models.side_info.train:train_weighted",
         config="core.models.side_info.config:WeightedSideInfoConfig",
@@ -172,6 +182,7 @@ _ENTRIES = (
     ),
     Model(
         name="matrix_factorization",
+        title="matrix factorization",
         description="One vector per product; the inner products are fitted to the training pairs.",
         train="core.models.matrix_factorization.train:train",
         config="core.models.matrix_factorization.config:PairsFactorizationConfig",
@@ -185,6 +196,7 @@ _ENTRIES = (
     ),
     Model(
         name="matrix_factorization_bias",
+        title="factorization with bias",
         description="Matrix factorization on the training pairs with a bias for every product.",
         train="core.models.matrix_factorization.train:train_bias",
         config="core.models.matrix_factorization.config:PairsFactorizationConfig",
@@ -198,6 +210,7 @@ _ENTRIES = (
     ),
     Model(
         name="matrix_factorization_sequences",
+        title="factorization on walks",
         description="Matrix factorization on products that are near each other on the walks.",
         train="core.models.matrix_factorization.train:train_sequences",
         config="core.models.matrix_factorization.config:SequencesFactorizationConfig",

@@ -6,9 +6,9 @@ from typing import Any
 import pyarrow as pa
 
 from core.errors import InputError
-from core.evaluation.metrics import NEXT_PRODUCT, RANKING, of_protocol
+from core.evaluation.metrics import NEXT_PRODUCT, RANKING
+from core.evaluation.standings import ranked, registry_place
 from core.interfaces import CENTER_CENTER
-from core.models import MODELS
 from core.recommendations.config import BEST, NONE, FinalModelsConfig
 from core.recommendations.form import BOUGHT_TOGETHER, GOES_WITH, SIMILAR
 
@@ -69,24 +69,12 @@ def _best(slot: str, name: str, rows: list[dict[str, Any]]) -> Choice:
             f"final_models.{slot}: the leaderboard has {what}, because it was not trained in this category; choose "
             "another one, or none"
         )
-    for protocol in _PROTOCOLS[slot]:
-        metric = of_protocol(protocol)[0].name
-        measured = [
-            row for row in fitting
-            if (row["protocol"], row["metric"]) == (protocol, metric) and row["value"] is not None
-        ]  # fmt: skip
-        if measured:
-            best = max(measured, key=lambda row: (row["value"], -_place(row)))
-            break
-    else:  # nothing is held out in a tiny category
-        best = min(fitting, key=_place) | {"protocol": None, "metric": None, "value": None, "low": None, "high": None}
+    orders = (ranked(fitting, protocol) for protocol in _PROTOCOLS[slot])
+    best = next((order[0] for order in orders if order), None)
+    if best is None:  # nothing is held out in a tiny category
+        first = min(fitting, key=lambda row: registry_place(row["model"], row["scoring"]))
+        best = first | {"protocol": None, "metric": None, "value": None, "low": None, "high": None}
     about = ("protocol", "subset", "metric", "value", "low", "high")
     own = [row for row in fitting if (row["model"], row["scoring"]) == (best["model"], best["scoring"])]
     metrics = [{name: row[name] for name in about} for row in own]
     return Choice(best["model"], best["scoring"], {name: best[name] for name in about} | {"metrics": metrics})
-
-
-def _place(row: dict[str, Any]) -> int:
-    """The place of a row's model and scoring in the registry."""
-    model = MODELS[row["model"]]
-    return 10 * list(MODELS).index(row["model"]) + model.scorings.index(row["scoring"])

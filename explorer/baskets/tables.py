@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from core.display_names import model_title
 from explorer.baskets.recommendations import SHOWN, Recommendation
 from explorer.shared.formatting import for_grid
 from explorer.shared.product_index import ProductIndex
@@ -59,7 +60,9 @@ def basket_columns(lists: Sequence[Recommendation]) -> dict[str, Any]:
     """Column settings for :func:`basket_rows`."""
     column = st.column_config
     ranks = {
-        model_list.model: column.NumberColumn(model_list.model, width=110, help="Place in this model's list")
+        model_list.model: column.NumberColumn(
+            model_title(model_list.model), width=110, help="Place in this model's list"
+        )
         for model_list in lists
     }
     return {

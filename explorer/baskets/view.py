@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import streamlit as st
 
+from core.display_names import model_title
 from core.untrusted.markdown import plain
 from explorer.baskets import actions, tables
 from explorer.baskets.recommendations import SHOWN, Question, Recommendation, recommend, why_missed
@@ -208,7 +209,7 @@ def show_answers(
 
 
 def _list(index: ProductIndex, question: Question, model_list: Recommendation, standing: Standing | None) -> None:
-    st.markdown(f"##### {plain(model_list.model)}")
+    st.markdown(f"##### {model_title(model_list.model)}")
     if model_list.problem:
         st.error(f"The list cannot be read: {error_text(model_list.problem)}", icon=":material/error:")
         return

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from core.evaluation.verdict import FLOOR
 from core.models import MODELS
 
 _CLIFF = 0.05
@@ -59,25 +60,26 @@ def find_restarts(curves: pd.DataFrame) -> pd.DataFrame:
 
 
 def foremost_series(points: pd.DataFrame, count: int = 5) -> list[str]:
-    """The series ("model · scoring") selected at first: the best scoring of the ``count`` models with the largest F1.
+    """The series selected at first: the better list of the ``count`` models with the largest F1, and popularity.
 
-    The first model of ``points`` is the baseline and always one of them: no curve says much without it.
+    Args:
+        points: operating points with the columns model, series and f1.
+        count: number of models besides popularity.
     """
-    best = points.groupby(["model", "scoring"], sort=False)["f1"].max().sort_values(ascending=False).reset_index()
+    best = points.groupby(["model", "series"], sort=False)["f1"].max().sort_values(ascending=False).reset_index()
     best = best.drop_duplicates("model")
-    baseline = best[best["model"] == points["model"].iloc[0]]
-    chosen = pd.concat([best.head(count), baseline]).drop_duplicates("model")
-    return (chosen["model"] + " · " + chosen["scoring"]).tolist()
+    chosen = pd.concat([best[best["model"] != FLOOR].head(count), best[best["model"] == FLOOR]])
+    return [str(name) for name in chosen["series"]]
 
 
-def first_series_with_cliff(points: pd.DataFrame, series: list[str]) -> int:
-    """Index of the series whose thresholds are shown first: a model that learns and has a cliff, otherwise the first.
+def first_series_with_cliff(points: pd.DataFrame, series: list[str]) -> str:
+    """The series whose thresholds are shown first: a model that learns and has a cliff, otherwise the largest F1.
 
     A cliff is something that no average shows.
     """
-    for index, label in enumerate(series):
-        model, scoring = label.split(" · ")
-        curve = points[(points["model"] == model) & (points["scoring"] == scoring)]
+    for label in series:
+        curve = points[points["series"] == label]
+        model = curve["model"].iloc[0]
         if model in MODELS and MODELS[model].learns and find_cliff(curve) is not None:
-            return index
-    return 0
+            return label
+    return foremost_series(points)[0]

@@ -1,52 +1,28 @@
 """Metrics, curves and training facts of all models of a category, combined."""
 
-import functools
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from core.evaluation.metrics import (
-    ALL,
-    COLD_START,
-    DEGREE_MATCHED,
-    IN_TIME,
-    NEXT_ORDER,
-    NEXT_PRODUCT,
-    PUBLISHED,
-    RANKING,
-    REST_OF_BASKET,
-)
+from core.evaluation.metrics import ALL, IN_TIME, PROTOCOLS
+from core.evaluation.standings import standings
 from explorer.shared import store_reader
 from explorer.shared.leaderboard import read_leaderboard
 
-PROTOCOL_NOTES = {
-    PUBLISHED: "Held-out pairs against the same number of uniformly drawn non-pairs, as in the article. These "
-    "negatives are easy: popularity alone scores high.",
-    DEGREE_MATCHED: "Held-out pairs against non-pairs of equally popular products: popularity alone is worth 0.5.",
-    RANKING: "What a shop sees: each product's list of best neighbours against its held-out pairs. Training pairs "
-    "are masked.",
-    COLD_START: "Pairs of products that were held out completely, against non-pairs of equally popular products. "
-    "Only side information can place such products.",
-    NEXT_PRODUCT: "Given one product of a later order: each model's list against the order's other products.",
-    REST_OF_BASKET: "Given all products of a later order but one: each model's list against the missing one.",
-    NEXT_ORDER: "Given what a customer bought: each model's list against what is new in the customer's first later "
-    "order.",
-}
-"""Protocol → what its numbers mean, as a sentence for the page."""
-
 
 def protocols_of(long: pa.Table) -> list[str]:
-    """The protocols that the page offers.
+    """The protocols that the page offers, in the order of ``core.evaluation.metrics.PROTOCOLS``.
 
     Those about later orders are offered where they gave a number. The others are left out if only those did, because
     then no pairs are held out.
     """
     measured = set(long.filter(long["value"].is_valid())["protocol"].to_pylist())
-    usual = [name for name in PROTOCOL_NOTES if name not in IN_TIME]
-    in_time = [name for name in PROTOCOL_NOTES if name in IN_TIME and name in measured]
-    return in_time if in_time and measured.isdisjoint(usual) else [*usual, *in_time]
+    in_time = [name for name in PROTOCOLS if name in IN_TIME and name in measured]
+    usual = [name for name in PROTOCOLS if name not in IN_TIME]
+    return in_time if in_time and measured.isdisjoint(usual) else [*in_time, *usual]
 
 
 def measured_subsets(long: pa.Table, protocol: str) -> list[str]:
@@ -76,22 +52,24 @@ def read_learning_curves(category: str) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
 
 
-def metric_across_categories(protocol: str, subset: str, metric: str) -> pd.DataFrame:
-    """One metric in every category that has it.
+def boards_of_all_categories() -> dict[str, pa.Table]:
+    """Title of a category → its leaderboard, for the categories that have one."""
+    boards = {entry.title: read_leaderboard(entry.name) for entry in store_reader.list_categories()[0] if entry.ready}
+    return {title: board for title, board in boards.items() if board is not None}
+
+
+def standings_in_all(boards: Mapping[str, pa.Table], protocol: str, metric: str, subset: str) -> pd.DataFrame:
+    """One metric of every model, by its better list, in every category that has it.
 
     Returns:
         frame with columns category (its title), model, scoring, value, low and high.
     """
-    frames = []
-    for entry in store_reader.list_categories()[0]:
-        long = read_leaderboard(entry.name)
-        if long is not None:
-            wanted = (pc.equal(long[c], v) for c, v in (("protocol", protocol), ("subset", subset), ("metric", metric)))
-            kept = long.filter(functools.reduce(pc.and_, wanted))
-            frames.append(
-                kept.select(["model", "scoring", "value", "low", "high"]).to_pandas().assign(category=entry.title)
-            )
-    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+    rows = [
+        {"category": title, **vars(standing)}
+        for title, board in boards.items()
+        for standing in standings(board, protocol, metric, subset)
+    ]
+    return pd.DataFrame(rows, columns=["category", "model", "scoring", "value", "low", "high"])
 
 
 def read_training_facts(category: str) -> dict[str, dict[str, Any]]:

@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from core.changes import AssetState
+from core.display_names import group_title
 from core.stages import stages
 from explorer.shared.dagster_links import asset_page
 from explorer.shared.formatting import size
@@ -16,12 +17,14 @@ from explorer.shared.formatting import size
 
 def state_rows(states: Iterable[AssetState], category: str) -> pd.DataFrame:
     """One row per asset of a category: its state, and when and how it was materialized."""
+    table = stages()
     rows = []
     for state in states:
         manifest = state.manifest
         rows.append(
             {
                 "asset": state.asset,
+                "part": group_title(table[state.asset].group) if state.asset in table else None,
                 "state": state.sentence,
                 "created": time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(manifest.created)) if manifest else None,
                 "rows": _rows(manifest.fields) if manifest else None,
@@ -55,6 +58,7 @@ def state_columns() -> dict[str, Any]:
     column = st.column_config
     return {
         "asset": column.TextColumn("Asset", pinned=True, width=260),
+        "part": column.TextColumn("Part", help="What the asset belongs to"),
         "state": column.TextColumn("State"),
         "created": column.TextColumn("Materialized (UTC)"),
         "rows": column.NumberColumn("Rows", format="localized", help="Length of the longest table or array"),

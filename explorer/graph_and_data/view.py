@@ -4,9 +4,9 @@ import pandas as pd
 import pyarrow as pa
 import streamlit as st
 
+from core.display_names import model_title
 from core.graph.statistics import GraphStatistics
 from core.models import MODELS
-from core.untrusted.markdown import plain
 from explorer.graph_and_data import charts, list_statistics, readers, tables
 from explorer.graph_and_data.order_statistics import OrderStatistics
 from explorer.shared import components, store_reader
@@ -86,11 +86,13 @@ def show_popularity(index: ProductIndex, category: str) -> None:
         components.show_missing("lists", category)
         return
     rows = [
-        {"model": model, "tenth": tenth + 1, "share": share}
+        {"model": model_title(model), "tenth": tenth + 1, "share": share}
         for model, sample in samples.items()
         for tenth, share in enumerate(list_statistics.popularity_shares(sample, statistics.degree).tolist())
     ]
-    components.show_figure(charts.popularity_chart(pd.DataFrame(rows), list(dict.fromkeys([*MODELS, *samples]))))
+    components.show_figure(
+        charts.popularity_chart(pd.DataFrame(rows), [model_title(name) for name in dict.fromkeys([*MODELS, *samples])])
+    )
     st.caption(_sampled(max(len(sample.products) for sample in samples.values())))
 
 
@@ -113,7 +115,7 @@ def show_agreement(index: ProductIndex, category: str) -> None:
     if not len(products):
         st.caption("The two models have no lists of the same product.")
         return
-    components.show_figure(charts.agreement_chart(shared, list_statistics.LIST_DEPTH, plain(a), plain(b)))
+    components.show_figure(charts.agreement_chart(shared, list_statistics.LIST_DEPTH, model_title(a), model_title(b)))
     rows = list_statistics.agreement_extremes(products, shared, index.popularity)
     metadata = index.table.select(["product_id", "title"]).take(pa.array(rows["node"]))
     ids, titles = metadata["product_id"].to_pylist(), metadata["title"].to_pylist()
@@ -130,7 +132,7 @@ def show_agreement(index: ProductIndex, category: str) -> None:
                     "pairs": st.column_config.NumberColumn("Pairs", width=50),
                 },
                 hide_index=True,
-                alt=f"Products on which {a} and {b} agree: {which}",
+                alt=f"Products on which {model_title(a)} and {model_title(b)} agree: {which}",
             )
     st.caption(_sampled(len(products)))
     label = dict(zip(ids, names, strict=True))
@@ -157,4 +159,4 @@ def _scoring(model: str, category: str) -> str:
 
 def _sampled(count: int) -> str:
     depth = list_statistics.LIST_DEPTH
-    return f"From the first {depth} neighbours of {count:,} products, with the default scoring of each model."
+    return f"From the first {depth} neighbours of {count:,} products, with the main list of each model."

@@ -8,6 +8,7 @@ from typing import Any
 
 import streamlit as st
 
+from core.display_names import metric_title, model_title
 from core.evaluation.metrics import NEXT_PRODUCT, RANKING
 from core.recommendations.form import BOUGHT_TOGETHER, GOES_WITH, SIMILAR, SLOTS, SOURCES
 from core.recommendations.pins import BLOCK, PIN
@@ -108,16 +109,14 @@ def _vouched(choice: Mapping[str, Any] | None) -> str:
     if not choice:
         return ""
     voucher = choice.get("vouched_by") or {}
-    model = (
-        f"Made by **{plain(str(choice.get('model')))}** ({plain(str(choice.get('scoring')))}), trained on all pairs."
-    )
+    model = f"Made by **{model_title(str(choice.get('model')))}**, trained on all pairs."
     if voucher.get("value") is None:
         return f"{model} Nothing was held out, so no evaluation vouches for it."
     low, high = voucher.get("low"), voucher.get("high")
     interval = "" if low is None or high is None else f" ({low:.3f}–{high:.3f})"
     return (
         f"{model} The evaluation of the same model, trained with the same settings on the training pairs only, "
-        f"vouches for it: {plain(str(voucher.get('metric')))} {voucher['value']:.3f}{interval} "
+        f"vouches for it: {metric_title(str(voucher.get('metric')))} {voucher['value']:.3f}{interval} "
         f"{_PROTOCOLS.get(str(voucher.get('protocol')), plain(str(voucher.get('protocol'))))}."
     )
 

@@ -17,7 +17,7 @@ from core.training.device_choice import ChosenDevice
 from core.training.inputs import model_inputs
 from orchestration.assets.arguments import asset_arguments
 from orchestration.config import config_schema, resolve_config
-from orchestration.metadata import StepReport, check_specs, table
+from orchestration.metadata import StepReport, check_specs, floats, table
 from orchestration.partitions import SEED, step_tags
 from orchestration.pools import GPU_POOL
 from orchestration.resources import Machine, StoreIOManager, TorchDevice
@@ -123,7 +123,7 @@ def _metrics(model: Model) -> dg.AssetsDefinition:
         split: PairSplit,
         graph: ProductGraph,
     ):
-        from core.evaluation import evaluate, summary_line
+        from core.evaluation import evaluate, headline, summary_line
 
         settings = resolve_config(context, "evaluation", config)
         report = StepReport(context, settings)
@@ -137,8 +137,9 @@ def _metrics(model: Model) -> dg.AssetsDefinition:
         findings = checks.check_metrics(
             evaluation.metrics, split, graph, before.metrics if before else None, guard.auc_drop, guard.coverage_drop
         )
+        numbers = headline(evaluation.metrics) | {"training seconds": evaluation.info.get("timing", {}).get("training")}
         facts = {"metrics": table(evaluation.metrics, 60), "evaluation": dg.MetadataValue.json(evaluation.info)}
-        return report.output(evaluation, findings, **facts)
+        return report.output(evaluation, findings, **floats(numbers), **facts)
 
     return metrics
 
@@ -176,6 +177,7 @@ def leaderboard(context: dg.AssetExecutionContext, **evaluations: Any) -> dg.Mat
     """All models of the category side by side: one long table of category, model, protocol, metric and value."""
     from core.evaluation.leaderboard import leaderboard as combine
     from core.evaluation.leaderboard import to_markdown
+    from core.evaluation.verdict import judge
 
     report = StepReport(context)
     timing = {name: evaluations[name].info.get("timing") for name in MODELS}
@@ -184,6 +186,13 @@ def leaderboard(context: dg.AssetExecutionContext, **evaluations: Any) -> dg.Mat
     untrained = [f"{name}: {reason}." for name in MODELS if (reason := evaluations[name].info.get("untrained"))]
     context.log.info("\n".join([f"Leaderboard of {context.partition_key}:\n{text}", *untrained]))
     n_models = len(evaluations) - len(untrained)
+    verdict = judge(long)
     return report.output(
-        long, models=n_models, not_trained=" ".join(untrained) or "none", leaderboard=dg.MetadataValue.md(text)
+        long,
+        (),
+        verdict=verdict.sentence(),
+        **verdict.facts(),
+        models=n_models,
+        not_trained=" ".join(untrained) or "none",
+        leaderboard=dg.MetadataValue.md(text),
     )

@@ -448,25 +448,30 @@ def drawn(page, count):
     return charts
 
 
-def test_evaluation_draws_its_charts_and_filters(page):
-    open_page(page, "/evaluation")
-    # Intervals, two curves, thresholds, scores, two learning curves, cost and categories.
-    assert drawn(page, 9).count() == 9
+def test_evaluation_opens_with_the_verdict_and_draws_its_sections(page):
+    open_page(page, "/evaluation?protocol=ranking")
+    expect(page.get_by_text("is best:")).to_be_visible()
+    assert drawn(page, 1).count() == 1
     browser.screenshot(page, "evaluation")
-    page.get_by_role("radio", name="degree_matched").or_(page.get_by_role("button", name="degree_matched")).click()
+    page.get_by_role("radio", name="Equally popular pairs").or_(
+        page.get_by_role("button", name="Equally popular pairs")
+    ).click()
     page.wait_for_url("**protocol=degree_matched**")
     browser.settled(page)
-    expect(page.get_by_text("popularity alone is worth 0.5")).to_be_visible()
-    page.get_by_role("radio", name="seen").or_(page.get_by_role("button", name="seen", exact=True)).click()
+    page.get_by_role("radio", name="Known products").or_(page.get_by_role("button", name="Known products")).click()
     page.wait_for_url("**subset=seen**")
-    browser.settled(page)
-    drawn(page, 9)
+    for section, charts in (("Curves", 4), ("Learning", 2), ("Cost", 1), ("Categories", 1)):
+        page.get_by_role("tab", name=section).click()
+        page.wait_for_url(f"**section={section}**")
+        browser.settled(page)
+        assert drawn(page, charts).count() == charts
+        browser.screenshot(page, f"evaluation-{section.lower()}")
 
 
-def test_a_protocol_in_the_address(page):
-    open_page(page, "/evaluation?protocol=ranking")
-    expect(page.get_by_text("What a shop sees")).to_be_visible()
-    drawn(page, 9)
+def test_a_protocol_and_a_section_in_the_address(page):
+    open_page(page, "/evaluation?protocol=published&section=Curves")
+    expect(page.get_by_text("only for a comparison with the article").first).to_be_visible()
+    drawn(page, 4)
 
 
 def test_mouse_on_the_map_names_a_product_and_opens_it(page, tmp_path_factory):

@@ -216,6 +216,47 @@ def test_a_required_device_that_is_absent_is_a_clear_failure():
         assert str(TorchDevice().resolve()) == "cpu (auto; this machine has no cuda and no mps)"
 
 
+def metadata_of(instance, *asset):
+    record = instance.fetch_materializations(dg.AssetKey(list(asset)), limit=1).records[0]
+    return record.asset_materialization.metadata
+
+
+def test_the_numbers_to_watch_are_floats_that_the_ui_draws_over_time(built):
+    store, instance, _ = built
+    facts = metadata_of(instance, "metrics", "skipgram")
+    partition = instance.fetch_materializations(dg.AssetKey(["metrics", "skipgram"]), limit=1).records[0].partition_key
+    rows = [row for row in store.read("metrics/skipgram", partition).metrics.to_pylist() if row["subset"] == "all"]
+    recalls = {r["scoring"]: r["value"] for r in rows if (r["protocol"], r["metric"]) == ("ranking", "recall@10")}
+    aucs = {r["scoring"]: r["value"] for r in rows if (r["protocol"], r["metric"]) == ("degree_matched", "roc_auc")}
+    better = max(recalls, key=recalls.get)
+    for name in ("recall@10", "NDCG@10", "degree-matched AUC", "coverage@10", "training seconds"):
+        assert isinstance(facts[name], dg.FloatMetadataValue), name
+    assert facts["recall@10"].value == recalls[better] and facts["degree-matched AUC"].value == aucs[better]
+
+
+def test_the_leaderboard_names_the_best_model_and_its_lead(built):
+    store, instance, _ = built
+    record = instance.fetch_materializations(dg.AssetKey("leaderboard"), limit=1).records[0]
+    facts = metadata_of(instance, "leaderboard")
+    rows = store.read("leaderboard", record.partition_key).to_pandas()
+    recalls = rows[(rows.protocol == "ranking") & (rows.metric == "recall@10")].groupby("model").value.max()
+    first, second = recalls.sort_values(ascending=False)[:2]
+    assert facts["best model"].value.split(", ") == [name for name in MODELS if recalls.get(name) == first]
+    assert facts["lead"].value == pytest.approx(first - second) and facts["recall@10"].value == first
+    assert "held-out partners" in facts["verdict"].value
+
+
+def test_the_leaderboard_of_before_is_kept_to_show_what_has_changed(built):
+    store, instance, _ = built
+    before, board = store.manifest("leaderboard", "beta"), store.read("leaderboard", "beta")
+    selection = [dg.AssetKey(["metrics", "popularity"]), dg.AssetKey("leaderboard")]
+    config = {"ops": {"metrics__popularity": {"config": {"bootstrap": 7}}}}
+    assert run(store.root, "beta", instance, run_config=config, asset_selection=selection).success
+    assert store.previous("leaderboard", "beta").version == before.version
+    assert store.read_previous("leaderboard", "beta").equals(board)
+    assert not store.read("leaderboard", "beta").equals(board)
+
+
 def test_device_and_precision_are_in_the_metadata(built):
     _, instance, _ = built
     record = instance.get_latest_materialization_event(dg.AssetKey(["embeddings", "skipgram"]))

@@ -45,10 +45,13 @@ def test_materialize_shows_progress_and_no_noise(place, pipeline):
     assert not (pipeline.elsewhere / ".dagster").exists()
 
 
-def test_leaderboard_as_markdown_and_as_json(place):
-    shown = call(place, "leaderboard", "alpha")
+def test_leaderboard_for_the_terminal_for_a_document_and_for_a_program(place):
     trained = {name for name, model in MODELS.items() if model.needs is None}  # alpha has no orders
-    assert shown.returncode == 0 and all(name in shown.stdout for name in trained)
+    shown = call(place | {"COLUMNS": "80"}, "leaderboard", "alpha")
+    assert shown.returncode == 0 and all(MODELS[name].title in shown.stdout for name in trained)
+    assert max(map(len, shown.stdout.splitlines())) <= 80 and "is best" in shown.stdout
+    markdown = call(place, "leaderboard", "alpha", "--format", "markdown").stdout
+    assert all(f"| `{name}` |" in markdown for name in trained)
     rows = json.loads(call(place, "leaderboard", "alpha", "--format", "json").stdout)
     columns = {"category", "model", "protocol", "subset", "scoring", "metric", "value", "low", "high"}
     assert all(set(row) == columns for row in rows)
@@ -59,6 +62,7 @@ def test_a_part_of_the_graph_can_be_materialized(place):
     done = call(place, "materialize", "alpha", "--select", "leaderboard")
     assert done.returncode == 0, done.stderr[-3000:]
     assert "walks:" not in done.stderr
+    assert re.search("^alpha: .* (is best|are equally good): ", done.stderr, re.MULTILINE)
 
 
 @pytest.mark.parametrize(
@@ -125,7 +129,7 @@ def test_the_explorer_shows_in_a_browser_what_was_materialized(place, monkeypatc
         page.get_by_text(re.compile(r"of \d+ held-out")).first.wait_for(timeout=60_000)
         page.goto(f"{address}/evaluation?category=alpha")
         browser.settled(page)
-        assert page.get_by_text("ROC-AUC").count()
+        assert page.get_by_text("is best:").count()
         browser.screenshot(page, "materialized-evaluation")
         page.goto(f"{address}/map?category=alpha")
         browser.settled(page)

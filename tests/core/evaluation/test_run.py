@@ -5,14 +5,12 @@ import sys
 from dataclasses import replace
 
 import numpy as np
-import pyarrow as pa
 import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from core.errors import InputError
 from core.evaluation import (
     CURVES,
-    LEADERBOARD,
     METRICS,
     SCORES,
     Evaluation,
@@ -292,7 +290,7 @@ def test_complete_and_tiny_categories(n):
         evaluation = evaluate(model, embeddings, split, graph, FAST)
         assert values(evaluation)["published", "all", NATIVE, "roc_auc"] is None
         assert summary_line(evaluation.metrics)
-        assert "–" in to_markdown(leaderboard({name: evaluation.metrics}, "tiny"), {name: evaluation.info})
+        assert "–" in to_markdown(leaderboard({name: evaluation.metrics}, "tiny"))
 
 
 def test_probe_is_the_published_auc_of_seen_pairs():
@@ -339,86 +337,6 @@ def test_probe_without_pairs_is_nan():
     split = split_pairs(3, np.array([0]), np.array([1]), one, np.zeros(3, bool), SplitConfig())
     probe = auc_probe(split)
     assert np.isnan(probe(np.ones((3, 2), np.float32)[probe.nodes], None))
-
-
-def row(model: str, scoring: str, protocol: str, subset: str, metric: str, value: float | None) -> dict:
-    names = {"model": model, "scoring": scoring, "protocol": protocol, "subset": subset, "metric": metric}
-    return {**names, "value": value, "low": None if value is None else value - 0.01, "high": value and value + 0.03}
-
-
-def test_leaderboard_and_markdown():
-    a = [
-        row("a", "native", "published", "all", "roc_auc", 0.9),
-        row("a", "native", "published", "seen", "roc_auc", 0.8),
-        row("a", "native", "degree_matched", "all", "roc_auc", 0.7),
-        row("a", "native", "ranking", "all", "recall@10", 0.125),
-    ]
-    b = [
-        row("b", "center_context", "published", "all", "roc_auc", 0.6),
-        row("b", "center_center", "published", "all", "roc_auc", None),
-    ]
-    tables = {name: pa.Table.from_pylist(rows, schema=METRICS) for name, rows in (("a", a), ("b", b))}
-    long = leaderboard(tables, "beauty")
-    assert long.schema == LEADERBOARD
-    assert long["category"].to_pylist() == ["beauty"] * 6
-    assert long.drop_columns("category").equals(pa.concat_tables(tables.values()).combine_chunks())
-
-    pairs = {"published": {"all": {"positives": 1234, "negatives": 99}}}
-    text = to_markdown(long, {"a": {"fallback": "own", "pairs": pairs}, "b": {"fallback": "median"}})
-    table = [line.split(" | ") for line in text.splitlines() if line.startswith("|")]
-    assert len(table) == 2 + 3 and len({len(line) for line in table}) == 1
-    cells = [[cell.strip("| ") for cell in line] for line in table[2:]]
-    assert [line[:2] for line in cells] == [["a", "native"], ["b", "center_context"], ["b", "center_center"]]
-    assert cells[0][2:7] == ["0.900 ± 0.020", "0.800 ± 0.020", "0.700 ± 0.020", "–", "0.125 ± 0.020"]
-    assert cells[0][-1] == "own" and cells[1][-1] == "median"
-    assert set(cells[2][2:-1]) == {"–"}
-    assert "1,234 + 99" in text
-    assert "seconds" not in text
-    assert "unseen products" not in to_markdown(long)
-    assert "article's" not in text
-
-
-def test_leaderboard_tells_the_seconds_of_each_phase():
-    a = [
-        row("a", "native", "published", "all", "roc_auc", 0.9),
-        row("a", "center_center", "published", "all", "mrr", 1),
-    ]
-    b = [row("b", "native", "published", "all", "roc_auc", 0.8)]
-    tables = {name: pa.Table.from_pylist(rows, schema=METRICS) for name, rows in (("a", a), ("b", b))}
-    timing = {"a": {"training": 2.0, "probing": 0.5, "setup": 1.25, "compilation": 0.04}, "b": None}
-    long = leaderboard(tables, "tiny", timing)
-    assert long.schema == LEADERBOARD
-    times = [r for r in long.to_pylist() if r["protocol"] == "time"]
-    assert {r["metric"]: r["value"] for r in times} == timing["a"]
-    assert all(r["model"] == "a" and r["subset"] == "all" and r["scoring"] is None for r in times)
-    table = [line for line in to_markdown(long).splitlines() if line.startswith("|")]
-    assert len({line.count("|") for line in table}) == 1 and len(table) == 2 + 3
-    assert table[0].endswith("| seconds: training + probing + set-up + compilation |")
-    assert [line.split("|")[-2].strip() for line in table[2:]] == ["2.0 + 0.5 + 1.2 + 0.0"] * 2 + ["–"]
-
-
-def test_leaderboard_says_whose_settings_are_the_articles():
-    row = {"protocol": "published", "subset": "all", "scoring": NATIVE, "metric": "roc_auc", "value": 0.9}
-    metrics = {
-        name: pa.Table.from_pylist([{**row, "model": name}], schema=METRICS) for name in ("skipgram", "gensim_word2vec")
-    }
-    assert "those of the article for gensim_word2vec;" in to_markdown(leaderboard(metrics, "tiny"))
-    assert "article" not in to_markdown(leaderboard({"skipgram": metrics["skipgram"]}, "tiny"))
-
-
-def test_summary_line_names_the_main_numbers_of_the_default_scoring():
-    split, graph = make_split()
-    evaluation = evaluate(VECTORS, make_vectors(graph), split, graph, FAST)
-    line = summary_line(evaluation.metrics)
-    found = values(evaluation)
-    assert line.startswith("vectors (center_context)") and "\n" not in line
-    for key in (
-        ("published", "all", CENTER_CONTEXT, "roc_auc"),
-        ("degree_matched", "seen", CENTER_CONTEXT, "roc_auc"),
-        ("ranking", "all", CENTER_CONTEXT, "recall@10"),
-    ):
-        assert f"{found[key]:.3f}" in line
-    assert summary_line(METRICS.empty_table()) == "nothing was measured"
 
 
 def test_progress_counts_to_the_end():

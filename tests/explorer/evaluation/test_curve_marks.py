@@ -22,7 +22,7 @@ def test_the_cliff_is_where_many_pairs_share_a_score():
     assert cliff.positives == pytest.approx(0.1, abs=0.01) and cliff.negatives == pytest.approx(0.4, abs=0.01)
     assert cliff.after < cliff.before
     assert (
-        "The cliff is at 0.25: 10% of the positive and 40% of the negative"
+        "The cliff is at 0.25: 10 % of the held-out and 40 % of the unrelated"
         in charts.threshold_chart(curve(positive, negative)).text
     )
 

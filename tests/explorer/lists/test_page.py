@@ -70,8 +70,8 @@ def test_three_versions_side_by_side_with_what_moved(store, start):
         shown(at).count("1 new, 4 moved, 1 gone") == 2
         and len(re.findall(r"20\d\d-\d\d-\d\d \d\d:\d\d", shown(at))) == 3
     )
-    assert "Made by **skipgram** (center_context), trained on all pairs." in shown(at)
-    assert "vouches for it: recall@10 0.300 (0.280–0.320) on held-out pairs." in shown(at)
+    assert "Made by **skip-gram**, trained on all pairs." in shown(at)
+    assert "vouches for it: Recall@10 0.300 (0.280–0.320) on held-out pairs." in shown(at)
 
 
 def test_the_change_since_the_published_version_is_that_of_the_guard(store, start):
