@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING
 
 from core import paths
 from core.errors import InputError
-from core.untrusted.urls import shown
 
 if TYPE_CHECKING:
-    from core.categories import Categories
+    from core.categories import Categories, Category
 
 
 _CATEGORY = "name of a category in categories.yaml"
@@ -153,17 +152,21 @@ def materialize(category: str, select: str = "*") -> int:
         preflight.check_source(entry)
     with foreground.instance() as instance:
         success = foreground.run(instance, category, assets)
-    if success and any(key.path == ["leaderboard"] for key in assets):
-        print(f"{category}: {_verdict(category)}", file=sys.stderr)
-    return _outcome(category, "materialized in", success, started)
+    return _outcome(entry, "materialized in", success, started)
 
 
-def _outcome(category: str, done: str, success: bool, started: float) -> int:
-    """Say how a run ended; returns the exit status."""
+def _outcome(category: "Category", done: str, success: bool, started: float) -> int:
+    """Say how a run ended, and what it made; returns the exit status."""
     seconds = time.monotonic() - started
-    outcome, reason = (done, "") if success else ("FAILED after", "; see the lines above")
-    print(f"{category}: {outcome} {seconds:.0f} s{reason}. Artefacts: {shown(paths.store_root())}", file=sys.stderr)
-    return 0 if success else 1
+    if not success:
+        print(f"{category.name}: FAILED after {seconds:.0f} s; see the lines above", file=sys.stderr)
+        return 1
+    from core.store import Store
+    from orchestration.command.summary import summary
+
+    print(f"{category.name}: {done} {seconds:.0f} s", file=sys.stderr)
+    print(summary(category, Store(paths.store_root())), file=sys.stderr)
+    return 0
 
 
 def _fold_in(arguments: argparse.Namespace) -> int:
@@ -183,16 +186,7 @@ def _fold_in(arguments: argparse.Namespace) -> int:
 
     with foreground.instance() as instance:
         success = foreground.run(instance, entry.name, folded_in(entry), folding=True)
-    return _outcome(entry.name, "folded in within", success, started)
-
-
-def _verdict(category: str) -> str:
-    """Which model is best, in one sentence."""
-    from core.evaluation.verdict import judge
-    from core.store import Store
-
-    verdict = judge(Store(paths.store_root()).read("leaderboard", category))
-    return " ".join(filter(None, [verdict.sentence(), verdict.auc_sentence()]))
+    return _outcome(entry, "folded in within", success, started)
 
 
 def _categories(asked: str = "") -> "Categories":

@@ -6,14 +6,20 @@ from typing import Any
 import pyarrow as pa
 
 from core.errors import InputError
-from core.evaluation.metrics import NEXT_PRODUCT, RANKING
+from core.evaluation.metrics import NEXT_ORDER, NEXT_PRODUCT, RANKING
 from core.evaluation.standings import ranked, registry_place
 from core.interfaces import CENTER_CENTER
 from core.recommendations.config import BEST, NONE, FinalModelsConfig
 from core.recommendations.form import BOUGHT_TOGETHER, GOES_WITH, SIMILAR
 
-_PROTOCOLS = {GOES_WITH: (RANKING,), SIMILAR: (RANKING,), BOUGHT_TOGETHER: (NEXT_PRODUCT, RANKING)}
-"""Slot → the protocols that ask what the slot answers; the first one that was measured decides."""
+_PROTOCOLS = {
+    GOES_WITH: (RANKING, NEXT_PRODUCT, NEXT_ORDER),
+    SIMILAR: (RANKING, NEXT_PRODUCT, NEXT_ORDER),
+    BOUGHT_TOGETHER: (NEXT_PRODUCT, RANKING, NEXT_ORDER),
+}
+"""Slot → the protocols that ask what the slot answers, or come near it; the first one that was measured decides."""
+_LAST = "popularity"
+"""Where nothing was measured, any other model is preferred to this one, whose lists are the same for every product."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +78,7 @@ def _best(slot: str, name: str, rows: list[dict[str, Any]]) -> Choice:
     orders = (ranked(fitting, protocol) for protocol in _PROTOCOLS[slot])
     best = next((order[0] for order in orders if order), None)
     if best is None:  # nothing is held out in a tiny category
-        first = min(fitting, key=lambda row: registry_place(row["model"], row["scoring"]))
+        first = min(fitting, key=lambda row: (row["model"] == _LAST, registry_place(row["model"], row["scoring"])))
         best = first | {"protocol": None, "metric": None, "value": None, "low": None, "high": None}
     about = ("protocol", "subset", "metric", "value", "low", "high")
     own = [row for row in fitting if (row["model"], row["scoring"]) == (best["model"], best["scoring"])]

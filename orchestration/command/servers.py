@@ -62,15 +62,14 @@ def serve(ui_port: int, explorer_port: int, work: Callable[[], int] | None = Non
             if not _answers(address + health[name], children):
                 print(f"{name} did not start; see its log, {logs / name}.log", file=sys.stderr)
                 return 1
-        print(
-            f"\n  Dagster UI  {addresses['dagster-webserver']}\n  Explorer    {addresses['explorer']}\n",
-            flush=True,
-        )
+        where = f"\n  Dagster UI  {addresses['dagster-webserver']}\n  Explorer    {addresses['explorer']}\n"
+        print(where, flush=True)
         if work is not None:
             print("Both fill while the run goes on. Press Ctrl-C to stop everything.\n", flush=True)
             working = True
             status = work()
             working = False
+            print(where, flush=True)
         print("Press Ctrl-C to stop everything.", flush=True)
         return _watch(children, logs) or status
     except KeyboardInterrupt:
