@@ -1,4 +1,4 @@
-"""What a run made, in a few lines for the terminal: the catalogue, the best model, a first list, and where it all is."""
+"""What a run made, in a few lines for the terminal: catalogue, best model, a first list, and where it all is."""
 
 import shutil
 import textwrap

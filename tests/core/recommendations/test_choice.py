@@ -86,3 +86,26 @@ def test_a_model_that_was_not_trained_is_refused_with_a_remedy():
         chosen(BOARD, goes_with="blend")
     with pytest.raises(InputError, match=r"final_models.similar: the leaderboard has no model that answers it"):
         chosen(board(("popularity", "native", "ranking", "recall@10", 0.1)))
+
+
+def test_where_only_the_next_orders_of_customers_were_measured_they_decide():
+    table = board(
+        ("popularity", "native", "next_order", "recall@10", 0.1),
+        ("next_purchase", "native", "next_order", "recall@10", 0.3),
+        ("skipgram", "center_center", "next_order", "recall@10", 0.2),
+        ("node2vec", "center_center", "next_order", "recall@10", 0.25),
+    )
+    assert chosen(table) == {
+        "goes_with": ("next_purchase", "native"),
+        "similar": ("node2vec", "center_center"),
+        "bought_together": ("next_purchase", "native"),
+    }
+
+
+def test_where_nothing_was_measured_popularity_comes_last():
+    table = board(
+        ("popularity", "native", "time", "training", 0.1),
+        ("rp3beta", "native", "time", "training", 0.3),
+        ("skipgram", "center_center", "time", "training", 0.3),
+    )
+    assert chosen(table, has_orders=False)["goes_with"] == ("rp3beta", "native")
