@@ -4,6 +4,7 @@ CATEGORY ?= sample
 DATA ?= sample
 FORMAT ?= table
 SELECT ?= *
+MODELS ?=
 BENCH ?=
 LOCK ?=
 KILLS ?= 50
@@ -74,8 +75,8 @@ lint: $(TESTS)  ## check style and types only
 format: $(TESTS)  ## format the code
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
 
-materialize: $(STAMP)  ## CATEGORY=beauty RAW_DIR=... [SELECT='*neighbours/skipgram']: materialize a category, or a part
-	@$(BIN)/alsobought materialize $(CATEGORY) --select '$(SELECT)'
+materialize: $(STAMP)  ## CATEGORY=beauty RAW_DIR=... [SELECT='+recommendations' | MODELS=rp3beta,blend]: a category or a part
+	@$(BIN)/alsobought materialize $(CATEGORY) --select '$(SELECT)' --models '$(MODELS)'
 
 leaderboard: $(STAMP)  ## CATEGORY=beauty [FORMAT=markdown, json or csv]: print its leaderboard
 	@$(BIN)/alsobought leaderboard $(CATEGORY) --format $(FORMAT)

@@ -7,6 +7,7 @@ import re
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -67,6 +68,10 @@ def _parser() -> argparse.ArgumentParser:
         "--select", default="*", metavar="ASSETS",
         help="assets to materialize, e.g. 'embeddings/skipgram+' for it and what follows (default: all)",
     )  # fmt: skip
+    make.add_argument(
+        "--models", metavar="NAMES",
+        help="only these models, e.g. skipgram,blend, with what they need, their metrics and their lists",
+    )  # fmt: skip
     make.set_defaults(run=_materialize)
 
     fold = commands.add_parser("fold-in", help="bring new products and pairs into a category's lists without training")
@@ -115,11 +120,20 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _materialize(arguments: argparse.Namespace) -> int:
-    return materialize(arguments.category, arguments.select)
+    if arguments.models and arguments.select != "*":
+        raise InputError("give either --select (SELECT) or --models (MODELS), not both")
+    return materialize(
+        arguments.category, arguments.select, [*filter(None, re.split(r"[,\s]+", arguments.models or ""))]
+    )
 
 
-def materialize(category: str, select: str = "*") -> int:
+def materialize(category: str, select: str = "*", models: Sequence[str] = ()) -> int:
     """Run a category's job in this terminal.
+
+    Args:
+        category: its name.
+        select: Dagster's asset selection.
+        models: names of models; all that they need, their metrics and their lists are made instead of ``select``.
 
     Returns:
         0 if every step succeeded, else 1.
@@ -142,12 +156,15 @@ def materialize(category: str, select: str = "*") -> int:
     single = re.fullmatch(r"[\w/]+", select)
     step_server.start(step_server.preload_modules([select]) if single else step_server.COMPLETE)
     from orchestration.command import foreground
-    from orchestration.command.selection import select_assets
+    from orchestration.command.selection import models_and_above, select_assets
     from orchestration.definitions import defs
     from orchestration.staleness import materializable
 
     # Without the maps that the category does not ask for, because their steps would make nothing.
-    assets = set(materializable(entry)) if select == "*" else select_assets(defs, select)
+    if models:
+        assets = models_and_above(entry, models)
+    else:
+        assets = set(materializable(entry)) if select == "*" else select_assets(defs, select)
     if any(key.path == ["raw_products"] for key in assets):
         preflight.check_source(entry)
     with foreground.instance() as instance:

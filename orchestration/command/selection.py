@@ -9,7 +9,11 @@ from collections.abc import Collection, Iterable
 
 import dagster as dg
 
+from core.categories import Category
 from core.errors import InputError
+from core.models import MODELS
+from core.stages import stages_of
+from orchestration.staleness import asset_key
 
 _EXAMPLES = (
     "for example 'embeddings/skipgram+' (it and what follows), '*leaderboard' (it and what it is made from), or both "
@@ -37,6 +41,27 @@ def select_assets(definitions: dg.Definitions, text: str) -> set[dg.AssetKey]:
     if not keys:
         raise InputError(f"the selection {text!r} selects no asset that can be made; {_EXAMPLES}")
     return set(keys)
+
+
+def models_and_above(category: Category, names: Iterable[str]) -> set[dg.AssetKey]:
+    """All that is needed to judge these models and to make their lists; the leaderboard, which needs all, is not made.
+
+    Raises:
+        InputError: there is no such model.
+    """
+    stages = stages_of(category)
+    wanted: set[str] = set()
+    for name in names:
+        if name not in MODELS:
+            close = difflib.get_close_matches(name, MODELS, 1, 0.5)
+            hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(MODELS)}"
+            raise InputError(f"there is no model {name!r}; {hint}")
+        wanted |= {f"metrics/{name}", f"neighbours/{name}"}
+    for name, stage in reversed(stages.items()):  # inputs stand above what is made from them
+        if name in wanted:
+            wanted.update(stage.inputs.values())
+    steps = {stages[name].step for name in wanted}
+    return {asset_key(name) for name, stage in stages.items() if stage.step in steps}
 
 
 def _as_in_the_ui(part: str, known: Collection[dg.AssetKey]) -> str:

@@ -2,8 +2,9 @@
 
 import pytest
 
+from core.categories import Category
 from core.errors import InputError
-from orchestration.command.selection import select_assets
+from orchestration.command.selection import models_and_above, select_assets
 from orchestration.definitions import defs
 
 
@@ -50,3 +51,19 @@ def test_a_plus_means_everything_below_and_a_number_so_many_layers():
     near = {key.to_user_string() for key in select_assets(defs, "1+walks+1")}
     assert "transition_matrix" in near and "product_graph" not in near
     assert "embeddings/skipgram" in near and "metrics/skipgram" not in near
+
+
+def test_models_come_with_what_they_need_and_no_other_model():
+    category = Category("a", "A", "sample")
+    found = {key.to_user_string() for key in models_and_above(category, ["blend", "rp3beta"])}
+    parts = {"content_knn", "matrix_factorization_bias", "skipgram_side_info_mean"}
+    assert {name for name in found if name.startswith("embeddings/")} == {
+        f"embeddings/{name}" for name in (*parts, "blend", "rp3beta")
+    }
+    assert {name for name in found if name.startswith(("metrics/", "neighbours/"))} == {
+        "metrics/blend", "metrics/rp3beta", "neighbours/blend", "neighbours/rp3beta",
+    }  # fmt: skip
+    assert {"raw_products", "quarantine", "pair_split", "walks", "sessions"} <= found and "leaderboard" not in found
+    assert "node2vec_walks" not in found
+    with pytest.raises(InputError, match="there is no model 'skipgam'; did you mean 'skipgram'"):
+        models_and_above(category, ["skipgam"])
