@@ -19,6 +19,8 @@ UNEXPECTED = (
 st.set_option("client.showErrorDetails", "none")
 # The icons are local files, because the icon of a named symbol would be fetched from another host.
 st.set_page_config(page_title="alsobought", page_icon=str(HERE / "icon.svg"), layout="wide")
+# Streamlit writes the chosen values of a select box in white in both appearances, which is too pale on the dark one.
+st.html('<style>[data-testid="stMultiSelect"] span[title] {color: light-dark(#ffffff, #0b1418)}</style>')
 st.logo(str(HERE / "logo.svg"), icon_image=str(HERE / "icon.svg"), size="large")
 
 page = st.navigation(

@@ -83,7 +83,7 @@ def choose_order(index: ProductIndex, category: str) -> list[str] | None:
     products = order_history.read_order(category, order_id, bool(orders.sessions[row]))
     known = [product_id for product_id in products[:_MAX_PRODUCTS] if index.node(product_id) is not None]
     kind = "Session" if orders.sessions[row] else "Order"
-    st.subheader(f"{kind} {plain(shorten(order_id, 60))}", anchor=False)
+    st.header(f"{kind} {plain(shorten(order_id, 60))}", anchor=False)
     facts = [counted(len(products), "product")]
     if orders.times[row] != order_history.NO_TIME:
         facts.insert(0, order_history.day_and_time(int(orders.times[row])))
@@ -209,7 +209,7 @@ def show_answers(
 
 
 def _list(index: ProductIndex, question: Question, model_list: Recommendation, standing: Standing | None) -> None:
-    st.markdown(f"##### {model_title(model_list.model)}")
+    st.markdown(f"### {model_title(model_list.model)}")
     if model_list.problem:
         st.error(f"The list cannot be read: {error_text(model_list.problem)}", icon=":material/error:")
         return

@@ -12,7 +12,7 @@ import streamlit as st
 from core.untrusted.markdown import plain
 from explorer.customers import actions, readers, tables
 from explorer.customers.purchases import Purchases
-from explorer.shared import order_history, query_params
+from explorer.shared import components, order_history, query_params
 from explorer.shared.dagster_links import materialize_command
 from explorer.shared.formatting import counted, shorten
 from explorer.shared.id_search import search_ids
@@ -53,7 +53,7 @@ def choose_customer(customers: Customers, category: str) -> str | None:
 
 def show_heading(customer: str, done: Purchases) -> None:
     """The customer's id and how much is known."""
-    st.subheader(f"Customer {plain(shorten(customer, 60))}", anchor=False)
+    st.header(f"Customer {plain(shorten(customer, 60))}", anchor=False)
     times = [purchase.time for purchase in done.history if purchase.time != NO_TIME]
     facts = [f"{counted(len(done.history), 'product')} in the history"]
     if times:
@@ -88,7 +88,7 @@ def show_list(index: ProductIndex, category: str, customer: str, done: Purchases
             "Lists for customers are not materialized for this category yet. Materialize them with:",
             icon=":material/inventory_2:",
         )
-        st.code(materialize_command(category, f"+{readers.ASSET}"), language="bash")
+        components.show_command(materialize_command(category, f"+{readers.ASSET}"))
         return _NOTHING
     rows = readers.read_customer_list(category, customer) if stored else _NOTHING
     if not rows.num_rows:

@@ -40,13 +40,10 @@ with st.container(horizontal=True):
 stale = by_state[OUTDATED] + by_state[MISSING] + by_state[DAMAGED]
 if stale:
     st.markdown("Bring the whole category up to date with")
-    st.code(dagster_links.materialize_command(category), language="bash")
+    components.show_command(dagster_links.materialize_command(category))
     with st.expander("Only what is missing, damaged or out of date"):
-        st.code(
-            dagster_links.materialize_command(category, dagster_links.asset_selection(stale)),
-            language="bash",
-            wrap_lines=True,
-        )
+        selection = dagster_links.asset_selection(stale)
+        components.show_command(dagster_links.materialize_command(category, selection))
     if sentence := tables.missing_sentence(by_state[MISSING]):
         st.caption(sentence)
     if took := sum(float(s.manifest.info.get("seconds") or 0) for s in states if s.manifest and s.state == OUTDATED):

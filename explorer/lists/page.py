@@ -17,7 +17,7 @@ if not any(versions.values()):
         "There are no lists for a shop in this category yet. Make them with the command below, then come back.",
         icon=":material/inventory_2:",
     )
-    st.code(materialize_command(category, f"+{readers.ASSET}+"), language="bash")
+    components.show_command(materialize_command(category, f"+{readers.ASSET}+"))
     st.stop()
 
 search_products(index, "lists search", actions.open_product)

@@ -62,7 +62,7 @@ def show_heading(index: ProductIndex, node: int, category: str) -> None:
     product_id = str(product["product_id"])
     with st.container(horizontal=True, vertical_alignment="center"):
         name = shorten(product_names.product_name(product), 160)
-        st.subheader(plain(name), anchor=False, width="content")
+        st.header(plain(name), anchor=False, width="content")
         st.caption(plain(product_id), width="content")
         st.space("stretch")
         components.link_to_neighbours(category, product_id)
@@ -99,10 +99,10 @@ def show_state(category: str, versions: Mapping[str, Manifest | None]) -> None:
             "is published stays as it is. Make the lists again with:",
             icon=":material/update:",
         )
-        st.code(materialize_command(category, select), language="bash")
+        components.show_command(materialize_command(category, select))
     elif versions[PUBLISHED] is None:
         st.info("The lists are not published yet. Publish them with:", icon=":material/publish:")
-        st.code(materialize_command(category, readers.PUBLISHED_ASSET), language="bash")
+        components.show_command(materialize_command(category, readers.PUBLISHED_ASSET))
 
 
 def _vouched(choice: Mapping[str, Any] | None) -> str:
@@ -186,7 +186,7 @@ def show_lists(
         older = ids.get(order[number + 1]) if number + 1 < len(order) else None
         newer = ids.get(order[number - 1]) if number else None
         with column, st.container(gap="xsmall"):
-            st.markdown(f"##### {name}")
+            st.markdown(f"### {name}")
             listed, rows = ids.get(name), entries.get(name)
             st.caption(_about(name, versions[name], listed, older))
             if versions[name] is None:
@@ -243,13 +243,13 @@ def show_note(category: str) -> bool:
         st.error(f"Nothing was changed: {error_text(text)}", icon=":material/error:")
     if done:
         st.success(f"{plain(text)} The lists follow with the next rebuild, or at once with:", icon=":material/check:")
-        st.code(materialize_command(category, f"{readers.ASSET}+"), language="bash")
+        components.show_command(materialize_command(category, f"{readers.ASSET}+"))
     return bool(done)
 
 
 def show_pins(index: ProductIndex, slot: str, node: int, target: Target | None, pins: PinsFile) -> None:
     """What the file of pins says of the list, and the widgets that pin or block any product."""
-    st.markdown(f"##### Pinned and blocked: {tables.SLOT_WORDS[slot]}")
+    st.markdown(f"### Pinned and blocked: {tables.SLOT_WORDS[slot]}")
     if pins.problem:
         st.warning(error_text(pins.problem), icon=":material/warning:")
     rows = pins.of(slot, node, len(index))

@@ -11,7 +11,7 @@ from core.models import MODELS
 from core.untrusted.markdown import plain
 from explorer.neighbours import actions, list_table, model_lists
 from explorer.neighbours.model_lists import ModelList, Question
-from explorer.shared import csv_export, query_params, store_reader
+from explorer.shared import components, csv_export, query_params, store_reader
 from explorer.shared.dagster_links import materialize_command
 from explorer.shared.formatting import counted, error_text
 from explorer.shared.known_pairs import HELD_OUT, TRAIN, Partners
@@ -173,7 +173,7 @@ def _instead_of_a_list(question: Question, model_list: ModelList, known: Partner
         st.error(f"The list cannot be read: {error_text(model_list.problem)}", icon=":material/error:")
     elif model_list.missing:
         st.info("It is not materialized for this category yet. Materialize it with:", icon=":material/inventory_2:")
-        st.code(materialize_command(question.category, f"+neighbours/{model_list.model}"), language="bash")
+        components.show_command(materialize_command(question.category, f"+neighbours/{model_list.model}"))
     elif model_list.answers:
         st.info(f"This model only answers *{model_list.answers[0]}*.", icon=":material/block:")
     else:

@@ -126,7 +126,7 @@ def _about(
         return
     product: dict[str, Any] = index.product(node)
     product_id = str(product["product_id"])
-    st.subheader(plain(shorten(str(product["title"] or product_id), _LABEL)), anchor=False)
+    st.header(plain(shorten(str(product["title"] or product_id), _LABEL)), anchor=False)
     facts = [str(product["brand"] or ""), " › ".join(str(p) for p in product["categories"] or [] if p)]
     st.caption(plain(" · ".join(part for part in (*facts, product_id) if part)))
     if chosen is None:

@@ -70,8 +70,13 @@ def show_missing(what: str, category: str) -> None:
     st.info(
         f"There are no {what} for this category yet. Materialize it, then come back:", icon=":material/inventory_2:"
     )
-    st.code(materialize_command(category), language="bash")
+    show_command(materialize_command(category))
     show_run(category)
+
+
+def show_command(command: str) -> None:
+    """A command to copy. It has no colours, which would be too pale to read, and wraps, so that nothing scrolls."""
+    st.code(command, language=None, wrap_lines=True)
 
 
 def require_products(category: str) -> ProductIndex:

@@ -522,11 +522,14 @@ def test_the_map_without_a_mouse(page):
 def test_pages_in_both_appearances(page, scheme):
     page.set_viewport_size({"width": 1280, "height": 1100})
     page.emulate_media(color_scheme=scheme)
-    for path in ("freshness", "data", "map", "baskets", "customers", "lists"):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    for path in ("", "evaluation", "freshness", "data", "map", "baskets", "customers", "lists"):
         open_page(page, f"/{path}")
         assert (brightness(page) > 600) == (scheme == "light")
+        violations = axe.run(page).response["violations"]
+        assert [(fault["id"], [node["html"] for node in fault["nodes"]]) for fault in violations] == [], path
         page.wait_for_timeout(1000)
-        browser.screenshot(page, f"{path}-{scheme}")
+        browser.screenshot(page, f"{path or 'neighbours'}-{scheme}")
 
 
 def test_freshness_shows_the_command_and_leads_to_dagster(page):
