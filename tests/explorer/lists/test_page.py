@@ -163,7 +163,7 @@ def test_a_product_that_a_version_does_not_know(store, start):
 
 def test_hostile_titles_are_only_text(store, start):
     at = start(store, LISTS, product=fixture.SCRIPT)
-    for element in (*at.subheader, *at.markdown, *at.caption):
+    for element in (*at.header, *at.subheader, *at.markdown, *at.caption):
         assert "<script>" not in element.value and "<b>" not in element.value.replace("\\<", "")
     at = start(store, LISTS, product="<i>nobody</i>")
     assert "There is no product" in at.warning[0].value and "<i>" not in at.warning[0].value

@@ -19,7 +19,7 @@ def test_the_map_shows_the_product_of_the_address_and_its_neighbours(full, start
     index = projection.nodes.tolist().index(ids.index(fixture.WARM))
     assert layers["chosen"]["data"] == [pytest.approx((projection.position[index] * 400).tolist(), abs=0.1)]
     assert len(layers["neighbours"]["data"]) == len(layers["lines"]["data"]) == 10
-    assert "Gadget 007" in at.subheader[0].value
+    assert "Gadget 007" in at.header[0].value
     assert "placed next to their nearest" in texts(at)
 
 
@@ -36,7 +36,7 @@ def test_a_product_that_is_not_on_the_map(full, start):
     at = start(full, MAP, product=fixture.LONELY)
     assert "has not seen this product" in at.info[0].value
     at = start(full, MAP, product=fixture.SCRIPT)
-    assert "\\<script\\>" in at.subheader[0].value
+    assert "\\<script\\>" in at.header[0].value
 
 
 def test_no_map_is_shown_while_its_numbers_mean_other_products(tmp_path, start):
