@@ -29,6 +29,8 @@ _LABEL = 0.056
 """How far the names of two lines are apart at least, as a share of the plot's height."""
 _ROW = 26
 """Height in pixels of a model in charts with a row per model."""
+_AXIS = 70
+"""Height in pixels of the axis below them, which a chart's height includes."""
 _LARGEST_COSINES = 2.0  # scores by two vectors per product are the sum of two cosines
 _SKEWED = 8
 """How many times the median the largest score is at least where the axis is logarithmic."""
@@ -80,7 +82,7 @@ def interval_chart(standings: Sequence[Standing], protocol: str, metric: str) ->
         else f"{title} of {best['title']}, the only model that was measured: {best['text']}."
     )
     layers = [*_floor_line(standings, "x", x_title, x_axis, scale), bar, dot, text]
-    return Figure(_layered(layers, _ROW * len(frame)), description)
+    return Figure(_layered(layers, _ROW * len(frame) + _AXIS), description)
 
 
 def _floor_line(standings: Sequence[Standing], axis: str, title: str, of_axis: alt.Axis, scale: alt.Scale) -> list[Any]:
@@ -477,7 +479,7 @@ def category_chart(rows: pd.DataFrame, protocol: str, metric: str) -> Figure | N
     )  # fmt: skip
     floor = frame[frame["model"] == FLOOR]
     lines = alt.Chart(floor).mark_rule(strokeDash=[4, 4], opacity=0.8).encode(x=x, color=color)
-    return Figure(_layered([lines, points], _ROW * len(order) + 20), text)
+    return Figure(_layered([lines, points], _ROW * len(order) + _AXIS), text)
 
 
 def is_share(metric: str, protocol: str) -> bool:
