@@ -35,7 +35,12 @@ def store_root() -> str:
 
 def raw_dir() -> Path:
     """Folder that local sources in categories.yaml are relative to: ``RAW_DIR`` or ``data/raw``."""
-    return (home() / (os.environ.get("RAW_DIR") or "data/raw")).resolve()
+    return (home() / os.environ["RAW_DIR"]).resolve() if os.environ.get("RAW_DIR") else default_raw_dir()
+
+
+def default_raw_dir() -> Path:
+    """Folder that local sources are relative to where ``RAW_DIR`` is not set."""
+    return (home() / "data" / "raw").resolve()
 
 
 def download_dir() -> Path:

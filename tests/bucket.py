@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from s3fs import S3FileSystem
 from upath import UPath
 
 from tests.browser import free_port
@@ -27,6 +28,9 @@ def server(folder: Path) -> Iterator[str]:
     }.items():  # fmt: skip
         monkeypatch.setenv(name, value)
     monkeypatch.setattr("tempfile.tempdir", None)
+    # Clients are kept by their arguments, among which this server's address is not: those of an earlier server of this
+    # process would be used again.
+    S3FileSystem.clear_instance_cache()
     with (folder / "moto.log").open("wb") as log:
         command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
         running = subprocess.Popen(command, stdout=log, stderr=log)
@@ -42,6 +46,7 @@ def server(folder: Path) -> Iterator[str]:
         running.terminate()
         running.wait(20)
         monkeypatch.undo()
+        S3FileSystem.clear_instance_cache()
 
 
 def _answers(address: str) -> bool:

@@ -15,8 +15,8 @@ def materialize_command(category: str, select: str | None = None) -> str:
     It names the folder of the sources if that is not the default, because another terminal would not know it.
     """
     words = [f"make materialize CATEGORY={category}", *([] if select is None else [f"SELECT='{select}'"])]
-    if os.environ.get("RAW_DIR"):
-        words.append(f"RAW_DIR={shlex.quote(str(paths.raw_dir()))}")
+    if (folder := paths.raw_dir()) != paths.default_raw_dir():
+        words.append(f"RAW_DIR={shlex.quote(str(folder))}")
     return " ".join(words)
 
 

@@ -193,7 +193,7 @@ def test_every_asset_has_a_group_kinds_and_a_description():
 def test_each_category_with_a_cron_has_a_schedule_that_names_its_partition():
     repository = defs.get_repository_def()
     schedules = {schedule.name: schedule for schedule in repository.schedule_defs}
-    assert set(schedules) == {"rebuild_alpha", "rebuild_beta", "verify_store_nightly"}
+    assert set(schedules) == {"rebuild_alpha", "rebuild_beta", "fold_in_beta", "verify_store_nightly"}
     assert schedules["rebuild_alpha"].default_status == dg.DefaultScheduleStatus.RUNNING
     assert schedules["rebuild_beta"].default_status == dg.DefaultScheduleStatus.STOPPED
     assert schedules["rebuild_beta"].execution_timezone == "Europe/Berlin"

@@ -50,7 +50,9 @@ def test_a_new_product_is_in_the_lists_and_no_model_is_trained(shop, tmp_path):
     assert {key.to_user_string() for key in request.asset_selection} == {
         key.to_user_string() for key in folded_in(CATEGORIES["beta"])
     }
-    assert request.partition_key == "beta" and request.tags["alsobought/why"].startswith("raw_products source changed")
+    assert request.partition_key == "beta" and request.tags["alsobought/why"].startswith(
+        "raw_products its source changed"
+    )
 
     done = call(environment(shop, tmp_path), "fold-in", "beta")
     assert done.returncode == 0, done.stderr[-3000:]

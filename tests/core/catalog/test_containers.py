@@ -273,7 +273,7 @@ def test_other_names_of_columns_are_understood_and_the_rest_is_named(tmp_path):
     (product,), (pair,) = catalog.products.to_pylist(), catalog.relationships.to_pylist()
     assert (product["product_id"], product["title"], product["brand"], product["price"]) == ("P1", "One", "M", 5.0)
     assert product["categories"] == ["Beauty", "Hair"]
-    assert list(pair.values()) == ["P1", "P2", "also_bought", 3.0]
+    assert list(pair.values()) == ["P1", "P2", "also_bought", 3.0, None]
     columns = catalog.info["columns"]
     assert columns["any"]["unread"] == ["when"]
     assert columns["any"]["read"] == {

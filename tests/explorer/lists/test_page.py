@@ -208,7 +208,7 @@ def test_pin_block_and_release_write_the_file(store, with_pins, start):
     assert with_pins.read_text() == "product_id,neighbour,slot,action,rank\n" + row
     done = at.success[0].value.replace("\\", "")
     assert f"{fixture.SCRIPT} is pinned at place 2 in pins.csv. The lists follow with the next rebuild" in done
-    assert "make materialize CATEGORY=alpha SELECT='recommendations+'" in codes(at)
+    assert f"make materialize CATEGORY=alpha SELECT='recommendations+' RAW_DIR={with_pins.parent}" in codes(at)
     assert at.dataframe[3].value["holds"].tolist() == ["pinned at place 2"]
     assert not rerun(at).success and not [b for b in at.button if b.label == "Pin"]  # once
 

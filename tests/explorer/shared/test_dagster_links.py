@@ -16,5 +16,7 @@ def test_the_command_for_what_is_missing_is_one_that_dagster_understands():
 def test_the_command_names_the_folder_of_the_sources_unless_it_is_the_default(monkeypatch):
     monkeypatch.delenv("RAW_DIR", raising=False)
     assert dagster_links.materialize_command("shoes", "walks") == "make materialize CATEGORY=shoes SELECT='walks'"
+    monkeypatch.setenv("RAW_DIR", "data/raw")  # as the Makefile sets it
+    assert dagster_links.materialize_command("shoes") == "make materialize CATEGORY=shoes"
     monkeypatch.setenv("RAW_DIR", "/data/the shop")
     assert dagster_links.materialize_command("shoes") == "make materialize CATEGORY=shoes RAW_DIR='/data/the shop'"
