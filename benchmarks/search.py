@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from explorer.shared.product_index import ProductIndex
+from explorer.search.product_index import ProductIndex
 
 LETTERS = "etaoinshrdlucmfwypvbgkjqxz0123456789"
 KNOWN = ["shampoo", "helmet", "nightstick", "night", "stick", "red"]

@@ -6,8 +6,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from core import display_names, number_text
 from core.clock import PHASES
+from core.evaluation import display_names, number_text
 from core.evaluation.metrics import (
     ALL,
     COLD_START,

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-# As modules: the names are made from the metrics, whose package this module belongs to.
-from core import display_names, number_text
+from core.evaluation import display_names, number_text
 from core.evaluation.metrics import (
     ALL,
     COLD_START,

@@ -8,8 +8,8 @@ import pyarrow as pa
 
 from core.evaluation import metrics
 from core.scoring import baskets
+from explorer.search.product_index import ProductIndex
 from explorer.shared import neighbour_file, store_reader
-from explorer.shared.product_index import ProductIndex
 from explorer.shared.scorings import default_scoring
 
 SHOWN = 10

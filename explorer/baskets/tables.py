@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from core.display_names import model_title
+from core.evaluation.display_names import model_title
 from explorer.baskets.recommendations import SHOWN, Recommendation
+from explorer.search.product_index import ProductIndex
 from explorer.shared.formatting import for_grid
-from explorer.shared.product_index import ProductIndex
 from explorer.shared.product_names import name_in_table
 
 HIT = "★"

@@ -5,18 +5,18 @@ from collections.abc import Sequence
 import numpy as np
 import streamlit as st
 
-from core.display_names import model_title
+from core.evaluation.display_names import model_title
 from core.untrusted.markdown import plain
 from explorer.baskets import actions, tables
 from explorer.baskets.recommendations import SHOWN, Question, Recommendation, recommend, why_missed
 from explorer.baskets.standings import PROTOCOLS, Standing
+from explorer.search.id_search import search_ids
+from explorer.search.product_index import ProductIndex
+from explorer.search.product_search import search_products
 from explorer.shared import components, order_history, product_names, query_params
 from explorer.shared.basket import edit_basket
 from explorer.shared.formatting import counted, error_text, shorten
-from explorer.shared.id_search import search_ids
 from explorer.shared.known_pairs import KnownPairs
-from explorer.shared.product_index import ProductIndex
-from explorer.shared.product_search import search_products
 
 LATER, OWN = "a later order", "my own"
 """Where the basket comes from; also the values of ``from`` in the address."""

@@ -10,9 +10,9 @@ import streamlit as st
 from core.orders.form import EVENTS
 from core.orders.lines import PURCHASE
 from explorer.customers.purchases import Purchase
+from explorer.search.product_index import ProductIndex
 from explorer.shared.formatting import for_grid
 from explorer.shared.order_history import NO_TIME, day_and_time
-from explorer.shared.product_index import ProductIndex
 from explorer.shared.product_names import name_in_table
 
 HIT = "★"

@@ -12,12 +12,12 @@ import streamlit as st
 from core.untrusted.markdown import plain
 from explorer.customers import actions, readers, tables
 from explorer.customers.purchases import Purchases
+from explorer.search.id_search import search_ids
+from explorer.search.product_index import ProductIndex
 from explorer.shared import components, order_history, query_params
 from explorer.shared.dagster_links import materialize_command
 from explorer.shared.formatting import counted, shorten
-from explorer.shared.id_search import search_ids
 from explorer.shared.order_history import NO_TIME, Customers, day_and_time
-from explorer.shared.product_index import ProductIndex
 
 _MAX_HISTORY = 300
 _ROW_PIXELS = 35

@@ -12,9 +12,8 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from core import number_text
-from core.display_names import metric_title, model_title
-from core.evaluation import metrics
+from core.evaluation import metrics, number_text
+from core.evaluation.display_names import metric_title, model_title
 from core.evaluation.standings import Standing
 from core.evaluation.verdict import FLOOR
 from explorer.evaluation.curve_marks import find_cliff, find_restarts

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from core.display_names import protocol_note
+from core.evaluation.display_names import protocol_note
 from core.evaluation.verdict import judge
 from core.models import MODELS
 from explorer.evaluation import tables, view

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from core.display_names import GOES_WITH, model_title, scoring_title
+from core.evaluation.display_names import GOES_WITH, model_title, scoring_title
 
 
 def series_title(model: str, scoring: str | None) -> str:

@@ -9,8 +9,8 @@ import pyarrow.compute as pc
 import streamlit as st
 from pandas.io.formats.style import Styler
 
-from core import number_text
-from core.display_names import (
+from core.evaluation import metrics, number_text
+from core.evaluation.display_names import (
     metric_note,
     metric_title,
     model_title,
@@ -19,7 +19,6 @@ from core.display_names import (
     scoring_note,
     scoring_title,
 )
-from core.evaluation import metrics
 from core.evaluation.metrics import ALL, SEEN
 from core.evaluation.result import TIME
 from core.evaluation.standings import main_metric, registry_place

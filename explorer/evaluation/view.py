@@ -6,8 +6,8 @@ import pandas as pd
 import pyarrow as pa
 import streamlit as st
 
-from core import number_text
-from core.display_names import (
+from core.evaluation import number_text
+from core.evaluation.display_names import (
     metric_note,
     metric_title,
     model_title,

@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from core.changes import AssetState
-from core.display_names import group_title
+from core.evaluation.display_names import group_title
 from core.stages import stages
 from explorer.shared.dagster_links import asset_page
 from explorer.shared.formatting import size

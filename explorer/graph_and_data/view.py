@@ -4,14 +4,14 @@ import pandas as pd
 import pyarrow as pa
 import streamlit as st
 
-from core.display_names import model_title
+from core.evaluation.display_names import model_title
 from core.graph.statistics import GraphStatistics
 from core.models import MODELS
 from explorer.graph_and_data import charts, list_statistics, readers, tables
 from explorer.graph_and_data.order_statistics import OrderStatistics
+from explorer.search.product_index import ProductIndex
 from explorer.shared import components, store_reader
 from explorer.shared.formatting import shorten
-from explorer.shared.product_index import ProductIndex
 from explorer.shared.scorings import default_scoring
 
 _MAX_LINES = 1000

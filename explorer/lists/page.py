@@ -3,9 +3,9 @@
 import streamlit as st
 
 from explorer.lists import actions, pins, readers, view
+from explorer.search.product_search import product_of_address, search_products
 from explorer.shared import components
 from explorer.shared.dagster_links import materialize_command
-from explorer.shared.product_search import product_of_address, search_products
 
 category = st.session_state["category"].name
 st.title("Lists", anchor=False)

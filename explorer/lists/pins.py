@@ -15,7 +15,7 @@ from core.errors import InputError
 from core.recommendations.pins import BLOCK, PIN, Pins, read_pins, resolve_pins
 from core.recommendations.pins_edit import file_digest
 from core.untrusted.urls import shown
-from explorer.shared.product_index import ProductIndex
+from explorer.search.product_index import ProductIndex
 
 ALLOW = "ALSOBOUGHT_ALLOW_EDITS"
 

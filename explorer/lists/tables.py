@@ -10,8 +10,8 @@ from core.recommendations.form import BOUGHT_TOGETHER, GOES_WITH, SIMILAR
 from core.recommendations.pins import BLOCK, PIN
 from explorer.lists import actions
 from explorer.lists.actions import Target
+from explorer.search.product_index import ProductIndex
 from explorer.shared.formatting import for_grid
-from explorer.shared.product_index import ProductIndex
 from explorer.shared.product_names import name_in_table
 
 SLOT_WORDS = {GOES_WITH: "goes with", SIMILAR: "similar", BOUGHT_TOGETHER: "bought together"}

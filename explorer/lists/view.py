@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from core.display_names import metric_title, model_title
+from core.evaluation.display_names import metric_title, model_title
 from core.evaluation.metrics import NEXT_PRODUCT, RANKING
 from core.recommendations.form import BOUGHT_TOGETHER, GOES_WITH, SIMILAR, SLOTS, SOURCES
 from core.recommendations.pins import BLOCK, PIN
@@ -19,12 +19,12 @@ from explorer.lists.actions import Target
 from explorer.lists.moves import moves, summary
 from explorer.lists.pins import PinsFile
 from explorer.lists.readers import CURRENT, PREVIOUS, PUBLISHED, StoredLists
+from explorer.search.product_index import ProductIndex
+from explorer.search.product_search import search_products
 from explorer.shared import components, product_names
 from explorer.shared.dagster_links import asset_page, materialize_command
 from explorer.shared.formatting import counted, error_text, shorten, when
 from explorer.shared.order_history import day_and_time
-from explorer.shared.product_index import ProductIndex
-from explorer.shared.product_search import search_products
 
 _ROW_PIXELS = 35
 _MAX_ROWS = 20

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from explorer.search.product_index import ProductIndex
 from explorer.shared import product_names
 from explorer.shared.formatting import counted, shorten, significant
 from explorer.shared.known_pairs import HELD_OUT, TRAIN
-from explorer.shared.product_index import ProductIndex
 
 _TAGS = {
     TRAIN: {"kind": "known", "text": "● known pair", "help": "It is in the training data"},

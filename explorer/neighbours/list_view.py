@@ -11,11 +11,11 @@ from core.models import MODELS
 from core.untrusted.markdown import plain
 from explorer.neighbours import actions, list_table, model_lists
 from explorer.neighbours.model_lists import ModelList, Question
+from explorer.search.product_index import ProductIndex
 from explorer.shared import components, csv_export, query_params, store_reader
 from explorer.shared.dagster_links import materialize_command
 from explorer.shared.formatting import counted, error_text
 from explorer.shared.known_pairs import HELD_OUT, TRAIN, Partners
-from explorer.shared.product_index import ProductIndex
 from explorer.shared.scorings import GOES_WITH, QUESTIONS
 
 _MAX_NAMED = 3

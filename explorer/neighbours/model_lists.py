@@ -12,11 +12,11 @@ from core.errors import InputError
 from core.evaluation.metrics import RANKING
 from core.scoring import baskets
 from explorer.neighbours import list_table
+from explorer.search.product_index import ProductIndex
 from explorer.shared import neighbour_file, store_reader
 from explorer.shared.known_pairs import TRAIN, KnownPairs, Partners
 from explorer.shared.leaderboard import read_leaderboard
 from explorer.shared.neighbour_file import NeighbourFile
-from explorer.shared.product_index import ProductIndex
 from explorer.shared.scorings import GOES_WITH, QUESTIONS, answers, scoring_for
 
 _DEPTH = 50

@@ -3,9 +3,9 @@
 import streamlit as st
 
 from explorer.neighbours import actions, list_view, model_lists, product_view, why_view
+from explorer.search.product_search import product_of_address, search_products
 from explorer.shared import components, known_pairs, query_params, store_reader
 from explorer.shared.basket import edit_basket
-from explorer.shared.product_search import product_of_address, search_products
 
 category = st.session_state["category"].name
 left, right = st.columns([1, 4], vertical_alignment="bottom")

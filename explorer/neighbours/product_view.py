@@ -10,11 +10,11 @@ import streamlit as st
 from core.untrusted.markdown import plain
 from explorer.neighbours import actions
 from explorer.neighbours.breadcrumbs import extend_trail
+from explorer.search.product_index import ProductIndex
 from explorer.shared import components, product_names, query_params
 from explorer.shared.basket import MAX_IN_BASKET
 from explorer.shared.formatting import shorten, web_image
 from explorer.shared.known_pairs import Partners
-from explorer.shared.product_index import ProductIndex
 
 _HEADING = 160
 _CRUMB = 28

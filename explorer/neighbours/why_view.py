@@ -9,10 +9,10 @@ import streamlit as st
 from core.graph.paths import GraphPath, SharedNeighbours
 from core.untrusted.markdown import plain
 from explorer.neighbours import actions
+from explorer.search.product_index import ProductIndex
 from explorer.shared import product_names, query_params
 from explorer.shared.formatting import counted, for_grid, percent, shorten
 from explorer.shared.known_pairs import HELD_OUT, TRAIN, KnownPairs
-from explorer.shared.product_index import ProductIndex
 
 _SHARED = 8
 _SOURCES = 5

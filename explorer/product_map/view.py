@@ -10,10 +10,10 @@ from core.interfaces import CENTER_CENTER
 from core.projection import Projection
 from core.untrusted.markdown import plain
 from explorer.product_map import charts, readers, scene
+from explorer.search.product_index import ProductIndex
+from explorer.search.product_search import search_products
 from explorer.shared import components, neighbour_file, query_params
 from explorer.shared.formatting import shorten
-from explorer.shared.product_index import ProductIndex
-from explorer.shared.product_search import search_products
 
 _NEIGHBOURS = 10
 _LABEL = 80

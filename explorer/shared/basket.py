@@ -4,9 +4,9 @@ from collections.abc import Callable, Collection
 
 import streamlit as st
 
+from explorer.search.product_index import ProductIndex
 from explorer.shared import product_names, query_params
 from explorer.shared.formatting import counted, shorten
-from explorer.shared.product_index import ProductIndex
 
 MAX_IN_BASKET = 20
 

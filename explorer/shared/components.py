@@ -6,12 +6,12 @@ import altair as alt
 import streamlit as st
 
 from core.untrusted.markdown import plain
+from explorer.search.product_index import ProductIndex
 from explorer.shared import order_history, query_params, store_reader
 from explorer.shared.current_run import current_run
 from explorer.shared.dagster_links import materialize_command
 from explorer.shared.figure import Figure
 from explorer.shared.formatting import counted, duration, error_text
-from explorer.shared.product_index import ProductIndex
 
 
 def pick_category() -> store_reader.CategoryEntry | None:

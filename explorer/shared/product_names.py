@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from explorer.search.product_index import ProductIndex
 from explorer.shared.formatting import counted, for_grid, shorten
-from explorer.shared.product_index import ProductIndex
 
 PATH_SIGN = " › "
 _LABEL = 100

@@ -18,7 +18,7 @@ from core.errors import InputError
 from core.models import MODELS
 from core.store import Store
 from core.store.manifest import MANIFEST, Manifest, is_asset_part
-from explorer.shared.product_index import ProductIndex
+from explorer.search.product_index import ProductIndex
 
 
 @dataclass(frozen=True)

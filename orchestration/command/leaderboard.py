@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from core import display_names, number_text
+from core.evaluation import display_names, number_text
 from core.evaluation.leaderboard import Cell, ranking_table, seconds_by_phase, to_markdown
 from core.evaluation.metrics import ALL
 from core.evaluation.verdict import judge

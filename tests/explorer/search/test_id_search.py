@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-from explorer.shared.id_search import matching
+from explorer.search.id_search import matching
 
 
 def test_a_query_is_a_part_of_an_id_and_not_a_pattern():

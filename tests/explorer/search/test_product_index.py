@@ -10,8 +10,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from explorer.shared import product_index
-from explorer.shared.product_index import ProductIndex
+from explorer.search import product_index
+from explorer.search.product_index import ProductIndex
 from tests import explorer_fixture as fixture
 
 

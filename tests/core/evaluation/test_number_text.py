@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core import number_text
+from core.evaluation import number_text
 
 
 @pytest.mark.parametrize(

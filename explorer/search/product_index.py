@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from explorer.shared.search_text import fold, fold_one
-from explorer.shared.word_index import Match, WordIndex, are_typos, may_be_inside
+from explorer.search.search_text import fold, fold_one
+from explorer.search.word_index import Match, WordIndex, are_typos, may_be_inside
 
 _MAX_QUERY = 200
 _MAX_WORDS = 12

@@ -6,9 +6,9 @@ from pathlib import Path
 import streamlit as st
 
 from core.untrusted.markdown import plain
+from explorer.search.product_index import Hits, ProductIndex
 from explorer.shared import product_names, query_params
 from explorer.shared.formatting import counted, shorten
-from explorer.shared.product_index import Hits, ProductIndex
 
 NEIGHBOURS_PAGE = "neighbours/page.py"
 _HITS = 20

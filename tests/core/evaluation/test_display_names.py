@@ -4,8 +4,8 @@ import re
 import subprocess
 import sys
 
-from core import display_names as names
 from core.clock import PHASES
+from core.evaluation import display_names as names
 from core.evaluation.metrics import DEFINITIONS, PROTOCOLS
 from core.models import MODELS
 from core.stages import stages
@@ -30,7 +30,7 @@ def test_no_title_is_an_identifier_and_no_two_models_share_one():
 
 def test_the_names_can_be_imported_before_anything_else():
     """The module and the evaluation, which it takes the metrics from and which shows its names, need each other."""
-    subprocess.run([sys.executable, "-c", "import core.display_names"], check=True, timeout=300)
+    subprocess.run([sys.executable, "-c", "import core.evaluation.display_names"], check=True, timeout=300)
 
 
 def test_notes_explain_and_name_what_people_have_to_type():

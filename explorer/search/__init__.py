@@ -1,0 +1,1 @@
+"""Finding products: the index, and the search box of all pages."""
