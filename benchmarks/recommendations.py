@@ -32,7 +32,7 @@ from core.recommendations.build import build_recommendations
 from core.recommendations.choice import Choice
 from core.recommendations.config import FinalModelsConfig, RecommendationsConfig
 from core.recommendations.final import train_final, with_candidates
-from core.recommendations.rules import RuleBook, Rules
+from core.recommendations.rules.book import RuleBook, Rules
 from core.sample import sample_catalog
 from core.scoring.factory import scorer
 from core.training.inputs import Stages

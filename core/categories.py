@@ -21,7 +21,7 @@ from core.delivery.config import default as published_by_default
 from core.errors import InputError
 from core.models import MODELS
 from core.orders.form import OrdersForm, parse_form
-from core.recommendations.rules import RuleBook, parse_rules
+from core.recommendations.rules.book import RuleBook, parse_rules
 from core.untrusted import strict_yaml
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_]{0,62}")

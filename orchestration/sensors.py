@@ -6,7 +6,7 @@ from core.catalog import UnreachableError
 from core.categories import Category
 from core.changes import changed_parts
 from core.errors import InputError
-from core.recommendations.rules import RuleBook
+from core.recommendations.rules.book import RuleBook
 from orchestration import alerts, observations
 from orchestration.assets.external import RULES, SOURCE
 from orchestration.jobs import rebuild

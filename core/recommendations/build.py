@@ -13,16 +13,16 @@ from core.models import MODELS
 from core.pairs import ProductPairs
 from core.pairs.product_pairs import product_hashes
 from core.progress import Progress, silent
-from core.recommendations import apply
-from core.recommendations.apply import Lists, SlotRules
 from core.recommendations.config import RecommendationsConfig
 from core.recommendations.final import CONTENT
 from core.recommendations.form import SOURCES, FinalModels, Recommendations
-from core.recommendations.pins import Pins
-from core.recommendations.product_facts import pair_popularity, product_facts
-from core.recommendations.rules import RuleBook
+from core.recommendations.rules import apply
+from core.recommendations.rules.apply import Lists, SlotRules
+from core.recommendations.rules.book import RuleBook
+from core.recommendations.rules.pins import Pins
+from core.recommendations.rules.product_facts import pair_popularity, product_facts
+from core.recommendations.rules.stock import Stock, no_stock
 from core.recommendations.search import Candidates
-from core.recommendations.stock import Stock, no_stock
 
 _BLOCK = 16_384
 """Number of products whose lists are made at a time."""

@@ -14,9 +14,9 @@ from core.checks import (
     LISTS_KEEP_RULES,
     Finding,
 )
-from core.recommendations.apply import PINNED, SlotRules
 from core.recommendations.compare import Change
 from core.recommendations.form import Recommendations
+from core.recommendations.rules.apply import PINNED, SlotRules
 
 _BLOCK = 1 << 16
 

@@ -12,16 +12,16 @@ from core.categories import Category
 from core.checks import Finding
 from core.pairs import ProductPairs
 from core.progress import Progress, silent
-from core.recommendations.apply import SlotRules
 from core.recommendations.build import build_recommendations, slot_rules
 from core.recommendations.compare import compare_lists
 from core.recommendations.config import RecommendationsConfig
 from core.recommendations.form import FinalModels, Recommendations
 from core.recommendations.lists_checks import check_change, check_lists
-from core.recommendations.pins import Pins, read_pins, resolve_pins
 from core.recommendations.price import recall_price
+from core.recommendations.rules.apply import SlotRules
+from core.recommendations.rules.pins import Pins, read_pins, resolve_pins
+from core.recommendations.rules.stock import Stock, no_stock, read_stock
 from core.recommendations.state import fetch_lists_file
-from core.recommendations.stock import Stock, no_stock, read_stock
 from core.untrusted.urls import shown
 
 

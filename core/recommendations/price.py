@@ -11,9 +11,9 @@ from core.interfaces import TrainedModel
 from core.models import MODELS
 from core.pairs.ranking_task import ranking_task
 from core.pairs.split import PairSplit
-from core.recommendations import apply
-from core.recommendations.apply import SlotRules
 from core.recommendations.config import RecommendationsConfig
+from core.recommendations.rules import apply
+from core.recommendations.rules.apply import SlotRules
 
 _SAMPLES = 200
 

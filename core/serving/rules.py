@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.recommendations.rules import plain_name
+from core.recommendations.rules.book import plain_name
 from core.serving.prepared import Products
 
 

@@ -8,8 +8,8 @@ import pyarrow as pa
 import streamlit as st
 
 from core.errors import InputError
-from core.recommendations.pins import BLOCK, PIN
-from core.recommendations.pins_edit import Edit, edit_pins
+from core.recommendations.rules.pins import BLOCK, PIN
+from core.recommendations.rules.pins_edit import Edit, edit_pins
 from explorer.lists.pins import edits_allowed
 from explorer.shared import query_params
 

@@ -12,8 +12,8 @@ from core import paths
 from core.catalog.sources.source import is_remote, local_path
 from core.categories import Category
 from core.errors import InputError
-from core.recommendations.pins import BLOCK, PIN, Pins, read_pins, resolve_pins
-from core.recommendations.pins_edit import file_digest
+from core.recommendations.rules.pins import BLOCK, PIN, Pins, read_pins, resolve_pins
+from core.recommendations.rules.pins_edit import file_digest
 from core.untrusted.urls import shown
 from explorer.search.product_index import ProductIndex
 

@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from core.recommendations.form import BOUGHT_TOGETHER, GOES_WITH, SIMILAR
-from core.recommendations.pins import BLOCK, PIN
+from core.recommendations.rules.pins import BLOCK, PIN
 from explorer.lists import actions
 from explorer.lists.actions import Target
 from explorer.search.product_index import ProductIndex

@@ -11,7 +11,7 @@ import streamlit as st
 from core.evaluation.display_names import metric_title, model_title
 from core.evaluation.metrics import NEXT_PRODUCT, RANKING
 from core.recommendations.form import BOUGHT_TOGETHER, GOES_WITH, SIMILAR, SLOTS, SOURCES
-from core.recommendations.pins import BLOCK, PIN
+from core.recommendations.rules.pins import BLOCK, PIN
 from core.store.manifest import Manifest
 from core.untrusted.markdown import plain
 from explorer.lists import actions, readers, tables

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from dagster._core.test_utils import environ
 
-from core.recommendations.rules import parse_rules
+from core.recommendations.rules.book import parse_rules
 from core.stages import stages
 from core.store import Store
 from orchestration import observations, sensors

@@ -8,19 +8,20 @@ import pytest
 from core.models import MODELS
 from core.orders.history import HISTORY
 from core.pairs.split import SplitConfig, split_product_pairs
-from core.recommendations import apply, build
-from core.recommendations.apply import SlotRules
+from core.recommendations import build
 from core.recommendations.build import build_recommendations
 from core.recommendations.choice import Choice
 from core.recommendations.config import FinalModelsConfig, RecommendationsConfig
 from core.recommendations.final import train_final, with_candidates
 from core.recommendations.lists_checks import check_lists
-from core.recommendations.pins import Pins
 from core.recommendations.price import recall_price
-from core.recommendations.product_facts import pair_popularity, product_facts
-from core.recommendations.rules import RuleBook, Rules
+from core.recommendations.rules import apply
+from core.recommendations.rules.apply import SlotRules
+from core.recommendations.rules.book import RuleBook, Rules
+from core.recommendations.rules.pins import Pins
+from core.recommendations.rules.product_facts import pair_popularity, product_facts
+from core.recommendations.rules.stock import Stock, no_stock
 from core.recommendations.search import Candidates, Search
-from core.recommendations.stock import Stock, no_stock
 from core.scoring.factory import scorer
 from tests.core.recommendations.catalogues import pairs_of, product_table
 

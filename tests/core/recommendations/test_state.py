@@ -7,7 +7,7 @@ import pytest
 
 from core.categories import Category
 from core.changes import FRESH, states
-from core.recommendations.rules import RuleBook, Rules
+from core.recommendations.rules.book import RuleBook, Rules
 from core.recommendations.state import lists_state
 from core.stages import expected, stages
 from core.store.manifest import Manifest

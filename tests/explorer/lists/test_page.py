@@ -224,7 +224,7 @@ def button(at, label):
 
 
 def target(path):
-    from core.recommendations.pins_edit import file_digest
+    from core.recommendations.rules.pins_edit import file_digest
 
     ids = fixture.products()["product_id"].combine_chunks()
     return actions.Target(path, "pins.csv", file_digest(path), WARM, "goes_with", ids)

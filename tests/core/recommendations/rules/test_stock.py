@@ -5,8 +5,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from core.errors import InputError
-from core.recommendations.rules import Rules
-from core.recommendations.stock import no_stock, read_stock
+from core.recommendations.rules.book import Rules
+from core.recommendations.rules.stock import no_stock, read_stock
 
 IDS = pa.array(["100", "200", "300", "A-1"])
 

@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from core.errors import InputError
-from core.recommendations.rules import LEAVE_OUT, SOLD_OUT, Rules
-from core.recommendations.tables import ID_NAMES, TableColumns, nodes_of_ids, read_small_table
+from core.recommendations.rules.book import LEAVE_OUT, SOLD_OUT, Rules
+from core.recommendations.rules.tables import ID_NAMES, TableColumns, nodes_of_ids, read_small_table
 
 _COLUMNS = TableColumns.of(
     "stock table",

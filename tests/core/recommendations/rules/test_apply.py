@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.recommendations import apply
-from core.recommendations.apply import CONTENT, MODEL, PINNED, POPULAR, SlotRules
 from core.recommendations.form import Recommendations
 from core.recommendations.lists_checks import check_lists
-from core.recommendations.pins import Pins
-from core.recommendations.product_facts import product_facts
-from core.recommendations.rules import Rules
-from core.recommendations.stock import Stock, no_stock
+from core.recommendations.rules import apply
+from core.recommendations.rules.apply import CONTENT, MODEL, PINNED, POPULAR, SlotRules
+from core.recommendations.rules.book import Rules
+from core.recommendations.rules.pins import Pins
+from core.recommendations.rules.product_facts import product_facts
+from core.recommendations.rules.stock import Stock, no_stock
 from tests.core.recommendations.catalogues import product_table
 
 BRANDS = (None, "Acme", "acme ", "Bolt", "Unknown")

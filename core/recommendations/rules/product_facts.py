@@ -12,7 +12,7 @@ import scipy.sparse as sp
 
 from core.models.product_fields import brands, categories
 from core.pairs import ProductPairs
-from core.recommendations.rules import Rules, plain_name
+from core.recommendations.rules.book import Rules, plain_name
 
 _BETWEEN_WORDS = re.compile(r"[\W_]+")
 

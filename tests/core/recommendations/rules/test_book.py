@@ -4,7 +4,7 @@ import pytest
 
 from core.categories import load_categories
 from core.errors import InputError
-from core.recommendations.rules import RuleBook, Rules, parse_rules, parse_values, rules_from
+from core.recommendations.rules.book import RuleBook, Rules, parse_rules, parse_values, rules_from
 
 HEAD = "categories:\n  shoes:\n    source: shoes.csv\n"
 

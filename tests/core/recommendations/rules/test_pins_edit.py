@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from core.errors import InputError
 from core.recommendations.form import SLOTS
-from core.recommendations.pins import ALL, BLOCK, PIN, Pin, read_pins, resolve_pins
-from core.recommendations.pins_edit import Edit, edit_pins, file_digest
+from core.recommendations.rules.pins import ALL, BLOCK, PIN, Pin, read_pins, resolve_pins
+from core.recommendations.rules.pins_edit import Edit, edit_pins, file_digest
 
 IDS = pa.array(["10", "A,1", "B;2", 'C"3', "D 4", "é5"])
 

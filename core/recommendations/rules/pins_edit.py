@@ -19,8 +19,8 @@ from core.catalog.lines import LineBlocks
 from core.catalog.records import Layout, find_layout
 from core.errors import InputError
 from core.recommendations.form import SLOTS
-from core.recommendations.pins import ALL, COLUMNS, Pin, pins_of_table, replace_file, write_pins
-from core.recommendations.tables import nodes_of_ids, read_small_table
+from core.recommendations.rules.pins import ALL, COLUMNS, Pin, pins_of_table, replace_file, write_pins
+from core.recommendations.rules.tables import nodes_of_ids, read_small_table
 
 _BOM = b"\xef\xbb\xbf"
 _BY_HAND = "edit it by hand, or save it as a CSV file (UTF-8, not packed) with commas"

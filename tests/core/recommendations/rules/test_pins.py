@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from core.errors import InputError
-from core.recommendations.pins import ALL, BLOCK, Pin, read_pins, resolve_pins, write_pins
+from core.recommendations.rules.pins import ALL, BLOCK, Pin, read_pins, resolve_pins, write_pins
 
 IDS = pa.array(["100", "200", "300", "é"])
 

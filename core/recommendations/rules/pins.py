@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from core.errors import InputError
 from core.recommendations.form import SLOTS
-from core.recommendations.tables import ID_NAMES, SmallTable, TableColumns, nodes_of_ids, read_small_table
+from core.recommendations.rules.tables import ID_NAMES, SmallTable, TableColumns, nodes_of_ids, read_small_table
 
 PIN, BLOCK = "pin", "block"
 ACTIONS = (PIN, BLOCK)

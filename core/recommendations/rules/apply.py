@@ -19,10 +19,10 @@ import numpy as np
 from numba import njit
 
 from core.recommendations.form import SOURCES
-from core.recommendations.pins import Pins
-from core.recommendations.product_facts import ProductFacts
-from core.recommendations.rules import IN_STOCK, KEEP, LEAVE_OUT, OTHER, SAME, Rules
-from core.recommendations.stock import Stock
+from core.recommendations.rules.book import IN_STOCK, KEEP, LEAVE_OUT, OTHER, SAME, Rules
+from core.recommendations.rules.pins import Pins
+from core.recommendations.rules.product_facts import ProductFacts
+from core.recommendations.rules.stock import Stock
 
 PINNED, MODEL, CONTENT, POPULAR = range(len(SOURCES))
 """Places in ``SOURCES``."""
