@@ -38,11 +38,11 @@ def state_rows(states: Iterable[AssetState], category: str) -> pd.DataFrame:
 
 
 def missing_sentence(missing: Iterable[str]) -> str:
-    """How many assets of each group are missing, e.g. "Missing: 3 of 18 models"; empty if none are."""
+    """How many assets of each group are missing, e.g. "Missing: 3 of 18 in Trained models"; empty if none are."""
     table = stages()
     lacking = Counter(table[asset].group for asset in missing if asset in table)
     of = Counter(stage.group for stage in table.values())
-    parts = [f"{number} of {of[group]} in {group}" for group, number in lacking.items()]
+    parts = [f"{number} of {of[group]} in {group_title(group)}" for group, number in lacking.items()]
     return f"Missing: {', '.join(parts)}." if parts else ""
 
 

@@ -77,9 +77,9 @@ def _how_to(source: str | None) -> str:
     if not edits_allowed():
         steps.append(f"start the explorer with {ALLOW}=1")
     if source is None:
-        steps.append("name a local CSV file as `pins` of this category in categories.yaml")
+        steps.append("name a local CSV file under the key pins of this category in categories.yaml")
     elif is_remote(source):
-        steps.append("name a file on this machine, not a URL, as `pins` of this category in categories.yaml")
+        steps.append("name a file on this machine, not a URL, under the key pins of this category in categories.yaml")
     return f"To pin and block products here, {' and '.join(steps)}." if steps else ""
 
 

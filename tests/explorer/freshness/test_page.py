@@ -24,7 +24,7 @@ def test_freshness_names_what_is_missing(full, start, monkeypatch):
     missing = [name for name in state.index if state.loc[name, "state"] == "missing"]
     [caption] = [text.value for text in at.caption if text.value.startswith("Missing: ")]
     models = sum(name.startswith("embeddings/") for name in missing)
-    assert f"{models} of {len(MODELS)} in models" in caption and "adamic_adar" not in caption
+    assert f"{models} of {len(MODELS)} in Trained models" in caption and "adamic_adar" not in caption
     links = [link.proto.url for link in at.get("link_button")]
     assert links[1] == "https://dagster.example/runs/0f1e2d3c-0000"
 
