@@ -388,14 +388,14 @@ def test_an_order_is_chosen_shared_and_left_by_the_back_button(page):
     page.wait_for_url("**order=o6**")
     options(page, "The latest of 3 orders").filter(has_text="o4").click()
     page.wait_for_url("**order=o4**")
-    expect(page.locator("h3").first).to_have_text("Order o4")
+    expect(page.locator("h2").first).to_have_text("Order o4")
     options(page, "Given product").filter(has_text="Gadget 011").click()
     page.wait_for_url("**given=B000000011**")
     browser.settled(page)
     browser.screenshot(page, "baskets")
     page.goto(page.url)
     browser.settled(page)
-    expect(page.locator("h3").first).to_have_text("Order o4")
+    expect(page.locator("h2").first).to_have_text("Order o4")
     expect(page.get_by_label("Given product")).to_have_value(re.compile("Gadget 011"))
     page.get_by_role("radio", name="rest of the basket").or_(
         page.get_by_role("button", name="rest of the basket")
@@ -405,11 +405,11 @@ def test_an_order_is_chosen_shared_and_left_by_the_back_button(page):
     open_page(page, "/baskets?order=o6")
     options(page, "The latest of 3 orders").filter(has_text="s7").click()
     page.wait_for_url("**order=s7**")
-    expect(page.locator("h3").first).to_have_text("Session s7")
+    expect(page.locator("h2").first).to_have_text("Session s7")
     browser.settled(page)
     page.go_back()
     page.wait_for_url("**order=o6**")
-    expect(page.locator("h3").first).to_have_text("Order o6")
+    expect(page.locator("h2").first).to_have_text("Order o6")
 
 
 def test_a_customer_is_chosen_and_left_by_the_back_button(page):
@@ -417,12 +417,12 @@ def test_a_customer_is_chosen_and_left_by_the_back_button(page):
     page.wait_for_url("**customer=anna**")
     options(page, "The most active of 3 customers").filter(has_text="<b>c</b>").click()
     page.wait_for_url("**customer=%3Cb%3E**")
-    expect(page.locator("h3").first).to_have_text(re.compile("Customer .*<b>c"))
-    assert page.locator("h3 b").count() == 0
+    expect(page.locator("h2").first).to_have_text(re.compile("Customer .*<b>c"))
+    assert page.locator("h2 b").count() == 0
     browser.settled(page)
     page.go_back()
     page.wait_for_url("**customer=anna**")
-    expect(page.locator("h3").first).to_have_text("Customer anna")
+    expect(page.locator("h2").first).to_have_text("Customer anna")
     browser.screenshot(page, "customers")
 
 
