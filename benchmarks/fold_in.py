@@ -12,18 +12,17 @@ model that never saw what was held back, are judged on the held-out pairs of the
 import argparse
 import dataclasses
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+from recommendations import pairs_of
 
-from core.catalog import Source, read_catalog
 from core.evaluation.bootstrap import mean_intervals
 from core.evaluation.metrics import recall
 from core.graph import build_graph
 from core.models import MODELS
 from core.orders.history import HISTORY
-from core.pairs import ProductPairs, build_pairs
+from core.pairs import ProductPairs
 from core.pairs.ranking_task import ranking_task
 from core.pairs.split import SplitConfig, split_product_pairs, training_pairs
 from core.recommendations.choice import Choice
@@ -31,7 +30,6 @@ from core.recommendations.config import FinalModelsConfig
 from core.recommendations.final import train_final, with_candidates
 from core.recommendations.fold_in import fold_in
 from core.recommendations.form import GOES_WITH, FinalModels
-from core.sample import sample_catalog
 from core.scoring.factory import scorer
 
 _SOURCES = 20_000
@@ -50,7 +48,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=42)
     given = parser.parse_args()
-    pairs = _pairs(given.source, given.products)
+    pairs = pairs_of(given.source, given.products)
     split = split_product_pairs(pairs, SplitConfig(), given.seed)
     graph = build_graph(split.n_nodes, split.train.source, split.train.target, split.train.weight)
     today = training_pairs(pairs, split.train)
@@ -97,15 +95,6 @@ def main() -> None:
         print(f"  recall@10 of {len(columns):,} {what}:")
         for name, column, (low, high) in zip(recalls, columns.T, intervals, strict=True):
             print(f"    {name:15} {column.mean():.4f}  (95 % interval {low:.4f} to {high:.4f})")
-
-
-def _pairs(source: str, products: int) -> ProductPairs:
-    if source == "sample":
-        catalog = sample_catalog(products, 10.0)
-    else:
-        path = Path(source).resolve()
-        catalog = read_catalog(Source(path.name), path.parent, path.parent)
-    return build_pairs(catalog.products, catalog.relationships)
 
 
 def _without(pairs: ProductPairs, new: np.ndarray, kept: np.ndarray) -> ProductPairs:

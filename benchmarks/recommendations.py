@@ -51,7 +51,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=42)
     parser.add_argument("--lists", action="store_true", help="time the lists under rules instead")
     given = parser.parse_args()
-    pairs = _pairs(given.source, given.products)
+    pairs = pairs_of(given.source, given.products)
     print(f"{pairs.products.num_rows:,} products, {len(pairs.source):,} pairs")
     if given.lists:
         _time_lists(pairs, given.model, given.threads)
@@ -59,7 +59,8 @@ def main() -> None:
         _compare(pairs, given.model, given.threads, given.seed)
 
 
-def _pairs(source: str, products: int) -> ProductPairs:
+def pairs_of(source: str, products: int) -> ProductPairs:
+    """The pairs of a file, or of the built-in catalogue with so many products."""
     if source == "sample":
         catalog = sample_catalog(products, 10.0)
     else:

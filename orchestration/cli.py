@@ -122,9 +122,8 @@ def _parser() -> argparse.ArgumentParser:
 def _materialize(arguments: argparse.Namespace) -> int:
     if arguments.models and arguments.select != "*":
         raise InputError("give either --select (SELECT) or --models (MODELS), not both")
-    return materialize(
-        arguments.category, arguments.select, [*filter(None, re.split(r"[,\s]+", arguments.models or ""))]
-    )
+    models = re.findall(r"[^,\s]+", arguments.models or "")
+    return materialize(arguments.category, arguments.select, models)
 
 
 def materialize(category: str, select: str = "*", models: Sequence[str] = ()) -> int:

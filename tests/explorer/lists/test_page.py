@@ -178,7 +178,11 @@ def test_neighbours_links_here(full, start):
     ("allowed", "pins", "sentence"),
     [
         (False, "pins.csv", "To pin and block products here, start the explorer with ALSOBOUGHT_ALLOW_EDITS=1."),
-        (True, None, "To pin and block products here, name a local CSV file under the key pins of this category in categories"),
+        (
+            True,
+            None,
+            "To pin and block products here, name a local CSV file under the key pins of this category in categories",
+        ),
         (True, "https://shop.example/pins.csv", "name a file on this machine, not a URL, under the key pins"),
     ],
 )
