@@ -67,7 +67,7 @@ def _first_list(products: pa.Table, neighbours: np.ndarray | None, degree: np.nd
     first = int(np.argmax(degree))
     names = [_name(products, int(node)) for node in neighbours[first][:_NAMES] if node >= 0]
     if names:
-        yield f"With {_name(products, first)} goes {'; '.join(names)}"
+        yield f"With {_name(products, first)} go: {'; '.join(names)}"
 
 
 def _name(products: pa.Table, node: int) -> str:

@@ -23,7 +23,7 @@ def test_it_says_what_there_is_and_where(tmp_path, monkeypatch):
     assert lines[0] == f"  Alpha: {len(titles)} products, {len(pairs.source)} pairs"
     assert any("is best" in line for line in lines) and lines[-1] == f"  Artefacts: {tmp_path}"
     [first] = [line for line in lines if line.startswith("  With ")]
-    assert " goes " in first and "\x1b" not in first and "\x07" not in first
+    assert " go: " in first and "\x1b" not in first and "\x07" not in first
     wrapped = summary(ALPHA, store, 60)
     assert max(map(len, wrapped.splitlines()[:-1])) <= 60
     assert " ".join(wrapped.split()) == " ".join(" ".join(lines).split())
